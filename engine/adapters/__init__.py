@@ -1,0 +1,1 @@
+"""The outside world: one vendor, one file. Only bootstrap imports from here."""

@@ -1,0 +1,1 @@
+"""Clocks: the machine's, and one that tests turn by hand."""

@@ -1,0 +1,1 @@
+"""Where strategy code runs: worker processes without keys."""

@@ -1,0 +1,182 @@
+"""What the HTTP API asks of the engine: one blocking method a route, all of it thread-safe.
+
+Routes run these in a thread pool, so a method may wait for the database, a market or a broker. A
+bot's ``key`` is its id or its name. ``actor`` is who asked, for the audit trail. Methods raise the
+errors of ``engine/errors.py`` (NotFound, ConfigError, Conflict, StoreError, DataError,
+BrokerError); the API turns each into its answer.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Protocol
+
+from engine.contracts import (
+    AccountView,
+    AuditEntry,
+    BotConfig,
+    BotPreview,
+    BotView,
+    Chart,
+    Decision,
+    EquityPoint,
+    Event,
+    EventFilter,
+    Fill,
+    Health,
+    KillLevel,
+    KillSwitch,
+    MarketView,
+    Order,
+    Overview,
+    PositionView,
+    SettingView,
+    StrategyView,
+    SymbolView,
+    Trade,
+    TradeFilter,
+    TradePage,
+)
+from engine.domain.decisions import Action
+
+
+class BotServices(Protocol):
+    """What can be done with bots and read about one of them."""
+
+    def list_bots(self) -> Sequence[BotView]:
+        """All bots, in order of creation."""
+        ...
+
+    def create_bot(self, config: BotConfig, actor: str) -> BotView:
+        """Raises ConfigError naming the field, Conflict (name taken), NotFound (symbol...)."""
+        ...
+
+    def preview_bot(self, config: BotConfig, bot_id: str | None = None) -> BotPreview:
+        """Validate everything, save nothing; ``bot_id`` when editing. Raises like create_bot."""
+        ...
+
+    def get_bot(self, key: str) -> BotView:
+        """Raises NotFound."""
+        ...
+
+    def update_bot(self, key: str, config: BotConfig, actor: str) -> BotView:
+        """Raises Conflict while active, or when market or symbol change with a position open."""
+        ...
+
+    def delete_bot(self, key: str, actor: str) -> None:
+        """Raises Conflict while active or holding a position."""
+        ...
+
+    def start_bot(self, key: str, actor: str) -> BotView:
+        """Wish it running; a bot that runs already stays as it is."""
+        ...
+
+    def pause_bot(self, key: str, actor: str) -> BotView:
+        """Wish it paused: no entries, exits go on."""
+        ...
+
+    def stop_bot(self, key: str, close_position: bool, actor: str) -> BotView:
+        """Wish it stopped; the position is kept unless it is to be closed first."""
+        ...
+
+    def clone_bot(self, key: str, name: str, actor: str) -> BotView:
+        """A stopped copy under another name. Raises Conflict, ConfigError."""
+        ...
+
+    def chart(self, key: str, limit: int) -> Chart:
+        """The newest ``limit`` closed candles with what was done on them. Raises DataError."""
+        ...
+
+    def decisions(self, key: str, limit: int, action: Action | None) -> Sequence[Decision]:
+        """Newest first; ``action`` keeps only that outcome."""
+        ...
+
+    def orders(self, key: str, limit: int) -> Sequence[Order]:
+        """Newest first."""
+        ...
+
+    def fills(self, key: str, limit: int) -> Sequence[Fill]:
+        """Newest first."""
+        ...
+
+    def equity(self, key: str, limit: int) -> Sequence[EquityPoint]:
+        """The newest ``limit`` points, oldest first."""
+        ...
+
+
+class BookServices(Protocol):
+    """What was traded and written down."""
+
+    def overview(self) -> Overview:
+        """Everything the Overview page shows, in one consistent read."""
+        ...
+
+    def positions(self) -> Sequence[PositionView]:
+        """All open positions."""
+        ...
+
+    def trades(self, filter: TradeFilter) -> TradePage:
+        """A page of closed trades, newest first, with totals over all that match."""
+        ...
+
+    def iter_trades(self, filter: TradeFilter) -> Iterator[Trade]:
+        """Every trade that matches, newest first; ``limit`` and ``offset`` do not apply."""
+        ...
+
+    def events(self, filter: EventFilter) -> Sequence[Event]:
+        """Newest first."""
+        ...
+
+    def audit(self, limit: int) -> Sequence[AuditEntry]:
+        """Newest first."""
+        ...
+
+
+class ReferenceServices(Protocol):
+    """What bots can be made of."""
+
+    def strategies(self) -> Sequence[StrategyView]:
+        """Every strategy file, broken ones with their error."""
+        ...
+
+    def markets(self) -> Sequence[MarketView]:
+        """The markets of the form."""
+        ...
+
+    def symbols(self, market: str, search: str, limit: int) -> Sequence[SymbolView]:
+        """Symbols matching ``search`` (empty: all). Raises NotFound, DataError."""
+        ...
+
+    def accounts(self) -> Sequence[AccountView]:
+        """Balances of the accounts in use; one that does not answer carries its error."""
+        ...
+
+
+class ControlServices(Protocol):
+    """The engine itself: its switches, settings and health."""
+
+    def kill_switch(self) -> KillSwitch:
+        """The level in force."""
+        ...
+
+    def set_kill_switch(self, level: KillLevel, actor: str) -> KillSwitch:
+        """Latch a level; ``none`` releases it."""
+        ...
+
+    def settings(self) -> Sequence[SettingView]:
+        """Every setting, without secrets."""
+        ...
+
+    def update_settings(self, values: Mapping[str, str], actor: str) -> Sequence[SettingView]:
+        """All or nothing. Raises ConfigError naming the key."""
+        ...
+
+    def health(self) -> Health:
+        """Must answer from memory: it is asked often and without a token."""
+        ...
+
+    def request_shutdown(self, actor: str) -> None:
+        """Ask for a graceful stop; returns at once."""
+        ...
+
+
+class EngineServices(BotServices, BookServices, ReferenceServices, ControlServices, Protocol):
+    """Everything the API offers; engine/services implements it, tests/fakes fake it."""

@@ -1,0 +1,338 @@
+"""Frozen request and response types of the HTTP API, shared with the panel.
+
+Money travels as a decimal string, time as ISO 8601 UTC.
+"""
+
+from decimal import Decimal
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from engine.domain.bots import Bot, BotConfig, BotState, Desired
+from engine.domain.decisions import Decision
+from engine.domain.instruments import Instrument, Quote
+from engine.domain.money import UtcDatetime
+from engine.domain.orders import Order
+from engine.domain.positions import Fill, Position, PositionSide, Trade
+from engine.domain.records import AuditEntry, EquityPoint, Event, KillLevel, KillSwitch, Level
+
+__all__ = [
+    "AuditEntry", "Bot", "BotConfig", "BotState", "Decision", "Desired", "EquityPoint", "Event",
+    "Fill", "Instrument", "KillLevel", "KillSwitch", "Level", "Order", "Position", "PositionSide", "Quote",
+    "Trade",
+]  # fmt: skip
+
+
+class Contract(BaseModel):
+    """Base of all messages."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ErrorDetail(Contract):
+    """One thing that is wrong; ``field`` is a dotted input name or empty."""
+
+    field: str
+    message: str
+
+
+class ErrorBody(Contract):
+    """What every failed request answers, under ``error``."""
+
+    code: str
+    message: str
+    details: tuple[ErrorDetail, ...] = ()
+
+
+class Health(Contract):
+    """``GET /health``, the only call without a token."""
+
+    status: str
+    version: str
+    engine_id: str
+    started_at: UtcDatetime
+    heartbeat_at: UtcDatetime
+
+
+class PositionView(Contract):
+    """An open position at the present price. Amounts in ``quote``."""
+
+    id: str
+    bot_id: str
+    bot_name: str
+    market: str
+    symbol: str
+    quote: str
+    side: PositionSide
+    quantity: Decimal
+    average_price: Decimal
+    last_price: Decimal | None
+    unrealised_pnl: Decimal | None
+    unrealised_fraction: Decimal | None
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    entry_count: int
+    fees: Decimal
+    opened_at: UtcDatetime
+
+
+class BotView(Contract):
+    """A bot with what is live about it, as its card shows it. Amounts in ``quote``."""
+
+    id: str
+    config: BotConfig
+    account_id: str
+    mode: str = "paper"
+    state: BotState
+    desired: Desired
+    reason: str
+    quote: str
+    last_price: Decimal | None
+    price_at: UtcDatetime | None
+    equity: Decimal
+    capital: Decimal
+    realised_pnl: Decimal
+    unrealised_pnl: Decimal
+    today_pnl: Decimal
+    trade_count: int
+    win_count: int
+    position: PositionView | None
+    next_check_at: UtcDatetime | None
+    checked_at: UtcDatetime | None
+    decided_until: UtcDatetime | None
+    strategy_errors: int
+    created_at: UtcDatetime
+    started_at: UtcDatetime | None
+    sparkline: tuple[float, ...] = ()
+
+
+class QuoteTotal(Contract):
+    """Sums over all bots that trade in one quote asset."""
+
+    quote: str
+    equity: Decimal
+    realised_pnl: Decimal
+    unrealised_pnl: Decimal
+    today_pnl: Decimal
+    open_positions: int
+
+
+class EquitySeries(Contract):
+    """Equity over time, oldest first."""
+
+    quote: str
+    times: tuple[UtcDatetime, ...]
+    equity: tuple[float, ...]
+
+
+class Overview(Contract):
+    """Everything the Overview page shows."""
+
+    now: UtcDatetime
+    totals: tuple[QuoteTotal, ...]
+    states: dict[BotState, int]
+    bots: tuple[BotView, ...]
+    equity: tuple[EquitySeries, ...]
+    recent_trades: tuple[Trade, ...]
+    recent_events: tuple[Event, ...]
+    kill: KillSwitch
+
+
+class BotPreview(Contract):
+    """What a configuration would mean, before it is saved. Amounts in ``quote``."""
+
+    config: BotConfig
+    instrument: Instrument
+    last_price: Decimal
+    quantity: Decimal
+    fees_round_trip: Decimal
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    loss_at_stop: Decimal | None
+    gain_at_target: Decimal | None
+    free_balance: Decimal
+    warnings: tuple[str, ...] = ()
+
+
+class StopRequest(Contract):
+    """How to stop: keep the position, or close it first."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    close_position: bool = False
+
+
+class CloneRequest(Contract):
+    """The copy's name."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+
+
+class KillRequest(Contract):
+    """Set the kill switch; ``none`` releases it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: KillLevel
+
+
+class Marker(Contract):
+    """An entry or exit on the chart."""
+
+    time: UtcDatetime
+    price: Decimal
+    kind: str = Field(description="entry or exit")
+    side: PositionSide
+    text: str
+
+
+class SeriesView(Contract):
+    """A strategy's line on the chart; None while warming up."""
+
+    name: str
+    values: tuple[float | None, ...]
+    is_overlay: bool
+    levels: tuple[float, ...] = ()
+
+
+class Chart(Contract):
+    """A bot's candles and what was done on them. Arrays have one length."""
+
+    symbol: str
+    timeframe: str
+    time: tuple[UtcDatetime, ...]
+    open: tuple[float, ...]
+    high: tuple[float, ...]
+    low: tuple[float, ...]
+    close: tuple[float, ...]
+    volume: tuple[float, ...]
+    series: tuple[SeriesView, ...] = ()
+    series_error: str = ""
+    markers: tuple[Marker, ...] = ()
+    position: PositionView | None = None
+    last_price: Decimal | None = None
+
+
+class TradeTotals(Contract):
+    """Sums over filtered trades of one quote asset."""
+
+    quote: str
+    count: int
+    wins: int
+    losses: int
+    pnl: Decimal
+    fees: Decimal
+    best: Decimal
+    worst: Decimal
+    profit_factor: float | None
+
+
+class TradeFilter(Contract):
+    """Which trades; an empty field does not narrow. Times are those of the exit.
+
+    ``since`` is inclusive, ``until`` exclusive. ``bot_id`` may be a bot's name.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bot_id: str | None = Field(default=None, max_length=64)
+    symbol: str | None = Field(default=None, max_length=40)
+    strategy: str | None = Field(default=None, max_length=64)
+    side: PositionSide | None = None
+    exit_reason: str | None = Field(default=None, max_length=40)
+    since: UtcDatetime | None = None
+    until: UtcDatetime | None = None
+    limit: int = Field(default=200, ge=1, le=5000)
+    offset: int = Field(default=0, ge=0, le=10_000_000)
+
+    @model_validator(mode="after")
+    def _since_before_until(self) -> Self:
+        if self.since and self.until and self.since >= self.until:
+            raise ValueError("since must be before until")
+        return self
+
+
+class EventFilter(Contract):
+    """Which events; an empty field does not narrow. ``level`` is the least that is shown.
+
+    ``kind`` is a dotted name or its beginning (``order`` finds ``order.filled``); ``search`` is a
+    case-insensitive part of the message.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    level: Level | None = None
+    bot_id: str | None = Field(default=None, max_length=64)
+    search: str = Field(default="", max_length=200)
+    kind: str | None = Field(default=None, max_length=64)
+    limit: int = Field(default=200, ge=1, le=5000)
+
+
+class TradePage(Contract):
+    """Trades, newest first, with totals over all that match."""
+
+    items: tuple[Trade, ...]
+    count: int
+    totals: tuple[TradeTotals, ...]
+
+
+class StrategyView(Contract):
+    """A strategy as the form and the Strategies page need it."""
+
+    id: str
+    title: str
+    summary: str
+    doc: str
+    path: str
+    parameters: dict[str, Any]
+    warmup: int
+    error: str | None
+    used_by: tuple[str, ...] = ()
+
+
+class MarketView(Contract):
+    """A market that bots can be created on."""
+
+    id: str
+    title: str
+    description: str
+    timeframes: tuple[str, ...]
+    error: str = ""
+
+
+class SymbolView(Contract):
+    """A symbol found by search."""
+
+    instrument: Instrument
+    last_price: Decimal | None = None
+
+
+class AccountView(Contract):
+    """An account's balances by asset, as the venue tells them."""
+
+    account_id: str
+    mode: str
+    free: dict[str, Decimal]
+    locked: dict[str, Decimal]
+    error: str = ""
+
+
+class SettingView(Contract):
+    """One setting: its value in force, where it comes from, whether the panel may change it."""
+
+    key: str
+    title: str
+    description: str
+    value: str
+    default: str
+    is_editable: bool
+
+
+class SettingsUpdate(Contract):
+    """New values by key."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    values: dict[str, str]

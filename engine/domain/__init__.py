@@ -1,0 +1,1 @@
+"""What trading is, without any I/O: pure functions and frozen values."""

@@ -1,0 +1,154 @@
+"""A bot: what the user asked for, what it is doing, and why."""
+
+from datetime import time
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from engine.domain.money import ZERO, UtcDatetime
+from engine.domain.timeframes import timeframe_s
+
+NAME_PATTERN = r"^[^\W_][\w .\-]*$"
+
+
+class Direction(StrEnum):
+    """Which sides a bot may take."""
+
+    LONG = "long"
+    SHORT = "short"
+    BOTH = "both"
+
+
+class Desired(StrEnum):
+    """What the user wants of a bot."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPED = "stopped"
+
+
+class BotState(StrEnum):
+    """What a bot is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SLEEPING = "sleeping"
+    STOPPING = "stopping"
+    STOPPED = "stopped"
+    FAULTED = "faulted"
+
+
+ACTIVE_STATES = frozenset(
+    {BotState.STARTING, BotState.RUNNING, BotState.PAUSED, BotState.SLEEPING, BotState.STOPPING}
+)
+
+
+class RoiStep(BaseModel):
+    """Take this profit once the position is this old."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after_s: int = Field(ge=0, le=31_536_000, description="age of the position, in seconds")
+    profit: Decimal = Field(gt=-1, le=10, description="fraction of the entry price; 0.01 is 1 %")
+
+
+Fraction = Annotated[Decimal, Field(gt=0, lt=1, max_digits=12)]
+
+
+class ExitRules(BaseModel):
+    """When a position is closed whatever the strategy says. Fractions of the entry price."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stop_loss: Fraction | None = Field(default=Decimal("0.02"), title="Stop loss")
+    take_profit: Annotated[Decimal, Field(gt=0, le=10, max_digits=12)] | None = Field(
+        default=Decimal("0.05"), title="Take profit"
+    )
+    trailing_stop: Fraction | None = Field(default=None, title="Trailing stop")
+    time_limit_s: Annotated[int, Field(ge=1, le=31_536_000)] | None = Field(
+        default=None, title="Time limit (seconds)"
+    )
+    roi_steps: tuple[RoiStep, ...] = Field(default=(), max_length=10, title="ROI steps")
+
+
+class ActiveHours(BaseModel):
+    """The hours of the day, in UTC, in which a bot looks for entries; it sleeps outside."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    start: time
+    end: time
+
+
+class BotConfig(ExitRules):
+    """Everything a user sets on a bot. Amounts are in the symbol's quote asset."""
+
+    name: str = Field(min_length=1, max_length=40, pattern=NAME_PATTERN)
+    market: str = Field(min_length=1, max_length=500)
+    symbol: str = Field(min_length=1, max_length=40)
+    strategy: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
+    params: dict[str, Any] = Field(default_factory=dict)
+    timeframe: str = "15m"
+    interval_s: int = Field(default=900, ge=1, le=604_800, title="Check interval (seconds)")
+    amount: Decimal = Field(gt=0, le=Decimal("1e9"), max_digits=24, title="Trade amount")
+    reinvest: bool = True
+    direction: Direction = Direction.LONG
+    max_entries: int = Field(default=1, ge=1, le=20, title="Entries per position")
+    active_hours: ActiveHours | None = None
+
+    @field_validator("name")
+    @classmethod
+    def _strip_name(cls, name: str) -> str:
+        if name != name.strip():
+            raise ValueError("must not begin or end with a space")
+        return name
+
+    @field_validator("timeframe")
+    @classmethod
+    def _known_timeframe(cls, timeframe: str) -> str:
+        timeframe_s(timeframe)
+        return timeframe
+
+    @model_validator(mode="after")
+    def _roi_steps_rise(self) -> Self:
+        ages = [step.after_s for step in self.roi_steps]
+        if ages != sorted(set(ages)):
+            raise ValueError("ROI steps must be in order of age, each age once")
+        return self
+
+    @property
+    def starting_capital(self) -> Decimal:
+        """What all entries of one position may use together at first, in quote."""
+        return self.amount * self.max_entries
+
+
+class Bot(BaseModel):
+    """A bot as stored. ``realised_pnl`` is exact, in quote, fees included."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    config: BotConfig
+    account_id: str
+    desired: Desired = Desired.STOPPED
+    state: BotState = BotState.STOPPED
+    reason: str = ""
+    close_on_stop: bool = False
+    created_at: UtcDatetime
+    updated_at: UtcDatetime
+    started_at: UtcDatetime | None = None
+    decided_until: UtcDatetime | None = Field(
+        default=None, description="close of the last candle that was decided"
+    )
+    checked_at: UtcDatetime | None = None
+    strategy_errors: int = 0
+    realised_pnl: Decimal = ZERO
+    trade_count: int = 0
+
+    @property
+    def capital(self) -> Decimal:
+        """What the bot owns, in quote, with open positions at cost."""
+        return self.config.starting_capital + self.realised_pnl

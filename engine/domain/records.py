@@ -1,0 +1,116 @@
+"""What the engine writes down: events, audit entries, equity, switches, its lease."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.domain.money import ZERO, UtcDatetime
+
+
+class Level(StrEnum):
+    """How much an event matters."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class Event(BaseModel):
+    """Something that happened, in words a user reads on the Logs page."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    time: UtcDatetime
+    level: Level
+    kind: str = Field(description="dotted name, as in order.filled")
+    message: str
+    bot_id: str | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class AuditEntry(BaseModel):
+    """Who did what. ``digest`` chains over the entry before it, so that tampering shows."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    time: UtcDatetime
+    actor: str
+    action: str
+    subject: str
+    detail: dict[str, Any] = Field(default_factory=dict)
+    previous_digest: str = ""
+    digest: str = ""
+
+
+class EquityPoint(BaseModel):
+    """What a bot was worth at a moment, in quote. ``bot_id`` None is the sum of all bots."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    bot_id: str | None
+    quote: str
+    time: UtcDatetime
+    equity: Decimal
+    realised: Decimal
+    unrealised: Decimal = ZERO
+
+
+class KillLevel(StrEnum):
+    """How far the kill switch goes; each level includes those before it."""
+
+    NONE = "none"
+    PAUSE_ENTRIES = "pause_entries"
+    CANCEL_ORDERS = "cancel_orders"
+    CLOSE_ALL = "close_all"
+
+
+class KillSwitch(BaseModel):
+    """The latched emergency switch."""
+
+    model_config = ConfigDict(frozen=True)
+
+    level: KillLevel = KillLevel.NONE
+    actor: str = ""
+    since: datetime | None = None
+
+
+class Lease(BaseModel):
+    """Which engine owns the database, until when. ``term`` rises with every new owner."""
+
+    model_config = ConfigDict(frozen=True)
+
+    owner: str
+    term: int
+    expires_at: UtcDatetime
+    detail: str = ""
+
+
+class StrategyConfiguration(BaseModel):
+    """One version of a bot's strategy and settings; a new one is kept at every edit."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    bot_id: str
+    version: int
+    strategy: str
+    params: dict[str, Any]
+    settings: dict[str, Any] = Field(description="the whole BotConfig, as JSON")
+    created_at: UtcDatetime
+
+
+class PaperBalance(BaseModel):
+    """One asset of a paper account. ``free`` may be negative in a base asset sold short."""
+
+    model_config = ConfigDict(frozen=True)
+
+    asset: str
+    free: Decimal = ZERO
+    locked: Decimal = ZERO

@@ -1,0 +1,93 @@
+"""The risk gate: rules that an entry must pass. Rules are rows; a new rule is a new row."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from engine.domain.bots import Bot, BotState
+from engine.domain.decisions import TraceStep, Verdict
+from engine.domain.instruments import Instrument
+from engine.domain.positions import Position, PositionSide
+from engine.domain.records import KillLevel
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """An entry that somebody wants, and what the rules need to know about it."""
+
+    bot: Bot
+    instrument: Instrument
+    side: PositionSide
+    amount: Decimal
+    position: Position | None
+    has_working_entry: bool
+    kill_level: KillLevel
+
+
+@dataclass(frozen=True, slots=True)
+class RiskRule:
+    """A name and a function that says why not, or None."""
+
+    name: str
+    objection: Callable[[Proposal], str | None]
+
+
+def _kill_switch(proposal: Proposal) -> str | None:
+    is_on = proposal.kill_level is not KillLevel.NONE
+    return "the kill switch is on" if is_on else None
+
+
+def _paused(proposal: Proposal) -> str | None:
+    state = proposal.bot.state
+    return f"the bot is {state.value}" if state is not BotState.RUNNING else None
+
+
+def _shorting(proposal: Proposal) -> str | None:
+    is_refused = proposal.side is PositionSide.SHORT and not proposal.instrument.can_short
+    return f"{proposal.instrument.symbol} cannot be sold short here" if is_refused else None
+
+
+def _working_entry(proposal: Proposal) -> str | None:
+    return "an entry is still working" if proposal.has_working_entry else None
+
+
+def _entries(proposal: Proposal) -> str | None:
+    position = proposal.position
+    if position is None or position.side is not proposal.side:
+        return None
+    if position.entry_count < proposal.bot.config.max_entries:
+        return None
+    return f"already in position with {position.entry_count} of {position.entry_count} entries"
+
+
+def _minimum(proposal: Proposal) -> str | None:
+    minimum = proposal.instrument.min_notional
+    if proposal.amount > 0 and proposal.amount >= minimum:
+        return None
+    quote = proposal.instrument.quote
+    return f"a stake of {proposal.amount} {quote} is below the minimum of {minimum} {quote}"
+
+
+RULES: tuple[RiskRule, ...] = (
+    RiskRule("kill switch", _kill_switch),
+    RiskRule("bot state", _paused),
+    RiskRule("shorting", _shorting),
+    RiskRule("working entry", _working_entry),
+    RiskRule("entries", _entries),
+    RiskRule("minimum", _minimum),
+)
+
+
+def judge(proposal: Proposal, rules: Sequence[RiskRule] = RULES) -> TraceStep:
+    """PASS, or VETO with the first rule that objects."""
+    for rule in rules:
+        objection = rule.objection(proposal)
+        if objection is not None:
+            return TraceStep(step="risk", verdict=Verdict.VETO, detail=objection,
+                             values={"rule": rule.name})  # fmt: skip
+    return TraceStep(
+        step="risk",
+        verdict=Verdict.PASS,
+        detail=f"{len(rules)} rules passed",
+        values={"amount": str(proposal.amount), "quote": proposal.instrument.quote},
+    )

@@ -1,0 +1,102 @@
+"""Every error Quarterdeck raises on purpose, and what the engine does about it.
+
+    QuarterdeckError
+    |-- ConfigError            stop, tell the user: a setting or a form field is wrong
+    |   `-- Conflict           the request is sound but not now (name taken, bot running)
+    |-- NotFound               there is no such bot, symbol, strategy, market
+    |-- DataError              candles or prices are missing or wrong: retry at the next cycle
+    |-- StrategyError          the strategy's own code failed: three in a row fault its bot
+    |-- StoreError             the database refused: nothing was written, retry
+    |   `-- LeaseLost          another engine holds the data: stop at once
+    `-- BrokerError
+        |-- OrderRejected      the venue refused for certain: do not retry
+        |   `-- InsufficientFunds   retried at the next cycle, with a new decision
+        |-- BrokerUnavailable  nothing was sent: retry later
+        `-- OrderStateUnknown  it may or may not have arrived: look it up before anything else
+"""
+
+
+class QuarterdeckError(Exception):
+    """Base of all errors whose message is meant for a person.
+
+    ``field`` names the input that is wrong, when one is.
+    """
+
+    code = "error"
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.field = field
+
+
+class ConfigError(QuarterdeckError):
+    """A setting or an input is wrong; nothing was changed."""
+
+    code = "invalid"
+
+
+class Conflict(ConfigError):
+    """The request is sound but cannot be done in the present state."""
+
+    code = "conflict"
+
+
+class NotFound(QuarterdeckError):
+    """There is no such thing."""
+
+    code = "not_found"
+
+
+class DataError(QuarterdeckError):
+    """Market data is missing, late, or wrong. The next cycle tries again."""
+
+    code = "data"
+
+
+class StrategyError(QuarterdeckError):
+    """A strategy's own code raised, hung or answered nonsense."""
+
+    code = "strategy"
+
+
+class StoreError(QuarterdeckError):
+    """The database refused; the transaction was rolled back."""
+
+    code = "store"
+
+
+class LeaseLost(StoreError):
+    """Another engine took over the database; this one must stop."""
+
+    code = "lease"
+
+
+class BrokerError(QuarterdeckError):
+    """Anything a venue answers that is not success."""
+
+    code = "broker"
+
+
+class OrderRejected(BrokerError):
+    """The venue refused the order for certain; it is not sent again."""
+
+    code = "rejected"
+
+
+class InsufficientFunds(OrderRejected):
+    """The account's free balance does not cover the order."""
+
+    code = "insufficient_funds"
+
+
+class BrokerUnavailable(BrokerError):
+    """The venue could not be reached and nothing was sent."""
+
+    code = "unavailable"
+
+
+class OrderStateUnknown(BrokerError):
+    """The order was sent and no answer says what became of it."""
+
+    code = "unknown"

@@ -1,0 +1,202 @@
+"""The engine's books: what is hot kept in memory, everything written durably first.
+
+The engine is the database's only writer, so the mirror is exact: it changes only after the commit
+that says the same, under one lock.
+"""
+
+import hashlib
+import json
+import logging
+import threading
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from engine.domain.bots import Bot
+from engine.domain.orders import TERMINAL, Order, OrderState
+from engine.domain.positions import Position
+from engine.domain.records import AuditEntry, Event, Level
+from engine.errors import NotFound
+from engine.ports import Clock, Store, Transaction
+
+log = logging.getLogger("quarterdeck")
+
+LOG_LEVELS = {
+    Level.DEBUG: logging.DEBUG,
+    Level.INFO: logging.INFO,
+    Level.WARNING: logging.WARNING,
+    Level.ERROR: logging.ERROR,
+}
+
+
+def new_id() -> str:
+    """A random id for records that have no natural key."""
+    return uuid.uuid4().hex
+
+
+class Writing:
+    """One transaction on the books; the mirror follows when it has been committed."""
+
+    def __init__(
+        self, tx: Transaction, clock: Clock, current: Mapping[str, Bot], previous_digest: str
+    ) -> None:
+        self.tx = tx
+        self._current = current
+        self._clock = clock
+        self.digest = previous_digest
+        self.bots: dict[str, Bot | None] = {}
+        self.positions: dict[str, Position] = {}
+        self.orders: dict[str, Order] = {}
+        self.written_events: list[Event] = []
+
+    def add_bot(self, bot: Bot) -> None:
+        """Insert. Raises Conflict when the name is taken."""
+        self.tx.bots.add(bot)
+        self.bots[bot.id] = bot
+
+    def bot(self, bot_id: str) -> Bot:
+        """The bot as this transaction sees it. Raises NotFound when it was deleted."""
+        bot = self.bots.get(bot_id) or self._current.get(bot_id)
+        if bot is None:
+            raise NotFound(f"There is no bot '{bot_id}'.", field="bot")
+        return bot
+
+    def save_bot(self, bot_id: str, **changes: Any) -> Bot:
+        """Apply ``changes`` to the newest state of a bot, so that no writer undoes another's."""
+        update = {**changes, "updated_at": self._clock.now()}
+        changed = self.bot(bot_id).model_copy(update=update)
+        self.tx.bots.save(changed)
+        self.bots[bot_id] = changed
+        return changed
+
+    def delete_bot(self, bot_id: str) -> None:
+        """Remove a bot. Raises NotFound."""
+        self.tx.bots.delete(bot_id)
+        self.bots[bot_id] = None
+
+    def add_order(self, order: Order) -> None:
+        """Insert an intent. Raises Conflict when the client id was used before."""
+        self.tx.orders.add(order)
+        self.orders[order.client_id] = order
+
+    def save_order(self, order: Order, **changes: Any) -> Order:
+        """Replace, with ``changes`` applied; the saved order is returned."""
+        changed = order.model_copy(update={**changes, "updated_at": self._clock.now()})
+        self.tx.orders.save(changed)
+        self.orders[order.client_id] = changed
+        return changed
+
+    def put_position(self, position: Position, *, is_new: bool = False) -> None:
+        """Insert or replace."""
+        if is_new:
+            self.tx.positions.add(position)
+        else:
+            self.tx.positions.save(position)
+        self.positions[position.bot_id] = position
+
+    def event(
+        self, level: Level, kind: str, message: str, bot_id: str | None = None, **data: Any
+    ) -> None:
+        """Record something that happened; it is logged once it is committed."""
+        event = Event(id=new_id(), time=self._clock.now(), level=level, kind=kind,
+                      message=message, bot_id=bot_id, data=data)  # fmt: skip
+        self.tx.events.add(event)
+        self.written_events.append(event)
+
+    def audit(self, actor: str, action: str, subject: str, **detail: Any) -> None:
+        """Record who did what, chained to the entry before."""
+        entry = AuditEntry(id=new_id(), time=self._clock.now(), actor=actor, action=action,
+                           subject=subject, detail=detail, previous_digest=self.digest)  # fmt: skip
+        self.digest = entry_digest(entry)
+        self.tx.audit.add(entry.model_copy(update={"digest": self.digest}))
+
+
+def entry_digest(entry: AuditEntry) -> str:
+    """SHA-256 over the entry before and this entry's content."""
+    content = entry.model_dump(mode="json", exclude={"digest"})
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class Books:
+    """Bots, open positions and working orders in memory; all of it in the store."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self.store = store
+        self.clock = clock
+        self.bots: dict[str, Bot] = {}
+        self.positions: dict[str, Position] = {}
+        self.working: dict[str, dict[str, Order]] = {}
+        self._digest = ""
+        self._lock = threading.RLock()
+
+    def load(self) -> None:
+        """Fill the mirror from the store: the same at a start as after a crash."""
+        alive = [state for state in OrderState if state not in TERMINAL]
+        with self._lock, self.store.reading() as tx:
+            self.bots = {bot.id: bot for bot in tx.bots.select()}
+            self.positions = {one.bot_id: one for one in tx.positions.select(is_open=True)}
+            self.working = {}
+            for order in tx.orders.select(state=alive):
+                self.working.setdefault(order.bot_id, {})[order.client_id] = order
+            newest = tx.audit.select(is_descending=True, limit=1)
+            self._digest = newest[0].digest if newest else ""
+
+    @contextmanager
+    def writing(self) -> Iterator[Writing]:
+        """One durable change. The mirror is untouched when the block or the commit raises."""
+        with self._lock:
+            with self.store.transaction() as tx:
+                writing = Writing(tx, self.clock, self.bots, self._digest)
+                yield writing
+            self._follow(writing)
+        for event in writing.written_events:
+            log.log(LOG_LEVELS[event.level], event.message,
+                    extra={"kind": event.kind, "bot_id": event.bot_id, "data": event.data})  # fmt: skip
+
+    def _follow(self, writing: Writing) -> None:
+        self._digest = writing.digest
+        for bot_id, bot in writing.bots.items():
+            if bot is None:
+                self.bots.pop(bot_id, None)
+            else:
+                self.bots[bot_id] = bot
+        for bot_id, position in writing.positions.items():
+            if position.is_open:
+                self.positions[bot_id] = position
+            else:
+                self.positions.pop(bot_id, None)
+        for client_id, order in writing.orders.items():
+            orders = dict(self.working.get(order.bot_id, {}))
+            if order.is_terminal:
+                orders.pop(client_id, None)
+            else:
+                orders[client_id] = order
+            self.working[order.bot_id] = orders
+
+    def get_bot(self, key: str) -> Bot:
+        """The bot with this id or name. Raises NotFound."""
+        bot = self.bots.get(key) or self.find_by_name(key)
+        if bot is None:
+            raise NotFound(f"There is no bot '{key}'.", field="bot")
+        return bot
+
+    def find_by_name(self, name: str) -> Bot | None:
+        """The bot of this name, whatever its case."""
+        wanted = name.casefold()
+        return next((bot for bot in list(self.bots.values())
+                     if bot.config.name.casefold() == wanted), None)  # fmt: skip
+
+    def working_orders(self, bot_id: str) -> list[Order]:
+        """A bot's orders that are not done, in the order in which they were planned."""
+        orders = self.working.get(bot_id, {}).values()
+        return sorted(orders, key=lambda order: (order.created_at, order.after_client_id or ""))
+
+    def show_reason(self, bot_id: str, reason: str, kind: str, level: Level) -> None:
+        """Show ``reason`` on a bot and record it, once for as long as it stays the same."""
+        if self.get_bot(bot_id).reason == reason:
+            return
+        with self.writing() as writing:
+            writing.save_bot(bot_id, reason=reason)
+            if reason:
+                writing.event(level, kind, reason, bot_id)

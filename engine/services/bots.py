@@ -1,0 +1,248 @@
+"""What a user does with bots: create, edit, clone, start, pause, stop, delete."""
+
+import secrets
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from engine.domain.bots import Bot, BotConfig, BotState, Desired, Direction
+from engine.domain.exits import fixed_levels
+from engine.domain.instruments import Instrument
+from engine.domain.money import ZERO
+from engine.domain.positions import PositionSide
+from engine.domain.records import Level, StrategyConfiguration
+from engine.domain.sizing import BPS, affordable_quantity
+from engine.errors import ConfigError, Conflict
+from engine.ports import MarketData, StrategyHost, Venues
+from engine.services.books import Books, Writing, new_id
+from engine.services.supervise import is_active
+
+
+class Assessment(BaseModel):
+    """What a configuration means at the present price. Amounts in the symbol's quote."""
+
+    model_config = ConfigDict(frozen=True)
+
+    config: BotConfig
+    instrument: Instrument
+    last_price: Decimal
+    quantity: Decimal
+    fees_round_trip: Decimal
+    stop_price: Decimal | None
+    target_price: Decimal | None
+    loss_at_stop: Decimal | None
+    gain_at_target: Decimal | None
+    free_balance: Decimal
+    warnings: tuple[str, ...] = ()
+
+
+class BotService:
+    """Commands on bots: checked in full, written with an audit entry, then left to the supervisor."""
+
+    def __init__(
+        self, books: Books, venues: Venues, host: StrategyHost, wake: Callable[[], None]
+    ) -> None:
+        self._books = books
+        self._venues = venues
+        self._host = host
+        self._wake = wake
+
+    def assess(self, config: BotConfig, bot_id: str | None = None) -> Assessment:
+        """Check a configuration against its market, strategy and account; save nothing.
+
+        Raises ConfigError (with the field), Conflict, NotFound, DataError, StrategyError.
+        """
+        namesake = self._books.find_by_name(config.name)
+        if namesake is not None and namesake.id != bot_id:
+            raise Conflict(f"There is a bot named '{namesake.config.name}' already.", field="name")
+        key = bot_id or f"preview-{secrets.token_hex(4)}"
+        try:
+            market = self._venues.market(config.market, key)
+            return self._assess_on(market, config, key)
+        finally:
+            if bot_id is None:
+                self._venues.forget(key)
+
+    def _assess_on(self, market: MarketData, config: BotConfig, key: str) -> Assessment:
+        instrument = market.instrument(config.symbol)
+        if config.timeframe not in market.timeframes():
+            offered = ", ".join(market.timeframes())
+            raise ConfigError(f"This market has candles of {offered}.", field="timeframe")
+        params = self._host.validate(config.strategy, config.params)
+        config = config.model_copy(update={"params": params, "symbol": instrument.symbol})
+        if config.direction is not Direction.LONG and not instrument.can_short:
+            raise ConfigError(
+                f"{instrument.symbol} cannot be sold short on this market; choose long only.",
+                field="direction",
+            )
+        account_id = self._venues.account_of(config.market, key)
+        broker = self._venues.broker(account_id, market)
+        balance = broker.balances().get(instrument.quote)
+        free = balance.free if balance else ZERO
+        price = market.quote(instrument.symbol).last
+        fee_bps = broker.capabilities.fee_bps
+        quantity = affordable_quantity(config.amount, price, fee_bps, instrument)
+        _check_amount(config.amount, quantity, price, instrument, balance.total if balance else ZERO)
+        return _assessment(config, instrument, price, quantity, fee_bps, free)
+
+    def create(self, config: BotConfig, actor: str) -> Bot:
+        """A new, stopped bot. Raises like ``assess``."""
+        assessment = self.assess(config)
+        config = assessment.config
+        bot_id, now = secrets.token_hex(4), self._books.clock.now()
+        account_id = self._venues.account_of(config.market, bot_id)
+        bot = Bot(id=bot_id, config=config, account_id=account_id, created_at=now, updated_at=now)
+        with self._books.writing() as writing:
+            writing.add_bot(bot)
+            self._keep(writing, bot, assessment.instrument, version=1)
+            writing.event(Level.INFO, "bot.created", "The bot was created.", bot_id)
+            writing.audit(actor, "bot.create", bot_id, name=config.name)
+        return bot
+
+    def edit(self, key: str, config: BotConfig, actor: str) -> Bot:
+        """Change a bot that does nothing. Raises Conflict while it is active, and like ``assess``."""
+        bot = self._books.get_bot(key)
+        if is_active(bot):
+            raise Conflict("Stop the bot before you change it.")
+        is_moved = (config.market, config.symbol) != (bot.config.market, bot.config.symbol)
+        if is_moved and bot.id in self._books.positions:
+            raise Conflict("The bot holds a position: its market and symbol cannot change.",
+                           field="symbol")  # fmt: skip
+        self._venues.forget(bot.id)
+        assessment = self.assess(config, bot.id)
+        with self._books.writing() as writing:
+            changes: dict[str, Any] = {"config": assessment.config, "reason": "",
+                                       "strategy_errors": 0}  # fmt: skip
+            if is_moved:
+                changes["account_id"] = self._venues.account_of(config.market, bot.id)
+                changes["decided_until"] = None
+            if bot.state is BotState.FAULTED:
+                changes["state"] = BotState.STOPPED
+            changed = writing.save_bot(bot.id, **changes)
+            version = writing.tx.configurations.count(bot_id=bot.id) + 1
+            self._keep(writing, changed, assessment.instrument, version)
+            writing.event(Level.INFO, "bot.edited", f"Its settings are version {version}.", bot.id)
+            writing.audit(actor, "bot.edit", bot.id, version=version)
+        return changed
+
+    def clone(self, key: str, name: str, actor: str) -> Bot:
+        """A new bot with the same settings under another name. Raises like ``create``."""
+        original = self._books.get_bot(key)
+        settings = {**original.config.model_dump(), "name": name}
+        return self.create(BotConfig.model_validate(settings), actor)
+
+    def start(self, key: str, actor: str) -> Bot:
+        """Want it running; a faulted bot gets a fresh start."""
+        return self._want(key, Desired.RUNNING, actor)
+
+    def pause(self, key: str, actor: str) -> Bot:
+        """Want no new entries; exits go on."""
+        return self._want(key, Desired.PAUSED, actor)
+
+    def stop(self, key: str, actor: str, *, close_position: bool) -> Bot:
+        """Want it stopped, keeping its position or closing it first."""
+        return self._want(key, Desired.STOPPED, actor, close_on_stop=close_position)
+
+    def _want(self, key: str, desired: Desired, actor: str, **changes: Any) -> Bot:
+        bot_id = self._books.get_bot(key).id
+        changes.setdefault("close_on_stop", False)
+        with self._books.writing() as writing:
+            bot = writing.bot(bot_id)
+            if bot.state is BotState.FAULTED and desired is Desired.STOPPED:
+                changes["state"] = BotState.STOPPING
+            elif bot.state in (BotState.STOPPED, BotState.FAULTED) and desired is not Desired.STOPPED:
+                changes |= {"state": BotState.STARTING, "reason": "", "strategy_errors": 0}
+            bot = writing.save_bot(bot_id, desired=desired, **changes)
+            writing.audit(actor, f"bot.{desired.value}", bot_id)
+        self._wake()
+        return bot
+
+    def delete(self, key: str, actor: str) -> None:
+        """Remove a bot that does nothing; its trades stay. Raises Conflict, NotFound."""
+        bot = self._books.get_bot(key)
+        if is_active(bot):
+            raise Conflict("Stop the bot before you delete it.")
+        if bot.id in self._books.positions:
+            raise Conflict("The bot holds a position: start it and stop it with 'close' first.")
+        with self._books.writing() as writing:
+            writing.delete_bot(bot.id)
+            writing.event(Level.INFO, "bot.deleted", f"Bot '{bot.config.name}' was deleted.")
+            writing.audit(actor, "bot.delete", bot.id, name=bot.config.name)
+        self._venues.forget(bot.id)
+
+    def _keep(self, writing: Writing, bot: Bot, instrument: Instrument, version: int) -> None:
+        """Keep this version of the settings, and the instrument's rules they were checked by."""
+        config = bot.config
+        writing.tx.configurations.add(
+            StrategyConfiguration(
+                id=new_id(), bot_id=bot.id, version=version, strategy=config.strategy,
+                params=config.params, settings=config.model_dump(mode="json"),
+                created_at=self._books.clock.now(),
+            )
+        )  # fmt: skip
+        writing.tx.put_instrument(config.market, instrument)
+
+
+def _check_amount(
+    amount: Decimal, quantity: Decimal, price: Decimal, instrument: Instrument, owned: Decimal
+) -> None:
+    quote = instrument.quote
+    least = max(instrument.min_notional, instrument.min_quantity * price)
+    if amount < least or quantity * price < instrument.min_notional or quantity <= 0:
+        raise ConfigError(
+            f"The trade amount must be at least {_shown(least)} {quote} on this market"
+            " (fees included).",
+            field="amount",
+        )
+    if amount > owned:
+        raise ConfigError(
+            f"The account holds {_shown(owned)} {quote}; the trade amount is more than that.",
+            field="amount",
+        )
+
+
+def _assessment(
+    config: BotConfig,
+    instrument: Instrument,
+    price: Decimal,
+    quantity: Decimal,
+    fee_bps: Decimal,
+    free: Decimal,
+) -> Assessment:
+    side = PositionSide.SHORT if config.direction is Direction.SHORT else PositionSide.LONG
+    stop, target = fixed_levels(config, side, price, instrument)
+    fees = quantity * price * fee_bps / BPS * 2
+    held = quantity * config.max_entries
+    fees_held = fees * config.max_entries
+    return Assessment(
+        config=config,
+        instrument=instrument,
+        last_price=price,
+        quantity=quantity,
+        fees_round_trip=fees,
+        stop_price=stop,
+        target_price=target,
+        loss_at_stop=None if stop is None else abs(price - stop) * held + fees_held,
+        gain_at_target=None if target is None else abs(target - price) * held - fees_held,
+        free_balance=free,
+        warnings=tuple(_warnings(config, quantity, price, fees, free)),
+    )
+
+
+def _warnings(
+    config: BotConfig, quantity: Decimal, price: Decimal, fees: Decimal, free: Decimal
+) -> list[str]:
+    warnings = []
+    if config.stop_loss is None and config.trailing_stop is None:
+        warnings.append("No stop: nothing limits the loss of a position.")
+    if config.take_profit is not None and config.take_profit * quantity * price <= fees:
+        warnings.append("The target is within the fees: a trade that reaches it still loses.")
+    if config.starting_capital > free:
+        warnings.append("The account's free balance does not cover all entries at once.")
+    return warnings
+
+
+def _shown(amount: Decimal) -> str:
+    return f"{amount.quantize(Decimal('1e-8')).normalize():f}"

@@ -1,0 +1,71 @@
+"""The kill switch: latched in the database and in a file, so that it outlives both processes."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from engine.domain.records import KillLevel, KillSwitch, Level
+from engine.services.books import Books
+
+SETTING = "kill_switch"
+ORDER = list(KillLevel)
+
+
+class Controls:
+    """What a person has ordered to stop, above every bot."""
+
+    def __init__(self, books: Books, latch_file: Path) -> None:
+        self._books = books
+        self._latch_file = latch_file
+        self.switch = KillSwitch()
+
+    @property
+    def level(self) -> KillLevel:
+        """The level in force."""
+        return self.switch.level
+
+    def load(self) -> None:
+        """Take up the stronger of what the database and the latch file say."""
+        with self._books.store.reading() as tx:
+            stored = tx.find_setting(SETTING)
+        found = [KillSwitch.model_validate_json(stored)] if stored else []
+        latched = self._latched()
+        if latched is not None:
+            found.append(latched)
+        self.switch = max(found, key=lambda one: ORDER.index(one.level), default=KillSwitch())
+
+    def _latched(self) -> KillSwitch | None:
+        try:
+            return KillSwitch.model_validate(json.loads(self._latch_file.read_text("utf-8")))
+        except FileNotFoundError:
+            return None
+        except (ValueError, ValidationError):
+            # A latch that cannot be read was still pulled by somebody: stay on the safe side.
+            return KillSwitch(level=KillLevel.PAUSE_ENTRIES, actor="unreadable latch file")
+
+    def set(self, level: KillLevel, actor: str) -> KillSwitch:
+        """Latch a level (``none`` releases it). In force at once, before it is written."""
+        now: datetime = self._books.clock.now()
+        before = self.switch
+        self.switch = KillSwitch(level=level, actor=actor, since=now)
+        if level is KillLevel.NONE:
+            # Released only once the database agrees: a failed release must stay latched.
+            try:
+                self._write(level, actor, Level.INFO, "The kill switch was released.")
+            except BaseException:
+                self.switch = before
+                raise
+            self._latch_file.unlink(missing_ok=True)
+        else:
+            self._latch_file.write_text(self.switch.model_dump_json(), "utf-8")
+            words = level.value.replace("_", " ")
+            self._write(level, actor, Level.WARNING, f"The kill switch was pulled: {words}.")
+        return self.switch
+
+    def _write(self, level: KillLevel, actor: str, severity: Level, message: str) -> None:
+        with self._books.writing() as writing:
+            writing.tx.put_setting(SETTING, self.switch.model_dump_json())
+            writing.event(severity, "kill_switch", message)
+            writing.audit(actor, "kill_switch", level.value)

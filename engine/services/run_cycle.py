@@ -1,0 +1,291 @@
+"""One cycle of a bot: closed candles -> strategy -> risk gate -> order desk, with a trace."""
+
+import asyncio
+import time
+from datetime import datetime
+
+from engine.domain.bots import Bot, BotState, Desired
+from engine.domain.candles import Candles
+from engine.domain.cycle import choose_action, entry_of
+from engine.domain.decisions import Action, Decision, Intent, TraceStep, Verdict
+from engine.domain.exits import price_bar
+from engine.domain.money import from_epoch_ms, to_epoch_ms
+from engine.domain.orders import Order
+from engine.domain.positions import Position, PositionSide
+from engine.domain.records import Level
+from engine.domain.risk import Proposal, judge
+from engine.domain.sizing import stake
+from engine.domain.timeframes import timeframe_delta
+from engine.errors import Conflict, DataError, NotFound, StrategyError
+from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues
+from engine.services.books import Books, Writing
+from engine.services.candle_feed import CandleFeed, PriceBoard, check_candles
+from engine.services.controls import Controls
+from engine.services.lanes import STRATEGY_LANE, Lanes, account_lane
+from engine.services.order_desk import OrderDesk, client_id
+from engine.services.watch_positions import PositionWatcher
+
+MOST_STRATEGY_ERRORS = 3
+WORKING_STATES = frozenset({BotState.RUNNING, BotState.PAUSED, BotState.SLEEPING})
+REPLAY_SLICE_S = 0.2
+REPLAY_ENDED = "The replay has ended."
+
+
+class CycleRunner:
+    """Decides each closed candle of a bot once, and hands what follows to the order desk."""
+
+    def __init__(
+        self,
+        books: Books,
+        desk: OrderDesk,
+        watcher: PositionWatcher,
+        controls: Controls,
+        venues: Venues,
+        host: StrategyHost,
+        feed: CandleFeed,
+        prices: PriceBoard,
+        lanes: Lanes,
+    ) -> None:
+        self._books = books
+        self._desk = desk
+        self._watcher = watcher
+        self._controls = controls
+        self._venues = venues
+        self._host = host
+        self._feed = feed
+        self._prices = prices
+        self._lanes = lanes
+
+    async def run(self, bot_id: str) -> None:
+        """Run one cycle. What goes wrong is shown on the bot and retried at the next."""
+        bot = self._books.bots.get(bot_id)
+        if bot is None or bot.state not in WORKING_STATES:
+            return
+        lane = account_lane(bot.account_id)
+        try:
+            market = self._venues.market(bot.config.market, bot.id)
+            if isinstance(market, SteppedMarket):
+                await self._replay(bot, market)
+            else:
+                await self._look(bot, market)
+        except (DataError, NotFound) as error:
+            await self._lanes.run(lane, self._books.show_reason, bot.id, error.message,
+                                  "cycle.no_data", Level.WARNING)  # fmt: skip
+        except StrategyError as error:
+            await self._lanes.run(lane, self._count_strategy_error, bot.id, error.message)
+
+    async def _look(self, bot: Bot, market: MarketData) -> None:
+        """A cycle on a market whose time goes by itself."""
+        config = bot.config
+        history = await self._lanes.run(
+            STRATEGY_LANE, self._host.history, config.strategy, config.params
+        )
+        candles = await self._feed.candles(market, config.symbol, config.timeframe, history)
+        if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
+            return
+        intent = await self._lanes.run(
+            STRATEGY_LANE, self._host.decide, config.strategy, config.params, candles
+        )
+        lane = account_lane(bot.account_id)
+        await self._lanes.run(lane, self.conclude, bot.id, market, candles, intent)
+
+    # --- replays --------------------------------------------------------------------------------
+
+    async def _replay(self, bot: Bot, market: SteppedMarket) -> None:
+        """Step through a replay in slices, so that a stop or a pause is seen in between."""
+        lane = account_lane(bot.account_id)
+        while await self._lanes.run(lane, self._replay_slice, bot.id, market):
+            pause_s = market.pause_s(bot.config.timeframe)
+            if pause_s > 0:
+                # Without this an interval longer than a candle would drop behind the set speed.
+                await asyncio.sleep(pause_s)
+
+    def _replay_slice(self, bot_id: str, market: SteppedMarket) -> bool:
+        """Take the steps of one slice; False when there is nothing left to do."""
+        ends_at = time.monotonic() + REPLAY_SLICE_S
+        while True:
+            bot = self._books.bots.get(bot_id)
+            if bot is None or bot.state not in WORKING_STATES:
+                return False
+            moment = market.next_step(bot.config.timeframe, bot.decided_until)
+            if moment is None:
+                self._end_replay(bot_id)
+                return False
+            try:
+                self._replay_step(bot, market, moment)
+            except StrategyError as error:
+                self._count_strategy_error(bot_id, error.message)
+                return False
+            if market.pause_s(bot.config.timeframe) > 0 or time.monotonic() >= ends_at:
+                return True
+
+    def _replay_step(self, bot: Bot, market: SteppedMarket, moment: datetime) -> None:
+        """One candle: first the market's own bars inside it, for the levels, then the decision."""
+        config = bot.config
+        market.seek(moment)
+        opened = moment - timeframe_delta(config.timeframe)
+        for bar in market.bars_since(config.symbol, opened).bars():
+            until = from_epoch_ms(bar.close_ms)
+            market.seek(until)
+            self._desk.advance(bot.id, market)
+            self._watcher.watch_bar(bot.id, market, price_bar(bar), until, has_seen_price=True)
+        market.seek(moment)
+        history = self._host.history(config.strategy, config.params)
+        candles = market.candles(config.symbol, config.timeframe, limit=history)
+        check_candles(candles, market)
+        intent = self._host.decide(config.strategy, config.params, candles)
+        self.conclude(bot.id, market, candles, intent)
+
+    def _end_replay(self, bot_id: str) -> None:
+        with self._books.writing() as writing:
+            writing.save_bot(bot_id, desired=Desired.STOPPED, close_on_stop=False,
+                             reason=REPLAY_ENDED)  # fmt: skip
+            writing.event(Level.INFO, "replay.ended", REPLAY_ENDED, bot_id)
+
+    # --- the decision ---------------------------------------------------------------------------
+
+    def conclude(
+        self, bot_id: str, market: MarketData, candles: Candles, intent: Intent
+    ) -> None:
+        """Write the decision with its orders in one transaction, then let the desk send them."""
+        bot = self._books.bots.get(bot_id)
+        if bot is None or bot.state not in WORKING_STATES:
+            return
+        if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
+            return
+        position = self._books.positions.get(bot_id)
+        action, steps = self._judge(bot, market, candles, intent, position)
+        if action in (Action.EXIT, Action.REVERSE):
+            self._desk.cancel_entries(bot_id, market)
+            position = self._books.positions.get(bot_id)
+        opened = from_epoch_ms(int(candles.time[-1]))
+        decision = Decision(
+            id=f"{bot_id}-{bot.config.timeframe}-{to_epoch_ms(opened) // 1000}",
+            bot_id=bot_id,
+            candle_time=opened,
+            decided_at=market.now(),
+            action=action,
+            reason=next((s.detail for s in steps if s.verdict is Verdict.VETO), intent.reason),
+            price=float(candles.close[-1]),
+            confidence=intent.confidence,
+            trace=tuple(steps),
+        )
+        try:
+            with self._books.writing() as writing:
+                self._write(writing, bot, decision, intent, position)
+                writing.save_bot(bot_id, decided_until=candles.last_close_time,
+                                 strategy_errors=0, reason="")  # fmt: skip
+        except Conflict:
+            # This candle was decided before, under other settings: never twice.
+            with self._books.writing() as writing:
+                writing.save_bot(bot_id, decided_until=candles.last_close_time)
+        self._desk.advance(bot_id, market)
+
+    def _write(
+        self,
+        writing: Writing,
+        bot: Bot,
+        decision: Decision,
+        intent: Intent,
+        position: Position | None,
+    ) -> None:
+        """The decision and the orders that follow from it."""
+        exit_order: Order | None = None
+        moment, decided_at = decision.candle_time, decision.decided_at
+        held = position.side if position else None
+        steps = list(decision.trace)
+        if position is not None and decision.action in (Action.EXIT, Action.REVERSE):
+            exit_order = self._desk.plan_exit(
+                writing, position, "signal",
+                order_id=client_id(bot.id, moment, "x"), decided_at=decided_at,
+            )  # fmt: skip
+            steps.append(_planned(exit_order))
+        side = entry_of(decision.action, held)
+        if side is not None:
+            entry = self._desk.plan_entry(
+                writing, bot, side, size=intent.size, candle_time=moment,
+                decided_at=decided_at, after=exit_order,
+            )  # fmt: skip
+            steps.append(_planned(entry))
+        writing.tx.decisions.add(decision.model_copy(update={"trace": tuple(steps)}))
+        if decision.action is not Action.HOLD:
+            words = decision.action.value.replace("_", " ")
+            writing.event(Level.INFO, "decision", f"Decided to {words}: {decision.reason}", bot.id)
+
+    def _judge(
+        self,
+        bot: Bot,
+        market: MarketData,
+        candles: Candles,
+        intent: Intent,
+        position: Position | None,
+    ) -> tuple[Action, list[TraceStep]]:
+        """The action, and what every step had to say about it."""
+        config = bot.config
+        held = position.side if position else None
+        may_add = position is not None and position.entry_count < config.max_entries
+        action = choose_action(intent, config.direction, held, may_add)
+        if self._desk.is_closing(bot.id):
+            action = Action.HOLD
+        steps = [
+            TraceStep(step="candles", verdict=Verdict.PASS,
+                      detail=f"{len(candles)} closed {config.timeframe} candles",
+                      values={"close": float(candles.close[-1]),
+                              "closed_at": candles.last_close_time.isoformat()}),
+            TraceStep(step="strategy",
+                      verdict=Verdict.HOLD if action is Action.HOLD else Verdict.PASS,
+                      detail=intent.reason,
+                      values={**intent.values, "confidence": intent.confidence,
+                              "size": intent.size}),
+        ]  # fmt: skip
+        side = entry_of(action, held)
+        if side is not None:
+            verdict = self._risk(bot, market, side, intent, position)
+            steps.append(verdict)
+            if verdict.verdict is Verdict.VETO:
+                action = Action.EXIT if action is Action.REVERSE else Action.HOLD
+        return action, steps
+
+    def _risk(
+        self,
+        bot: Bot,
+        market: MarketData,
+        side: PositionSide,
+        intent: Intent,
+        position: Position | None,
+    ) -> TraceStep:
+        return judge(
+            Proposal(
+                bot=bot,
+                instrument=market.instrument(bot.config.symbol),
+                side=side,
+                amount=stake(bot, intent.size),
+                position=position,
+                has_working_entry=self._desk.has_entry(bot.id),
+                kill_level=self._controls.level,
+            )
+        )
+
+    def _count_strategy_error(self, bot_id: str, message: str) -> None:
+        """Show a strategy's failure; the third in a row faults its bot and nobody else."""
+        with self._books.writing() as writing:
+            errors = writing.bot(bot_id).strategy_errors + 1
+            is_fault = errors >= MOST_STRATEGY_ERRORS
+            reason = f"Strategy error {errors} of {MOST_STRATEGY_ERRORS}: {message}"
+            if is_fault:
+                writing.save_bot(bot_id, strategy_errors=errors, reason=reason,
+                                 state=BotState.FAULTED)  # fmt: skip
+            else:
+                writing.save_bot(bot_id, strategy_errors=errors, reason=reason)
+            kind = "bot.faulted" if is_fault else "strategy.error"
+            writing.event(Level.ERROR, kind, reason, bot_id)
+
+
+def _planned(order: Order) -> TraceStep:
+    amount = order.quantity if order.quote_amount is None else order.quote_amount
+    return TraceStep(
+        step="order desk",
+        verdict=Verdict.PASS,
+        detail=f"{order.purpose.value} planned: {order.side.value} {order.symbol}",
+        values={"client_id": order.client_id, "amount": str(amount) if amount else "proceeds"},
+    )

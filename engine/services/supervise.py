@@ -1,0 +1,224 @@
+"""The supervisor: makes what bots do follow what the user wants, at every start and every second."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from engine.domain.bots import ACTIVE_STATES, Bot, BotState, Desired
+from engine.domain.records import KillLevel, Level
+from engine.errors import QuarterdeckError
+from engine.ports import MarketData, SteppedMarket, Venues
+from engine.services.books import Books
+from engine.services.controls import Controls
+from engine.services.lanes import Lanes, account_lane
+from engine.services.order_desk import OrderDesk
+from engine.services.pulse import Pulse
+
+log = logging.getLogger("quarterdeck.supervise")
+
+WANTED_STATE = {Desired.RUNNING: BotState.RUNNING, Desired.PAUSED: BotState.PAUSED}
+
+
+class BotJobs(Protocol):
+    """The scheduler's table of bots: one job each."""
+
+    def add(self, bot: Bot) -> None:
+        """Schedule a bot's checks, aligned to candle closes."""
+        ...
+
+    def remove(self, bot_id: str) -> None:
+        """Take a bot's job out, if it has one."""
+        ...
+
+
+class Supervisor:
+    """Reconciles desired with actual state. A restart is the same path as a start."""
+
+    def __init__(
+        self,
+        books: Books,
+        desk: OrderDesk,
+        controls: Controls,
+        venues: Venues,
+        lanes: Lanes,
+        pulse: Pulse,
+        jobs: BotJobs,
+        check_now: Callable[[str], None],
+    ) -> None:
+        self._books = books
+        self._desk = desk
+        self._controls = controls
+        self._venues = venues
+        self._lanes = lanes
+        self._pulse = pulse
+        self._jobs = jobs
+        self._check_now = check_now
+        self.live: set[str] = set()
+        self._moving: dict[str, asyncio.Task[None]] = {}
+
+    async def reconcile(self) -> None:
+        """Begin whatever each bot needs to get where it should be; never waits for a venue."""
+        for bot_id in self.live - set(self._books.bots):
+            self._forget(bot_id)
+        for bot in list(self._books.bots.values()):
+            step = self._next_step(bot)
+            if step is not None and bot.id not in self._moving:
+                task = asyncio.create_task(self._move(bot, step))
+                self._moving[bot.id] = task
+
+    def _next_step(self, bot: Bot) -> Callable[[Bot], Awaitable[None]] | None:
+        is_live = bot.id in self.live
+        if bot.state is BotState.FAULTED:
+            return self._leave if is_live else None
+        if bot.desired is Desired.STOPPED:
+            return self._stop if is_live or bot.state is not BotState.STOPPED else None
+        if not is_live:
+            return self._start
+        return self._follow if bot.state is not self._wanted_state(bot) else None
+
+    async def _move(self, bot: Bot, step: Callable[[Bot], Awaitable[None]]) -> None:
+        try:
+            await step(bot)
+        except QuarterdeckError as error:
+            # Shown on the bot and tried again at the next second.
+            log.warning("bot %s: %s", bot.id, error)
+            await self._on_lane(bot, self._books.show_reason, bot.id, error.message,
+                                "bot.blocked", Level.ERROR)  # fmt: skip
+        except Exception:
+            log.exception("bot %s could not be moved", bot.id)
+        finally:
+            self._moving.pop(bot.id, None)
+
+    async def _on_lane(self, bot: Bot, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        return await self._lanes.run(account_lane(bot.account_id), call, *args, **kwargs)
+
+    # --- steps ----------------------------------------------------------------------------------
+
+    async def _start(self, bot: Bot) -> None:
+        await self._on_lane(bot, self._recover, bot)
+        current = self._books.bots.get(bot.id)
+        if current is None or current.desired is Desired.STOPPED:
+            return
+        await self._on_lane(bot, self._enter, current)
+        self.live.add(bot.id)
+        self._jobs.add(current)
+        self._check_now(bot.id)
+
+    def _recover(self, bot: Bot) -> None:
+        """Settle what was under way when the engine last stopped, at the market's own time."""
+        market = self._venues.market(bot.config.market, bot.id)
+        orders = self._books.working_orders(bot.id)
+        if isinstance(market, SteppedMarket):
+            moments = [order.decided_at for order in orders]
+            if bot.decided_until is not None:
+                moments.append(bot.decided_until)
+            if moments:
+                market.seek(max(moments))
+        market.instrument(bot.config.symbol)
+        self._desk.advance(bot.id, market)
+
+    def _enter(self, bot: Bot) -> None:
+        with self._books.writing() as writing:
+            state = self._wanted_state(bot)
+            writing.save_bot(bot.id, state=state, reason="", started_at=self._books.clock.now())
+            writing.event(Level.INFO, f"bot.{state.value}", f"The bot is {state.value}.", bot.id)
+
+    async def _follow(self, bot: Bot) -> None:
+        await self._on_lane(bot, self._set_state, bot, self._wanted_state(bot))
+
+    def _set_state(self, bot: Bot, state: BotState) -> None:
+        with self._books.writing() as writing:
+            reason = "Outside its hours." if state is BotState.SLEEPING else ""
+            writing.save_bot(bot.id, state=state, reason=reason)
+            writing.event(Level.INFO, f"bot.{state.value}", f"The bot is {state.value}.", bot.id)
+
+    async def _stop(self, bot: Bot) -> None:
+        self._jobs.remove(bot.id)
+        self.live.discard(bot.id)  # so that a start in between is a whole start
+        await self._on_lane(bot, self._wind_down, bot.id)
+
+    def _wind_down(self, bot_id: str) -> None:
+        """Cancel what is working, close the position when asked to, and then be stopped."""
+        bot = self._books.get_bot(bot_id)
+        if bot.state is not BotState.STOPPING:
+            with self._books.writing() as writing:
+                bot = writing.save_bot(bot_id, state=BotState.STOPPING)
+        if self._books.working_orders(bot_id) or bot_id in self._books.positions:
+            market = self._market_at(bot)
+            self._desk.cancel_entries(bot_id, market)
+            if bot.close_on_stop:
+                self._desk.close_position(bot_id, market, "bot_stopped")
+            self._desk.advance(bot_id, market)
+        is_waiting = bool(self._books.working_orders(bot_id)) or (
+            bot.close_on_stop and bot_id in self._books.positions
+        )
+        if is_waiting:
+            return
+        with self._books.writing() as writing:
+            kept = bot_id in self._books.positions
+            reason = "Its position is kept and no longer watched." if kept else bot.reason
+            writing.save_bot(bot_id, state=BotState.STOPPED, reason=reason, close_on_stop=False)
+            writing.event(Level.INFO, "bot.stopped", "The bot is stopped.", bot_id)
+        self._forget(bot_id)
+
+    def _market_at(self, bot: Bot) -> MarketData:
+        """The bot's market; a replay stands at the last decided candle."""
+        market = self._venues.market(bot.config.market, bot.id)
+        if isinstance(market, SteppedMarket) and bot.decided_until is not None:
+            market.seek(bot.decided_until)
+        return market
+
+    async def _leave(self, bot: Bot) -> None:
+        """A faulted bot is checked no more; its position stays watched."""
+        self._jobs.remove(bot.id)
+        self.live.discard(bot.id)
+
+    def _forget(self, bot_id: str) -> None:
+        self._jobs.remove(bot_id)
+        self.live.discard(bot_id)
+        self._venues.forget(bot_id)
+        self._pulse.forget(bot_id)
+
+    def _wanted_state(self, bot: Bot) -> BotState:
+        if bot.desired is Desired.RUNNING and not is_awake(bot, self._books.clock.now()):
+            return BotState.SLEEPING
+        return WANTED_STATE[bot.desired]
+
+    # --- the kill switch ------------------------------------------------------------------------
+
+    async def enforce_kill(self) -> None:
+        """Carry out the kill switch on every bot until nothing is left to cancel or close."""
+        level = self._controls.level
+        if level not in (KillLevel.CANCEL_ORDERS, KillLevel.CLOSE_ALL):
+            return
+        for bot_id in set(self._books.positions) | set(self._books.working):
+            bot = self._books.bots.get(bot_id)
+            if bot is not None and (self._books.working.get(bot_id) or level is KillLevel.CLOSE_ALL):
+                await self._on_lane(bot, self._kill, bot, level)
+
+    def _kill(self, bot: Bot, level: KillLevel) -> None:
+        market = self._venues.market(bot.config.market, bot.id)
+        try:
+            self._desk.cancel_entries(bot.id, market)
+            if level is KillLevel.CLOSE_ALL:
+                self._desk.close_position(bot.id, market, "kill_switch")
+        except QuarterdeckError as error:
+            self._books.show_reason(bot.id, error.message, "kill.blocked", Level.ERROR)
+
+
+def is_awake(bot: Bot, now: datetime) -> bool:
+    """Whether ``now`` lies in the bot's own hours (UTC); hours may go over midnight."""
+    hours = bot.config.active_hours
+    if hours is None:
+        return True
+    moment = now.astimezone(UTC).time()
+    if hours.start <= hours.end:
+        return hours.start <= moment < hours.end
+    return moment >= hours.start or moment < hours.end
+
+
+def is_active(bot: Bot) -> bool:
+    """Whether the bot does anything at all."""
+    return bot.state in ACTIVE_STATES or bot.desired is not Desired.STOPPED

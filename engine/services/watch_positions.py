@@ -1,0 +1,110 @@
+"""The position watcher: exits on live prices, whatever a bot's check interval."""
+
+import logging
+from collections import defaultdict
+from datetime import datetime
+
+from engine.domain.bots import Bot, BotState
+from engine.domain.exits import PriceBar, better_price, find_exit, live_bar
+from engine.domain.instruments import Quote
+from engine.domain.records import Level
+from engine.errors import DataError, NotFound, QuarterdeckError
+from engine.ports import MarketData, SteppedMarket, Venues
+from engine.services.books import Books
+from engine.services.candle_feed import PriceBoard
+from engine.services.lanes import Lanes, account_lane, market_lane
+from engine.services.order_desk import OrderDesk
+
+log = logging.getLogger("quarterdeck.watch")
+
+UNWATCHED = frozenset({BotState.STOPPED})
+"""Only a bot that was stopped leaves its position alone; a faulted one keeps its stops."""
+
+Look = tuple[MarketData, str]
+
+
+class PositionWatcher:
+    """Looks at the price of every watched symbol once a second and closes what must be closed."""
+
+    def __init__(
+        self, books: Books, desk: OrderDesk, venues: Venues, prices: PriceBoard, lanes: Lanes
+    ) -> None:
+        self._books = books
+        self._desk = desk
+        self._venues = venues
+        self._prices = prices
+        self._lanes = lanes
+
+    async def watch(self) -> None:
+        """One look at all bots of markets whose time goes by itself; slow lanes are left out."""
+        looks: dict[Look, list[Bot]] = defaultdict(list)
+        for bot in list(self._books.bots.values()):
+            if bot.state in UNWATCHED:
+                continue
+            market = self._venues.market(bot.config.market, bot.id)
+            if not isinstance(market, SteppedMarket):
+                looks[(market, bot.config.symbol)].append(bot)
+        for (market, symbol), bots in looks.items():
+            lane = market_lane(market.market_id)
+            quote = await self._lanes.run(lane, self._quote, market, symbol)
+            if quote is not None:
+                await self._watch_bots(bots, market, quote)
+
+    def _quote(self, market: MarketData, symbol: str) -> Quote | None:
+        try:
+            quote = market.quote(symbol)
+        except (DataError, NotFound) as error:
+            log.warning("no price of %s: %s", symbol, error)
+            return None
+        self._prices.put(market.market_id, quote)
+        return quote
+
+    async def _watch_bots(self, bots: list[Bot], market: MarketData, quote: Quote) -> None:
+        by_account: dict[str, list[str]] = defaultdict(list)
+        for bot in bots:
+            if bot.id in self._books.positions or self._books.working.get(bot.id):
+                by_account[bot.account_id].append(bot.id)
+        bar = live_bar(quote.last, quote.time)
+        for account_id, bot_ids in by_account.items():
+            await self._lanes.run(
+                account_lane(account_id), self._watch_account, bot_ids, market, bar, quote.time
+            )
+
+    def _watch_account(
+        self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
+    ) -> None:
+        for bot_id in bot_ids:
+            try:
+                self._desk.advance(bot_id, market)
+                self.watch_bar(bot_id, market, bar, until, has_seen_price=False)
+            except QuarterdeckError as error:
+                self._books.show_reason(bot_id, error.message, "watch.error", Level.ERROR)
+
+    def watch_bar(
+        self,
+        bot_id: str,
+        market: MarketData,
+        bar: PriceBar,
+        until: datetime,
+        *,
+        has_seen_price: bool,
+    ) -> None:
+        """Judge one bar (or live price) of a bot's open position, and close it where a level is
+        reached. ``has_seen_price`` fills at the level itself, for bars seen after the fact."""
+        position = self._books.positions.get(bot_id)
+        if position is None or bar.time < position.opened_at or until <= position.watched_until:
+            return
+        bot = self._books.get_bot(bot_id)
+        trigger = find_exit(position, bot.config, market.instrument(position.symbol), bar)
+        if trigger is not None:
+            seen_price = trigger.price if has_seen_price else None
+            self._desk.close_position(bot_id, market, trigger.reason, seen_price=seen_price)
+            return
+        if bot.config.trailing_stop is None:
+            return
+        best = better_price(position, bar)
+        if best != position.best_price:
+            with self._books.writing() as writing:
+                writing.put_position(
+                    position.model_copy(update={"best_price": best, "watched_until": until})
+                )

@@ -1,0 +1,73 @@
+"""Settings from the environment, ``.env`` or the defaults. Paper is the default."""
+
+from decimal import Decimal
+from pathlib import Path
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from engine.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class Settings(BaseSettings):
+    """Every setting, as ``QUARTERDECK_<NAME>`` in the environment or in ``.env``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="QUARTERDECK_", env_file=ROOT / ".env", extra="ignore", frozen=True
+    )
+
+    data: Path = Field(default=ROOT / "data", description="the data folder")
+    api_port: int = Field(default=8710, ge=1, le=65535, description="the engine's HTTP port")
+    panel_port: int = Field(default=8501, ge=1, le=65535, description="the panel's HTTP port")
+    database_url: str | None = Field(
+        default=None, description="SQLAlchemy URL; empty means state.db in the data folder"
+    )
+    strategies: Path = Field(default=ROOT / "strategies", description="the strategies folder")
+    simulation_seed: int = Field(default=7, ge=0, description="which simulated world this is")
+    paper_balance: Decimal = Field(
+        default=Decimal(100_000), gt=0, description="opening balance of each quote asset on paper"
+    )
+    paper_fee_bps: Decimal = Field(default=Decimal(10), ge=0, le=1000, description="taker fee")
+    paper_slippage_bps: Decimal = Field(default=Decimal(1), ge=0, le=1000)
+    paper_volume_cap: Decimal = Field(
+        default=Decimal("0.25"), gt=0, le=1, description="share of a bar's volume one order takes"
+    )
+    strategy_workers: int = Field(default=2, ge=1, le=32, description="worker processes kept warm")
+    strategy_deadline_s: float = Field(default=5.0, gt=0, le=300)
+    strategy_memory_mb: int = Field(default=2048, ge=256)
+    lease_ttl_s: float = Field(default=10.0, ge=1, le=300)
+    hold_retention_days: int = Field(default=14, ge=1, description="how long HOLDs are kept")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @property
+    def store_url(self) -> str:
+        """The SQLAlchemy URL in force."""
+        return self.database_url or f"sqlite:///{self.data / 'state.db'}"
+
+    @property
+    def token_file(self) -> Path:
+        """Where the API token is kept, mode 0600."""
+        return self.data / "api.token"
+
+    @property
+    def logs(self) -> Path:
+        """The log folder."""
+        return self.data / "logs"
+
+    @property
+    def api_url(self) -> str:
+        """Where the panel and the CLI find the engine."""
+        return f"http://127.0.0.1:{self.api_port}"
+
+
+def load_settings() -> Settings:
+    """Read the settings. Raises ConfigError naming the variable that is wrong."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        problem = error.errors()[0]
+        name = "_".join(str(part) for part in problem["loc"]).upper()
+        raise ConfigError(f"QUARTERDECK_{name}: {problem['msg']}", field=name) from error
+    return settings.model_copy(update={"data": settings.data.expanduser().resolve()})
