@@ -328,6 +328,7 @@ class SettingView(Contract):
     value: str
     default: str
     is_editable: bool
+    pending: str = Field(default="", description="a changed value, in force at the next start")
 
 
 class SettingsUpdate(Contract):

@@ -399,6 +399,10 @@ class Venues(Protocol):
         """The market. A replay is one instance a bot. Raises NotFound, ConfigError."""
         ...
 
+    def is_stepped(self, market_id: str) -> bool:
+        """Whether each bot moves the time of an instance of its own: a replay."""
+        ...
+
     def broker(self, account_id: str, market: MarketData) -> Broker:
         """The account's broker over ``market``. Raises NotFound."""
         ...

@@ -16,6 +16,8 @@ import plotly
 import streamlit as st
 
 FRONTEND = Path(__file__).resolve().parent / "frontend"
+SCRIPTS = ("chart_helpers.js", "chart.js")
+"""Joined to the component's one module, in this order."""
 STATIC = Path(__file__).resolve().parent.parent / "static"
 
 
@@ -30,7 +32,7 @@ def _component() -> Any:
         "quarterdeck_chart",
         html=(FRONTEND / "chart.html").read_text("utf-8"),
         css=(FRONTEND / "chart.css").read_text("utf-8"),
-        js=(FRONTEND / "chart.js").read_text("utf-8"),
+        js="\n".join((FRONTEND / name).read_text("utf-8") for name in SCRIPTS),
         isolate_styles=False,
     )
 

@@ -8,18 +8,20 @@ import httpx
 from pydantic import TypeAdapter, ValidationError
 
 from engine.contracts import (
-    AccountView, AuditEntry, Bot, BotConfig, BotPreview, BotView, Chart, CloneRequest, Decision,
+    AccountView, AuditEntry, BotConfig, BotPreview, BotView, Chart, CloneRequest, Decision,
     EquityPoint, ErrorBody, ErrorDetail, Event, EventFilter, Fill, Health, KillLevel, KillRequest,
     KillSwitch, MarketView, Order, Overview, PositionView, SettingsUpdate, SettingView,
     StopRequest, StrategyView, SymbolView, TradeFilter, TradePage,
 )  # fmt: skip
 
-__all__ = ["Bot", "ControlPanel", "EngineOff", "EngineRefused", "PanelError"]
+__all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
 
 T = TypeVar("T")
 
 API = "/api/v1"
 TIMEOUT = httpx.Timeout(10.0, connect=2.0)
+HEARTBEAT_TIMEOUT = httpx.Timeout(2.0)
+"""A header that waits longer than this for the engine says that it does not answer."""
 
 
 class PanelError(Exception):
@@ -34,8 +36,16 @@ class EngineOff(PanelError):
     """Nobody answers at the engine's address."""
 
 
+class EngineSilent(EngineOff):
+    """Something listens at the engine's address but did not answer in time."""
+
+
 class EngineRefused(PanelError):
-    """The engine answered no. ``details`` has one row a field; ``field`` is a dotted name."""
+    """The engine answered no, for the reason in the message.
+
+    ``details`` has one row a field that is wrong (``field`` is a dotted name), ``code`` the kind of
+    refusal and ``status`` the HTTP status.
+    """
 
     def __init__(
         self,
@@ -70,13 +80,13 @@ class ControlPanel:
         self._token = ""
         # trust_env would send loopback calls, token included, through a configured proxy
         self._http = httpx.Client(
-            base_url=url, timeout=TIMEOUT, trust_env=False, transport=transport
+            base_url=url, trust_env=False, transport=transport
         )
 
     # --- the engine
     def health(self) -> Health:
-        """The engine's heartbeat; the one call without a token."""
-        return self._get(Health, "/health")
+        """The engine's heartbeat; the one call without a token, and the one that waits briefly."""
+        return self._parse(Health, self._send("GET", "/health", timeout=HEARTBEAT_TIMEOUT))
 
     def overview(self) -> Overview:
         """Everything the Overview page shows."""
@@ -234,7 +244,13 @@ class ControlPanel:
             raise EngineRefused(f"{message} Are both of the same version?") from error
 
     def _send(
-        self, method: str, path: str, body: Any = None, *, query: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        query: Mapping[str, Any] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
     ) -> httpx.Response:
         """Send one request; a refused token is read again, once. Raises PanelError."""
         content = None if body is None else TypeAdapter(Any).dump_json(body)
@@ -246,12 +262,12 @@ class ControlPanel:
                 headers["Authorization"] = f"Bearer {self._token}"
             try:
                 response = self._http.request(
-                    method, path, content=content, params=params, headers=headers
+                    method, path, content=content, params=params, headers=headers, timeout=timeout
                 )
             except httpx.ConnectError as error:
                 raise EngineOff(f"Nobody answers at {self.url}.") from error
             except httpx.HTTPError as error:
-                raise EngineOff(f"The engine does not answer: {_words(error)}.") from error
+                raise EngineSilent(f"The engine does not answer: {_words(error)}.") from error
             if response.status_code != httpx.codes.UNAUTHORIZED or attempt == 2:
                 break
             self._token = self._read_token()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from panel.facade import ControlPanel
+from panel.facade import ControlPanel, EngineOff, EngineSilent, PanelError
 
 ROOT = Path(__file__).resolve().parent.parent
 DEFAULT_API_PORT = 8710
@@ -32,6 +32,17 @@ def read_token() -> str:
 def control_panel() -> ControlPanel:
     """The connection to the engine, shared by all browser sessions of this panel."""
     return _connection(engine_url(), str(data_folder()))
+
+
+def is_engine_on(panel: ControlPanel) -> bool:
+    """Whether anything answers at the engine's address, be it late or with a refusal."""
+    try:
+        panel.health()
+    except EngineOff as error:
+        return isinstance(error, EngineSilent)
+    except PanelError:
+        return True  # it answers; the page will say what is wrong
+    return True
 
 
 @st.cache_resource(show_spinner=False)

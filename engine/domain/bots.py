@@ -52,7 +52,9 @@ class RoiStep(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     after_s: int = Field(ge=0, le=31_536_000, description="age of the position, in seconds")
-    profit: Decimal = Field(gt=-1, le=10, description="fraction of the entry price; 0.01 is 1 %")
+    profit: Decimal = Field(
+        gt=-1, le=10, max_digits=12, description="fraction of the entry price; 0.01 is 1 %"
+    )
 
 
 Fraction = Annotated[Decimal, Field(gt=0, lt=1, max_digits=12)]
@@ -147,6 +149,7 @@ class Bot(BaseModel):
     strategy_errors: int = 0
     realised_pnl: Decimal = ZERO
     trade_count: int = 0
+    win_count: int = 0
 
     @property
     def capital(self) -> Decimal:

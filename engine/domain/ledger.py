@@ -115,7 +115,7 @@ def open_pnl(position: Position, price: Decimal) -> Decimal:
     return position.entry_value - position.exit_value - rest - position.fees
 
 
-def closed_trade(bot: Bot, position: Position, exit_reason: str) -> Trade:
+def closed_trade(bot: Bot, position: Position, quote: str, exit_reason: str) -> Trade:
     """The trade that a closed position was. ``pnl`` is the exact sum of its fills."""
     pnl = open_pnl(position, ZERO)
     exit_time: datetime = position.closed_at or position.watched_until
@@ -126,6 +126,7 @@ def closed_trade(bot: Bot, position: Position, exit_reason: str) -> Trade:
         account_id=position.account_id,
         market=bot.config.market,
         symbol=position.symbol,
+        quote=quote,
         strategy=bot.config.strategy,
         side=position.side,
         quantity=position.entry_quantity,

@@ -56,5 +56,14 @@ def plain(value: Decimal) -> Decimal:
 
 
 def text(value: Decimal) -> str:
-    """``value`` in plain notation, never scientific, without trailing zeros."""
-    return format(plain(value), "f")
+    """``value`` in plain notation, never scientific, without trailing zeros; every digit kept."""
+    if value == 0:
+        return "0"
+    # plain() would round to the precision of the decimal context.
+    digits = format(value, "f")
+    return digits.rstrip("0").rstrip(".") if "." in digits else digits
+
+
+def utc_text(moment: datetime) -> str:
+    """ISO 8601 in UTC with a Z."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

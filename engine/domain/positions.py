@@ -98,6 +98,7 @@ class Trade(BaseModel):
     account_id: str
     market: str
     symbol: str
+    quote: str = Field(description="the asset in which values, fees and pnl are given")
     strategy: str
     side: PositionSide
     quantity: Decimal

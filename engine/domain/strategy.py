@@ -44,11 +44,32 @@ class Signals:
     plots: Mapping[str, Plot] = field(default_factory=dict)
     reason: Callable[[int], str] = lambda _index: ""
 
+    def check(self, count: int) -> None:
+        """Raises ValueError unless every array is of its type and has ``count`` elements."""
+        arrays: dict[str, tuple[object, type]] = {
+            "enter_long": (self.enter_long, np.bool_),
+            "exit_long": (self.exit_long, np.bool_),
+            "enter_short": (self.enter_short, np.bool_),
+            "exit_short": (self.exit_short, np.bool_),
+            "confidence": (self.confidence, np.float64),
+            "size": (self.size, np.float64),
+            **{f"plot '{name}'": (plot.values, np.float64) for name, plot in self.plots.items()},
+        }
+        for name, (array, kind) in arrays.items():
+            if array is None and name in ("confidence", "size"):
+                continue
+            if not isinstance(array, np.ndarray) or array.dtype != kind:
+                raise ValueError(f"{name} must be a numpy array of {kind.__name__}")
+            if array.shape != (count,):
+                raise ValueError(f"{name} has the shape {array.shape}, expected ({count},)")
+
 
 class Strategy(BaseModel):
     """Base of every strategy. Subclasses add fields (parameters), ``warmup`` and ``signals``."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True
+    )
 
     title: ClassVar[str]
     summary: ClassVar[str]
@@ -72,6 +93,7 @@ class Strategy(BaseModel):
         if len(candles) < self.warmup:
             return Intent(reason=f"warming up: {len(candles)} of {self.warmup} candles", confidence=0)
         signals = self.signals(candles)
+        signals.check(len(candles))
         last = len(candles) - 1
         return Intent(
             enter_long=bool(signals.enter_long[last]),

@@ -109,11 +109,14 @@ def _close(
     writing: Writing, bot: Bot, instrument: Instrument, position: Position, order: Order
 ) -> Bot:
     """Turn a closed position into a trade and credit its profit to the bot."""
-    trade = closed_trade(bot, position, order.reason)
+    trade = closed_trade(bot, position, instrument.quote, order.reason)
     writing.tx.trades.add(trade)
     writing.put_position(position.model_copy(update={"exit_reason": order.reason}))
     bot = writing.save_bot(
-        bot.id, realised_pnl=bot.realised_pnl + trade.pnl, trade_count=bot.trade_count + 1
+        bot.id,
+        realised_pnl=bot.realised_pnl + trade.pnl,
+        trade_count=bot.trade_count + 1,
+        win_count=bot.win_count + (trade.pnl > 0),
     )
     writing.tx.equity.add(
         EquityPoint(id=new_id(), bot_id=bot.id, quote=instrument.quote, time=trade.exit_time,

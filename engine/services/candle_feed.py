@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from engine.domain.bots import Bot
 from engine.domain.candles import Candles
 from engine.domain.instruments import Quote
 from engine.domain.timeframes import floor_time, timeframe_s
@@ -92,10 +93,13 @@ class PriceBoard:
     def __init__(self) -> None:
         self._quotes: dict[tuple[str, str], Quote] = {}
 
-    def put(self, market_key: str, quote: Quote) -> None:
-        """Remember a quote."""
-        self._quotes[(market_key, quote.symbol)] = quote
+    def put(self, market_id: str, quote: Quote, bot_id: str = "") -> None:
+        """Remember a quote; ``bot_id`` where each bot has a market of its own, as on replays."""
+        self._quotes[(market_id + bot_id, quote.symbol)] = quote
 
-    def find(self, market_key: str, symbol: str) -> Quote | None:
-        """The last quote, or None before the first."""
-        return self._quotes.get((market_key, symbol))
+    def find(self, bot: Bot) -> Quote | None:
+        """The last quote of a bot's symbol, or None before the first."""
+        market_id, symbol = bot.config.market, bot.config.symbol
+        return self._quotes.get((market_id + bot.id, symbol)) or self._quotes.get(
+            (market_id, symbol)
+        )

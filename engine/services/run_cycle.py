@@ -9,13 +9,14 @@ from engine.domain.candles import Candles
 from engine.domain.cycle import choose_action, entry_of
 from engine.domain.decisions import Action, Decision, Intent, TraceStep, Verdict
 from engine.domain.exits import price_bar
-from engine.domain.money import from_epoch_ms, to_epoch_ms
+from engine.domain.instruments import Quote
+from engine.domain.money import exact, from_epoch_ms, to_epoch_ms
 from engine.domain.orders import Order
 from engine.domain.positions import Position, PositionSide
 from engine.domain.records import Level
 from engine.domain.risk import Proposal, judge
 from engine.domain.sizing import stake
-from engine.domain.timeframes import timeframe_delta
+from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
 from engine.errors import Conflict, DataError, NotFound, StrategyError
 from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues
 from engine.services.books import Books, Writing
@@ -28,6 +29,9 @@ from engine.services.watch_positions import PositionWatcher
 MOST_STRATEGY_ERRORS = 3
 WORKING_STATES = frozenset({BotState.RUNNING, BotState.PAUSED, BotState.SLEEPING})
 REPLAY_SLICE_S = 0.2
+CANDLE_WAITS_S = (0.5, 1.0, 2.0, 0.0)
+"""Waits for a candle that has closed and is not published yet; then the cycle takes what is there."""
+
 REPLAY_ENDED = "The replay has ended."
 
 
@@ -80,7 +84,7 @@ class CycleRunner:
         history = await self._lanes.run(
             STRATEGY_LANE, self._host.history, config.strategy, config.params
         )
-        candles = await self._feed.candles(market, config.symbol, config.timeframe, history)
+        candles = await self._newest_candles(market, bot, history)
         if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
             return
         intent = await self._lanes.run(
@@ -88,6 +92,17 @@ class CycleRunner:
         )
         lane = account_lane(bot.account_id)
         await self._lanes.run(lane, self.conclude, bot.id, market, candles, intent)
+
+    async def _newest_candles(self, market: MarketData, bot: Bot, history: int) -> Candles:
+        """The candles up to the close that was just reached; a venue may publish it late."""
+        config = bot.config
+        newest = floor_time(market.now(), timeframe_s(config.timeframe))
+        for wait_s in CANDLE_WAITS_S:
+            candles = await self._feed.candles(market, config.symbol, config.timeframe, history)
+            if candles.last_close_time >= newest:
+                break
+            await asyncio.sleep(wait_s)
+        return candles
 
     # --- replays --------------------------------------------------------------------------------
 
@@ -134,6 +149,9 @@ class CycleRunner:
         candles = market.candles(config.symbol, config.timeframe, limit=history)
         check_candles(candles, market)
         intent = self._host.decide(config.strategy, config.params, candles)
+        close = exact(float(candles.close[-1]))
+        seen = Quote(symbol=config.symbol, bid=close, ask=close, last=close, time=moment)
+        self._prices.put(config.market, seen, bot.id)
         self.conclude(bot.id, market, candles, intent)
 
     def _end_replay(self, bot_id: str) -> None:

@@ -94,6 +94,13 @@ class Supervisor:
     async def _on_lane(self, bot: Bot, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return await self._lanes.run(account_lane(bot.account_id), call, *args, **kwargs)
 
+    async def finish(self, timeout_s: float) -> None:
+        """Wait for the steps that are under way; those that take too long are cancelled."""
+        if self._moving:
+            _, late = await asyncio.wait(list(self._moving.values()), timeout=timeout_s)
+            for task in late:
+                task.cancel()
+
     # --- steps ----------------------------------------------------------------------------------
 
     async def _start(self, bot: Bot) -> None:

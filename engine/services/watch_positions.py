@@ -1,5 +1,6 @@
 """The position watcher: exits on live prices, whatever a bot's check interval."""
 
+import asyncio
 import logging
 from collections import defaultdict
 from datetime import datetime
@@ -9,7 +10,7 @@ from engine.domain.exits import PriceBar, better_price, find_exit, live_bar
 from engine.domain.instruments import Quote
 from engine.domain.records import Level
 from engine.errors import DataError, NotFound, QuarterdeckError
-from engine.ports import MarketData, SteppedMarket, Venues
+from engine.ports import MarketData, Venues
 from engine.services.books import Books
 from engine.services.candle_feed import PriceBoard
 from engine.services.lanes import Lanes, account_lane, market_lane
@@ -34,21 +35,35 @@ class PositionWatcher:
         self._venues = venues
         self._prices = prices
         self._lanes = lanes
+        self._looking: dict[Look, asyncio.Task[None]] = {}
 
     async def watch(self) -> None:
-        """One look at all bots of markets whose time goes by itself; slow lanes are left out."""
+        """Begin one look at each symbol of the markets whose time goes by itself.
+
+        A market that is still busy with its last look is passed over: it delays nobody else.
+        """
         looks: dict[Look, list[Bot]] = defaultdict(list)
         for bot in list(self._books.bots.values()):
             if bot.state in UNWATCHED:
                 continue
-            market = self._venues.market(bot.config.market, bot.id)
-            if not isinstance(market, SteppedMarket):
+            if not self._venues.is_stepped(bot.config.market):
+                market = self._venues.market(bot.config.market, bot.id)
                 looks[(market, bot.config.symbol)].append(bot)
-        for (market, symbol), bots in looks.items():
+        for look, bots in looks.items():
+            if look not in self._looking:
+                self._looking[look] = asyncio.create_task(self._look(look, bots))
+
+    async def _look(self, look: Look, bots: list[Bot]) -> None:
+        market, symbol = look
+        try:
             lane = market_lane(market.market_id)
             quote = await self._lanes.run(lane, self._quote, market, symbol)
             if quote is not None:
                 await self._watch_bots(bots, market, quote)
+        except Exception:
+            log.exception("%s on %s could not be watched", symbol, market.market_id)
+        finally:
+            del self._looking[look]
 
     def _quote(self, market: MarketData, symbol: str) -> Quote | None:
         try:

@@ -3,6 +3,7 @@
 
 const FOLLOW_BARS = 140;
 const NARROW_PX = 600;
+const LABEL_PX = 56; // what the names of the levels take, right of the newest candle
 const views = new WeakMap();
 
 export default function ({ data, parentElement }) {
@@ -46,29 +47,6 @@ function readTheme(element) {
     background: read("--st-background-color", "#fff"),
     font: read("--st-font", "sans-serif"),
   };
-}
-
-// --- times -------------------------------------------------------------------------------------
-
-const toIso = (ms) => new Date(ms).toISOString().slice(0, -1);
-
-function toMs(value) {
-  if (typeof value === "number") return value;
-  const [date, time = "0:0:0"] = String(value).split(/[ T]/);
-  const [year, month = 1, day = 1] = date.split("-").map(Number);
-  const [hour, minute = 0, second = 0] = time.replace("Z", "").split(":").map(Number);
-  return Date.UTC(year, month - 1, day, hour, minute, 0) + second * 1000;
-}
-
-function firstAtOrAfter(times, ms) {
-  let low = 0;
-  let high = times.length;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (times[middle] < ms) low = middle + 1;
-    else high = middle;
-  }
-  return low;
 }
 
 // --- one chart ---------------------------------------------------------------------------------
@@ -132,7 +110,7 @@ class ChartView {
     this.plot.on("plotly_unhover", () => this.showReadout());
   }
 
-  moved(change) {console.error(JSON.stringify(change).slice(0,300)+this.isOurs);
+  moved(change) {
     if (this.isOurs || change["xaxis.range[0]"] === undefined) return;
     this.range = [toMs(change["xaxis.range[0]"]), toMs(change["xaxis.range[1]"])];
     this.refit();
@@ -224,13 +202,14 @@ class ChartView {
     const bar = this.payload.bar_ms;
     const count = this.root.clientWidth < NARROW_PX ? FOLLOW_BARS / 2 : FOLLOW_BARS;
     const first = times[Math.max(0, times.length - count)];
-    return [first - bar, times[times.length - 1] + 3 * bar];
+    const room = (count * LABEL_PX) / Math.max(LABEL_PX, this.root.clientWidth); // in candles
+    return [first - bar, times[times.length - 1] + room * bar];
   }
 
   margin() {
     const prices = [...this.payload.levels.map((level) => level.price), this.candles.close[0]];
     const longest = Math.max(...prices.map((price) => this.price(price).length));
-    return { l: 2, r: 14 + 7 * longest, t: 22, b: 34 };
+    return { l: 2, r: 14 + 7 * longest, t: 22, b: 42 };
   }
 
   price(value) {
@@ -251,7 +230,7 @@ class ChartView {
     const layout = {
       ...payload.layout,
       width: this.width,
-      height: payload.height + 56,
+      height: payload.height + 64,
       margin: this.margin(),
       paper_bgcolor: "rgba(0,0,0,0)",
       plot_bgcolor: theme.background,
@@ -383,7 +362,7 @@ class ChartView {
     const [from, to] = this.shownRange();
     const unseen = times.length - firstAtOrAfter(times, to + 1);
     this.status.textContent = !this.range
-      ? "Following the newest candle"
+      ? "Following newest"
       : unseen
         ? `View held, ${unseen} newer ${unseen === 1 ? "candle" : "candles"}`
         : "View held";
@@ -393,31 +372,4 @@ class ChartView {
       newest: times[times.length - 1], updates: this.updates,
     });
   }
-}
-
-// Moves marks down, then up, until they lie `gap` pixels apart within the pane.
-function keepApart(marks, gap, pane) {
-  const sorted = [...marks].sort((a, b) => a.wanted - b.wanted);
-  for (let at = 1; at < sorted.length; at++)
-    sorted[at].at = Math.max(sorted[at].at, sorted[at - 1].at + gap);
-  let limit = pane - 8;
-  for (let at = sorted.length - 1; at >= 0; at--) {
-    sorted[at].at = Math.min(sorted[at].at, limit);
-    limit = sorted[at].at - gap;
-  }
-}
-
-// `share` of a colour over a ground, as plotly understands it. Both are #rgb, #rrggbb or rgb().
-function mix(colour, ground, share) {
-  const over = channels(colour);
-  const under = channels(ground);
-  const mixed = over.map((value, at) => Math.round(value * share + under[at] * (1 - share)));
-  return `rgb(${mixed.join(",")})`;
-}
-
-function channels(colour) {
-  if (!colour.startsWith("#")) return colour.match(/[\d.]+/g).slice(0, 3).map(Number);
-  const digits = colour.slice(1);
-  const pairs = digits.length < 6 ? [...digits].map((one) => one + one) : digits.match(/../g);
-  return pairs.slice(0, 3).map((pair) => parseInt(pair, 16));
 }

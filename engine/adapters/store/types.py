@@ -4,12 +4,18 @@ Everything is text that a person can read in any database browser: SQLite has no
 keeps what looks like a number as a binary float, and neither database keeps a time zone.
 """
 
+import json
 import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from pydantic_core import from_json, to_json
+from pydantic_core import (
+    PydanticSerializationError,
+    from_json,
+    to_json,
+    to_jsonable_python,
+)
 from sqlalchemy import Dialect, Float, Text
 from sqlalchemy.types import TypeDecorator
 
@@ -125,7 +131,11 @@ class JsonText(TypeDecorator[Any]):
         """To JSON."""
         if value is None:
             return None
-        return to_json(value, inf_nan_mode="null").decode()
+        try:
+            return to_json(value, inf_nan_mode="null").decode()
+        except PydanticSerializationError:  # half characters, which UTF-8 does not know
+            loose = json.dumps(to_jsonable_python(value, inf_nan_mode="null"), ensure_ascii=False)
+            return clean_text(loose)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """From JSON: plain lists, dictionaries, strings and numbers."""

@@ -1,0 +1,156 @@
+"""One strategy worker as the engine sees it: started without keys, asked, and killed with all its
+children when it does not answer."""
+
+import contextlib
+import json
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from engine.adapters.strategies.wire import ANSWER_LIMIT, MEMORY_EXIT, Closed, receive, send
+from engine.errors import StrategyError
+
+ROOT = Path(__file__).resolve().parents[3]
+START_TIMEOUT_S = 60.0
+PASSED_ON = ("PATH", "LANG", "TZ", "TMP", "TEMP", "TMPDIR", "SYSTEMROOT", "WINDIR", "COMSPEC")
+PASSED_ON_PREFIXES = ("LC_", "PYTHON", "LD_LIBRARY_", "DYLD_")
+ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+class Died(StrategyError):
+    """The worker ended in the middle of a call."""
+
+
+class TooLate(StrategyError):
+    """The worker did not answer within the deadline."""
+
+
+class NotStarted(StrategyError):
+    """No worker could be started, or it was gone before it was asked anything."""
+
+
+class WorkerProcess:
+    """A worker; used by one thread at a time. Raises NotStarted when it does not come up."""
+
+    def __init__(self, memory_mb: int, deadline_s: float) -> None:
+        self._deadline_s = deadline_s
+        self._memory_mb = memory_mb
+        self.is_usable = True
+        self.idle_since = time.monotonic()
+        self._channel, theirs = socket.socketpair()
+        with theirs, tempfile.TemporaryFile() as complaints:
+            self._process = self._start(theirs, complaints)
+            try:
+                receive(self._channel, time.monotonic() + START_TIMEOUT_S, ANSWER_LIMIT)
+            except (Closed, TimeoutError) as error:
+                self.kill()
+                complaints.seek(0)
+                words = complaints.read().decode(errors="replace").strip().rpartition("\n")[2]
+                raise NotStarted(f"the strategy worker did not start: {words or error}") from error
+
+    @property
+    def pid(self) -> int:
+        """The worker's process id."""
+        return self._process.pid
+
+    def call(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request and wait for its answer.
+
+        Raises TooLate or Died, after which the worker is dead, or NotStarted when it was found dead.
+        """
+        deadline = time.monotonic() + self._deadline_s
+        try:
+            send(self._channel, pickle.dumps(request, protocol=5), deadline)
+        except Closed as error:
+            self.kill()
+            raise NotStarted("the strategy worker was gone") from error
+        except TimeoutError as error:
+            raise self._too_late() from error
+        try:
+            answer = json.loads(receive(self._channel, deadline, ANSWER_LIMIT))
+        except TimeoutError as error:
+            raise self._too_late() from error
+        except (Closed, ValueError) as error:
+            raise Died(self._last_words()) from error
+        if not isinstance(answer, dict):
+            self.kill()
+            raise Died("it wrote nonsense into the engine's channel")
+        self.is_usable = not answer.get("is_spent")
+        self.idle_since = time.monotonic()
+        return answer
+
+    def is_alive(self) -> bool:
+        """Whether the process still runs and may be asked again."""
+        return self.is_usable and self._process.poll() is None
+
+    def kill(self) -> None:
+        """End the worker and everything it started; returns when the worker is gone."""
+        self.is_usable = False
+        family = [self._process.pid]
+        with contextlib.suppress(psutil.Error):
+            children = psutil.Process(self._process.pid).children(recursive=True)
+            family += [child.pid for child in children]
+        if os.name == "posix":
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        for pid in family:
+            with contextlib.suppress(psutil.Error):
+                psutil.Process(pid).kill()
+        self._process.wait()
+        self._channel.close()
+
+    def _start(self, theirs: socket.socket, complaints: Any) -> "subprocess.Popen[bytes]":
+        command = [
+            sys.executable, "-m", "engine.adapters.strategies.worker",
+            str(os.getpid()), str(self._memory_mb), str(self._deadline_s),
+        ]  # fmt: skip
+        is_windows = sys.platform == "win32"
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE if is_windows else theirs,
+            stdout=subprocess.DEVNULL,
+            stderr=complaints,
+            cwd=ROOT,
+            env=_environment(),
+            start_new_session=not is_windows,
+        )
+        if sys.platform == "win32" and process.stdin is not None:
+            with process.stdin as pipe:
+                pipe.write(theirs.share(process.pid))
+        return process
+
+    def _too_late(self) -> TooLate:
+        self.kill()
+        return TooLate(f"did not answer within {self._deadline_s:g} s")
+
+    def _last_words(self) -> str:
+        """Why a worker ended by itself."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(timeout=1)
+        code = self._process.poll()
+        self.kill()
+        if code == MEMORY_EXIT:
+            return f"used more than {self._memory_mb} MB of memory"
+        if code is not None and code < 0:
+            return f"its process was ended by {signal.Signals(-code).name}"
+        return f"its process ended with exit code {code}"
+
+
+def _environment() -> dict[str, str]:
+    """What a worker needs to run, and no more: no settings, no keys."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name.upper() in PASSED_ON or name.upper().startswith(PASSED_ON_PREFIXES)
+    }
+    return kept | dict.fromkeys(ONE_THREAD, "1")

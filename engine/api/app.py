@@ -1,0 +1,29 @@
+"""The FastAPI application over the engine's services."""
+
+from fastapi import FastAPI
+
+from engine import __version__
+from engine.api import errors, routes_books, routes_bots, routes_engine, routes_reference
+from engine.api.auth import Gate
+from engine.api.services import EngineServices
+
+
+def create_app(services: EngineServices, token: str) -> FastAPI:
+    """The API of docs/api.md. Everything but ``/health`` demands ``token``.
+
+    The pages of FastAPI that draw the documentation load scripts from the internet, so only the
+    OpenAPI document itself is served, behind the token like the rest.
+    """
+    app = FastAPI(
+        title="Quarterdeck engine",
+        version=__version__,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.state.services = services
+    app.add_middleware(Gate, token=token)
+    errors.install(app)
+    for routes in (routes_engine, routes_bots, routes_books, routes_reference):
+        app.include_router(routes.router)
+    return app

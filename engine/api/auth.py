@@ -1,0 +1,183 @@
+"""Who may speak to the engine: the token file, and the gate in front of every route."""
+
+import hmac
+import os
+import re
+import secrets
+import stat
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from fastapi import Request
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from engine.api.errors import SECURITY_HEADERS, error_response
+from engine.errors import ConfigError
+
+OPEN_PATHS = frozenset({"/health"})
+LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
+MAX_BODY_BYTES = 1_000_000
+ACTOR_HEADER = "X-Quarterdeck-Actor"
+
+_ACTOR = re.compile(r"[\w.@:\-]{1,64}")
+_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="quarterdeck"'}
+
+
+def ensure_token(path: Path) -> str:
+    """The token in ``path``, made (mode 0600) when there is none.
+
+    A file that others could read is replaced by a new token: the old one may be known. Raises
+    ConfigError when the file cannot be read or written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if path.is_symlink() or _is_loose(path):
+            path.unlink()
+        token = _read(path)
+        if token:
+            return token
+        path.unlink(missing_ok=True)
+        token = secrets.token_urlsafe(32)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
+            file.write(token + "\n")
+        return token
+    except FileExistsError:
+        raise ConfigError(f"{path} appeared meanwhile: another engine is starting.") from None
+    except OSError as error:
+        raise ConfigError(f"The token file {path} cannot be used: {error.strerror}.") from error
+
+
+def read_token(path: Path) -> str:
+    """The token of a running engine, or "" when there is none yet. Raises ConfigError."""
+    try:
+        return _read(path)
+    except OSError as error:
+        raise ConfigError(f"The token file {path} cannot be read: {error.strerror}.") from error
+
+
+def _read(path: Path) -> str:
+    try:
+        content = path.read_bytes().strip()
+    except FileNotFoundError:
+        return ""
+    return content.decode("ascii") if content.isascii() else ""
+
+
+def _is_loose(path: Path) -> bool:
+    """Whether others than the owner can read the file; Windows keeps no such bits."""
+    if os.name == "nt" or not path.exists():
+        return False
+    return bool(stat.S_IMODE(path.stat().st_mode) & 0o077)
+
+
+def actor_of(request: Request) -> str:
+    """Who asks, for the audit trail: what the client calls itself, or ``api``."""
+    name = request.headers.get(ACTOR_HEADER, "")
+    return name if _ACTOR.fullmatch(name) else "api"
+
+
+class Gate:
+    """ASGI middleware: local host names only, the token, small JSON bodies, strict headers.
+
+    It stands in front of the router, so an address is open only when ``OPEN_PATHS`` says so. The
+    check of ``Host`` keeps a web page from reaching the engine by DNS rebinding.
+    """
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        if not token:
+            raise ConfigError("The API needs a token.")
+        self._app = app
+        self._token = token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer for the router, or let the request pass."""
+        if scope["type"] != "http":
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope["path"], headers)
+        if refusal is not None:
+            status, code, message = refusal
+            response = error_response(status, code, message)
+            if status == 401:
+                response.headers.update(_CHALLENGE)
+            await response(scope, receive, send)
+            return
+        body = await _read_body(receive)
+        if body is None:
+            await error_response(413, *_TOO_LARGE)(scope, receive, send)
+            return
+        if body and not _is_json(headers):
+            message = "The body must be application/json."
+            await error_response(415, "wrong_type", message)(scope, receive, send)
+            return
+        await self._app(scope, _replay(body, receive), _with_headers(send))
+
+    def _refusal(self, path: str, headers: Headers) -> tuple[int, str, str] | None:
+        if not _is_local(headers.get("host", "")):
+            return 421, "wrong_host", "This engine answers to 127.0.0.1 and localhost only."
+        if path not in OPEN_PATHS and not self._is_authorized(headers.get("authorization", "")):
+            return 401, "unauthorized", "The API token is missing or wrong."
+        if not _is_small(headers.get("content-length", "0")):
+            return 413, *_TOO_LARGE
+        return None
+
+    def _is_authorized(self, header: str) -> bool:
+        scheme, _, token = header.partition(" ")
+        is_same = hmac.compare_digest(token.strip().encode("latin-1", "replace"), self._token)
+        return is_same and scheme.lower() == "bearer"
+
+
+_TOO_LARGE = ("too_large", f"The body must not exceed {MAX_BODY_BYTES} bytes.")
+
+
+def _is_local(host: str) -> bool:
+    try:
+        return urlsplit(f"//{host}").hostname in LOCAL_HOSTS
+    except ValueError:
+        return False
+
+
+def _is_small(content_length: str) -> bool:
+    return content_length.isdecimal() and float(content_length) <= MAX_BODY_BYTES
+
+
+def _is_json(headers: Headers) -> bool:
+    return headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json"
+
+
+async def _read_body(receive: Receive) -> bytes | None:
+    """The whole body, or None when it is too large; a chunked one is counted as it comes."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            return body
+        chunk: bytes = message.get("body", b"")
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            return None
+        if not message.get("more_body", False):
+            return body
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    """A ``receive`` that gives the body that was read, then what really comes."""
+    waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def replay() -> Message:
+        return waiting.pop() if waiting else await receive()
+
+    return replay
+
+
+def _with_headers(send: Send) -> Send:
+    async def send_with_headers(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in SECURITY_HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return send_with_headers

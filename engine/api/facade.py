@@ -1,0 +1,342 @@
+"""What the API offers, on the real services: commands go to them, reads come from the books."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, TypeVar
+
+from engine import __version__
+from engine.api.chart import ChartMaker
+from engine.api.settings_view import SettingsDesk
+from engine.api.views import Views, sum_bots, sum_trades
+from engine.contracts import (
+    AccountView,
+    AuditEntry,
+    Bot,
+    BotConfig,
+    BotPreview,
+    BotState,
+    BotView,
+    Chart,
+    Decision,
+    EquityPoint,
+    Event,
+    EventFilter,
+    Fill,
+    Health,
+    KillLevel,
+    KillSwitch,
+    Level,
+    MarketView,
+    Order,
+    Overview,
+    PositionView,
+    SettingView,
+    StrategyView,
+    SymbolView,
+    Trade,
+    TradeFilter,
+    TradePage,
+)
+from engine.domain.decisions import Action
+from engine.errors import QuarterdeckError
+from engine.ports import Repository, StrategyHost, Venues
+from engine.services.bots import BotService
+from engine.services.books import Books
+from engine.services.controls import Controls
+from engine.services.pulse import Pulse
+
+OVERVIEW_TRADES = 10
+OVERVIEW_EVENTS = 20
+PAGE = 1_000
+LEVELS = list(Level)
+PAPER = "paper"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class EngineFacade:
+    """Implements ``EngineServices``."""
+
+    engine_id: str
+    books: Books
+    bots: BotService
+    controls: Controls
+    venues: Venues
+    host: StrategyHost
+    pulse: Pulse
+    views: Views
+    charts: ChartMaker
+    settings_desk: SettingsDesk
+    stop_engine: Callable[[str], None]
+
+    # --- bots -----------------------------------------------------------------------------------
+
+    def list_bots(self) -> Sequence[BotView]:
+        """All bots, in order of creation."""
+        bots = sorted(list(self.books.bots.values()), key=lambda bot: (bot.created_at, bot.id))
+        return [self.views.bot(bot) for bot in bots]
+
+    def create_bot(self, config: BotConfig, actor: str) -> BotView:
+        """A new, stopped bot."""
+        return self.views.bot(self.bots.create(config, actor))
+
+    def preview_bot(self, config: BotConfig, bot_id: str | None = None) -> BotPreview:
+        """Check everything, save nothing."""
+        key = self.books.get_bot(bot_id).id if bot_id else None
+        return BotPreview.model_validate(self.bots.assess(config, key).model_dump())
+
+    def get_bot(self, key: str) -> BotView:
+        """One bot by id or name."""
+        return self.views.bot(self.books.get_bot(key))
+
+    def update_bot(self, key: str, config: BotConfig, actor: str) -> BotView:
+        """New settings for a bot that does nothing."""
+        return self.views.bot(self.bots.edit(key, config, actor))
+
+    def delete_bot(self, key: str, actor: str) -> None:
+        """Remove a bot; its trades stay."""
+        self.bots.delete(key, actor)
+
+    def start_bot(self, key: str, actor: str) -> BotView:
+        """Want it running."""
+        return self.views.bot(self.bots.start(key, actor))
+
+    def pause_bot(self, key: str, actor: str) -> BotView:
+        """Want no new entries."""
+        return self.views.bot(self.bots.pause(key, actor))
+
+    def stop_bot(self, key: str, close_position: bool, actor: str) -> BotView:
+        """Want it stopped."""
+        return self.views.bot(self.bots.stop(key, actor, close_position=close_position))
+
+    def clone_bot(self, key: str, name: str, actor: str) -> BotView:
+        """A stopped copy under another name."""
+        return self.views.bot(self.bots.clone(key, name, actor))
+
+    def chart(self, key: str, limit: int) -> Chart:
+        """Candles with what was done on them."""
+        return self.charts.chart(self.books.get_bot(key), limit)
+
+    def decisions(self, key: str, limit: int, action: Action | None) -> Sequence[Decision]:
+        """Newest first."""
+        bot_id = self.books.get_bot(key).id
+        narrow: dict[str, Any] = {} if action is None else {"action": action}
+        with self.books.store.reading() as tx:
+            return tx.decisions.select(bot_id=bot_id, is_descending=True, limit=limit, **narrow)
+
+    def orders(self, key: str, limit: int) -> Sequence[Order]:
+        """Newest first."""
+        bot_id = self.books.get_bot(key).id
+        with self.books.store.reading() as tx:
+            return tx.orders.select(bot_id=bot_id, is_descending=True, limit=limit)
+
+    def fills(self, key: str, limit: int) -> Sequence[Fill]:
+        """Newest first."""
+        bot_id = self.books.get_bot(key).id
+        with self.books.store.reading() as tx:
+            return tx.fills.select(bot_id=bot_id, is_descending=True, limit=limit)
+
+    def equity(self, key: str, limit: int) -> Sequence[EquityPoint]:
+        """The newest points, oldest first."""
+        bot_id = self.books.get_bot(key).id
+        with self.books.store.reading() as tx:
+            newest = tx.equity.select(bot_id=bot_id, is_descending=True, limit=limit)
+        return newest[::-1]
+
+    # --- the books ------------------------------------------------------------------------------
+
+    def overview(self) -> Overview:
+        """Everything the Overview page shows."""
+        views = self.list_bots()
+        states = {state: 0 for state in BotState}
+        for view in views:
+            states[view.state] += 1
+        with self.books.store.reading() as tx:
+            trades = tx.trades.select(is_descending=True, limit=OVERVIEW_TRADES)
+            events = tx.events.select(
+                is_descending=True, limit=OVERVIEW_EVENTS, level=LEVELS[LEVELS.index(Level.INFO) :]
+            )
+        return Overview(
+            now=self.books.clock.now(),
+            totals=sum_bots(views),
+            states=states,
+            bots=tuple(views),
+            equity=self.views.equity_series(),
+            recent_trades=tuple(trades),
+            recent_events=tuple(events),
+            kill=self.controls.switch,
+        )
+
+    def positions(self) -> Sequence[PositionView]:
+        """All open positions."""
+        return self.views.open_positions()
+
+    def trades(self, filter: TradeFilter) -> TradePage:
+        """A page of closed trades, with totals over all that match."""
+        where = self._where(filter)
+        with self.books.store.reading() as tx:
+            items = tx.trades.select(
+                is_descending=True, limit=filter.limit, offset=filter.offset, **where
+            )
+            totals = sum_trades(_pages(tx.trades, where))
+        count = sum(total.count for total in totals)
+        return TradePage(items=tuple(items), count=count, totals=totals)
+
+    def iter_trades(self, filter: TradeFilter) -> Iterator[Trade]:
+        """Every trade that matches, newest first, all of one moment."""
+        where = self._where(filter)
+        with self.books.store.reading() as tx:
+            yield from _pages(tx.trades, where)
+
+    def _where(self, filter: TradeFilter) -> dict[str, Any]:
+        """A filter as columns. A bot that was deleted is found by its id or the name it had."""
+        where = filter.model_dump(exclude={"limit", "offset", "bot_id"}, exclude_none=True)
+        if filter.bot_id:
+            bot = self.books.bots.get(filter.bot_id) or self.books.find_by_name(filter.bot_id)
+            with self.books.store.reading() as tx:
+                is_id = bot is not None or tx.trades.count(bot_id=filter.bot_id) > 0
+            key = "bot_id" if is_id else "bot_name"
+            where[key] = bot.id if bot else filter.bot_id
+        return where
+
+    def events(self, filter: EventFilter) -> Sequence[Event]:
+        """Newest first."""
+        where: dict[str, Any] = {}
+        if filter.level is not None:
+            where["level"] = LEVELS[LEVELS.index(filter.level) :]
+        if filter.bot_id:
+            where["bot_id"] = self.books.get_bot(filter.bot_id).id
+        if filter.search:
+            where["search"] = filter.search
+        kind = filter.kind or ""
+        with self.books.store.reading() as tx:
+            found = (one for one in _pages(tx.events, where) if one.kind.startswith(kind))
+            return list(islice(found, filter.limit))
+
+    def audit(self, limit: int) -> Sequence[AuditEntry]:
+        """Newest first."""
+        with self.books.store.reading() as tx:
+            return tx.audit.select(is_descending=True, limit=limit)
+
+    # --- what bots can be made of ---------------------------------------------------------------
+
+    def strategies(self) -> Sequence[StrategyView]:
+        """Every strategy file, broken ones with their error."""
+        users: dict[str, list[str]] = {}
+        for bot in list(self.books.bots.values()):
+            users.setdefault(bot.config.strategy, []).append(bot.config.name)
+        return [
+            StrategyView(
+                **info.model_dump(exclude={"history"}), used_by=tuple(sorted(users.get(info.id, ())))
+            )
+            for info in self.host.list()
+        ]
+
+    def markets(self) -> Sequence[MarketView]:
+        """The markets of the form."""
+        return [self._market_view(market_id) for market_id in self.venues.market_ids()]
+
+    def _market_view(self, market_id: str) -> MarketView:
+        kind, _, rest = market_id.partition(":")
+        title, description = MARKET_WORDS[kind]
+        shown = rest.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+        title = f"{title} {shown}".strip()
+        if kind == "ccxt":
+            # Not asked here: a form must open at once, with the exchange down too.
+            return MarketView(id=market_id, title=title, description=description,
+                              timeframes=CCXT_TIMEFRAMES)  # fmt: skip
+        try:
+            timeframes = tuple(self.venues.market(market_id, "form").timeframes())
+        except QuarterdeckError as error:
+            return MarketView(id=market_id, title=title, description=description, timeframes=(),
+                              error=error.message)  # fmt: skip
+        finally:
+            self.venues.forget("form")
+        return MarketView(id=market_id, title=title, description=description, timeframes=timeframes)
+
+    def symbols(self, market: str, search: str, limit: int) -> Sequence[SymbolView]:
+        """Symbols whose code or name contains ``search``; those that begin with it come first."""
+        wanted = search.strip().casefold()
+        try:
+            venue = self.venues.market(market, "form")
+            found = [
+                instrument
+                for instrument in venue.instruments()
+                if wanted in instrument.symbol.casefold() or wanted in instrument.name.casefold()
+            ]
+        finally:
+            self.venues.forget("form")
+        found.sort(key=lambda one: (not one.symbol.casefold().startswith(wanted), one.symbol))
+        return [SymbolView(instrument=instrument) for instrument in found[:limit]]
+
+    def accounts(self) -> Sequence[AccountView]:
+        """Balances of the accounts that bots use."""
+        users: dict[str, Bot] = {bot.account_id: bot for bot in list(self.books.bots.values())}
+        return [self._account(account_id, bot) for account_id, bot in sorted(users.items())]
+
+    def _account(self, account_id: str, bot: Bot) -> AccountView:
+        try:
+            market = self.venues.market(bot.config.market, bot.id)
+            balances = self.venues.broker(account_id, market).balances()
+        except QuarterdeckError as error:
+            return AccountView(account_id=account_id, mode=PAPER, free={}, locked={},
+                               error=error.message)  # fmt: skip
+        return AccountView(
+            account_id=account_id,
+            mode=PAPER,
+            free={asset: balance.free for asset, balance in balances.items()},
+            locked={asset: balance.locked for asset, balance in balances.items()},
+        )
+
+    # --- the engine itself ----------------------------------------------------------------------
+
+    def kill_switch(self) -> KillSwitch:
+        """The level in force."""
+        return self.controls.switch
+
+    def set_kill_switch(self, level: KillLevel, actor: str) -> KillSwitch:
+        """Latch a level; ``none`` releases it."""
+        return self.controls.set(level, actor)
+
+    def settings(self) -> Sequence[SettingView]:
+        """Every setting."""
+        return self.settings_desk.views()
+
+    def update_settings(self, values: Mapping[str, str], actor: str) -> Sequence[SettingView]:
+        """All or nothing."""
+        return self.settings_desk.update(values, actor)
+
+    def health(self) -> Health:
+        """From memory."""
+        return Health(
+            status="ok",
+            version=__version__,
+            engine_id=self.engine_id,
+            started_at=self.pulse.started_at,
+            heartbeat_at=self.pulse.heartbeat_at,
+        )
+
+    def request_shutdown(self, actor: str) -> None:
+        """A graceful stop; returns at once."""
+        self.stop_engine(actor)
+
+
+MARKET_WORDS = {
+    "simulated": ("Simulated market", "Invented prices of crypto, stocks and forex; no network"),
+    "replay": ("Replay of", "Recorded candles played again, as fast as you like"),
+    "ccxt": ("Live prices of", "Real public prices through ccxt, traded on paper; no key"),
+}
+CCXT_TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
+
+
+def _pages(rows: Repository[T], where: Mapping[str, Any]) -> Iterator[T]:
+    """Every row that matches, newest first, a page at a time."""
+    offset = 0
+    while True:
+        page = rows.select(is_descending=True, limit=PAGE, offset=offset, **where)
+        yield from page
+        if len(page) < PAGE:
+            return
+        offset += PAGE

@@ -1,0 +1,58 @@
+"""What all routes share: the services, who asks, strict JSON, and bounded parameters."""
+
+import json
+from collections.abc import Callable, Coroutine
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.routing import APIRoute
+
+from engine.api.auth import actor_of
+from engine.api.services import EngineServices
+from engine.contracts import ErrorBody
+
+API = "/api/v1"
+
+
+def _services(request: Request) -> EngineServices:
+    return cast(EngineServices, request.app.state.services)
+
+
+Services = Annotated[EngineServices, Depends(_services)]
+Actor = Annotated[str, Depends(actor_of)]
+BotKey = Annotated[str, Path(max_length=64, description="a bot's id or name")]
+Limit = Annotated[int, Query(ge=1, le=5000)]
+
+
+class _StrictRequest(Request):
+    async def json(self) -> Any:
+        """The body as JSON; NaN and Infinity, which Python would take, are malformed."""
+        body = await self.body()
+        try:
+            return json.loads(body, parse_constant=_refuse_constant)
+        except (RecursionError, UnicodeDecodeError, ValueError) as error:
+            raise json.JSONDecodeError("malformed", "", 0) from error
+
+
+class _StrictRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def strict(request: Request) -> Response:
+            return await handler(_StrictRequest(request.scope, request.receive))
+
+        return strict
+
+
+def new_router(tag: str, prefix: str = API) -> APIRouter:
+    """An empty router whose routes take strict JSON and tell how they fail."""
+    return APIRouter(
+        prefix=prefix,
+        tags=[tag],
+        route_class=_StrictRoute,
+        responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
+    )
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")

@@ -1,0 +1,167 @@
+"""Read models: what the API shows of bots, positions and trades, built from the books."""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from engine.contracts import (
+    BotView,
+    EquitySeries,
+    PositionView,
+    QuoteTotal,
+    Trade,
+    TradeTotals,
+)
+from engine.domain.bots import ACTIVE_STATES, Bot, BotState
+from engine.domain.ledger import open_pnl, shown_price
+from engine.domain.money import ZERO
+from engine.domain.positions import Position
+from engine.domain.records import EquityPoint
+from engine.services.books import Books
+from engine.services.instrument_book import InstrumentBook
+from engine.services.pulse import Pulse, next_multiple
+from engine.services.track_equity import EquityKeeper, Worth
+
+SERIES_POINTS = 400
+CHECKED_STATES = ACTIVE_STATES - {BotState.STARTING, BotState.STOPPING}
+
+
+class Views:
+    """Builds views from memory; no venue is asked."""
+
+    def __init__(
+        self, books: Books, equity: EquityKeeper, instruments: InstrumentBook, pulse: Pulse
+    ) -> None:
+        self._books = books
+        self._equity = equity
+        self._instruments = instruments
+        self._pulse = pulse
+
+    def bot(self, bot: Bot) -> BotView:
+        """A bot with what is live about it."""
+        worth = self._equity.worth(bot)
+        position = self._books.positions.get(bot.id)
+        is_checked = bot.state in CHECKED_STATES
+        now = self._books.clock.now()
+        return BotView(
+            id=bot.id,
+            config=bot.config,
+            account_id=bot.account_id,
+            state=bot.state,
+            desired=bot.desired,
+            reason=bot.reason,
+            quote=self._instruments.of(bot).quote,
+            last_price=worth.price,
+            price_at=worth.price_at,
+            equity=worth.equity,
+            capital=bot.config.starting_capital,
+            realised_pnl=worth.realised,
+            unrealised_pnl=worth.unrealised,
+            today_pnl=self._equity.today(bot, worth),
+            trade_count=bot.trade_count,
+            win_count=bot.win_count,
+            position=self.position(bot, position, worth) if position else None,
+            next_check_at=next_multiple(now, bot.config.interval_s) if is_checked else None,
+            checked_at=self._pulse.checked_at.get(bot.id, bot.checked_at),
+            decided_until=bot.decided_until,
+            strategy_errors=bot.strategy_errors,
+            created_at=bot.created_at,
+            started_at=bot.started_at,
+            sparkline=tuple(self._equity.sparkline_of(bot.id)),
+        )
+
+    def position(self, bot: Bot, position: Position, worth: Worth) -> PositionView:
+        """An open position at the last price seen."""
+        pnl = open_pnl(position, worth.price) if worth.price is not None else None
+        return PositionView(
+            id=position.id,
+            bot_id=bot.id,
+            bot_name=bot.config.name,
+            market=bot.config.market,
+            symbol=position.symbol,
+            quote=self._instruments.of(bot).quote,
+            side=position.side,
+            quantity=position.quantity,
+            average_price=shown_price(position.average_price),
+            last_price=worth.price,
+            unrealised_pnl=pnl,
+            unrealised_fraction=shown_price(pnl / position.entry_value) if pnl is not None else None,
+            stop_price=position.stop_price,
+            target_price=position.target_price,
+            entry_count=position.entry_count,
+            fees=position.fees,
+            opened_at=position.opened_at,
+        )
+
+    def open_positions(self) -> list[PositionView]:
+        """All open positions, the oldest first."""
+        found = []
+        for bot_id, position in list(self._books.positions.items()):
+            bot = self._books.bots.get(bot_id)
+            if bot is not None:
+                found.append(self.position(bot, position, self._equity.worth(bot)))
+        return sorted(found, key=lambda view: view.opened_at)
+
+    def equity_series(self) -> tuple[EquitySeries, ...]:
+        """The summed curves, thinned to what a chart can show."""
+        return tuple(
+            _series(quote, points) for quote, points in self._equity.total_curves().items()
+        )
+
+
+def _series(quote: str, points: Sequence[EquityPoint]) -> EquitySeries:
+    step = max(1, -(-len(points) // SERIES_POINTS))
+    # Counted from the end, so that the newest point is always there.
+    kept = points[::-1][::step][::-1]
+    return EquitySeries(
+        quote=quote,
+        times=tuple(point.time for point in kept),
+        equity=tuple(float(point.equity) for point in kept),
+    )
+
+
+def sum_bots(bots: Iterable[BotView]) -> tuple[QuoteTotal, ...]:
+    """Totals by quote asset; amounts of different assets are never added up."""
+    by_quote: dict[str, list[BotView]] = {}
+    for view in bots:
+        by_quote.setdefault(view.quote, []).append(view)
+    return tuple(
+        QuoteTotal(
+            quote=quote,
+            equity=_sum(view.equity for view in views),
+            realised_pnl=_sum(view.realised_pnl for view in views),
+            unrealised_pnl=_sum(view.unrealised_pnl for view in views),
+            today_pnl=_sum(view.today_pnl for view in views),
+            open_positions=sum(view.position is not None for view in views),
+        )
+        for quote, views in sorted(by_quote.items())
+    )
+
+
+def sum_trades(trades: Iterable[Trade]) -> tuple[TradeTotals, ...]:
+    """Totals by quote asset. The profit factor is gross profit over gross loss, None without
+    a loss."""
+    by_quote: dict[str, list[Trade]] = {}
+    for trade in trades:
+        by_quote.setdefault(trade.quote, []).append(trade)
+    return tuple(_totals(quote, found) for quote, found in sorted(by_quote.items()))
+
+
+def _totals(quote: str, trades: Sequence[Trade]) -> TradeTotals:
+    profits = [trade.pnl for trade in trades]
+    won = _sum(pnl for pnl in profits if pnl > 0)
+    lost = -_sum(pnl for pnl in profits if pnl < 0)
+    return TradeTotals(
+        quote=quote,
+        count=len(trades),
+        wins=sum(pnl > 0 for pnl in profits),
+        losses=sum(pnl < 0 for pnl in profits),
+        pnl=_sum(profits),
+        fees=_sum(trade.fees for trade in trades),
+        best=max(profits),
+        worst=min(profits),
+        profit_factor=float(won / lost) if lost else None,
+    )
+
+
+def _sum(amounts: Iterable[Decimal]) -> Decimal:
+    return sum(amounts, ZERO)

@@ -1,0 +1,283 @@
+"""The composition root: the only module that chooses adapters and plugs everything together."""
+
+import asyncio
+import logging
+import os
+import platform
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.adapters.brokers.paper import PaperBroker
+from engine.adapters.clock.system import SystemClock
+from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
+from engine.adapters.market_data.replay import ReplayMarket, find_replays
+from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.adapters.store.paper_book import SqlPaperBook
+from engine.adapters.store.store import SqlStore
+from engine.adapters.strategies.host import WorkerStrategyHost
+from engine.api.app import create_app
+from engine.api.auth import ensure_token
+from engine.api.chart import ChartMaker
+from engine.api.facade import EngineFacade
+from engine.api.server import ApiServer, bind_loopback
+from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
+from engine.api.views import Views
+from engine.domain.records import Level
+from engine.errors import ConfigError, QuarterdeckError
+from engine.jobs import Job, Scheduler
+from engine.locks import FolderLock
+from engine.logs import configure_logs
+from engine.ports import Broker, MarketData, Store
+from engine.services.books import Books
+from engine.services.bots import BotService
+from engine.services.candle_feed import CandleFeed, PriceBoard
+from engine.services.check_bots import Checks
+from engine.services.controls import Controls
+from engine.services.hold_lease import LeaseKeeper
+from engine.services.housekeeping import Housekeeper
+from engine.services.instrument_book import InstrumentBook
+from engine.services.lanes import Lanes
+from engine.services.order_desk import OrderDesk
+from engine.services.pulse import Pulse
+from engine.services.registry import MarketKind, VenueRegistry
+from engine.services.run_cycle import CycleRunner
+from engine.services.supervise import Supervisor
+from engine.services.track_equity import EquityKeeper
+from engine.services.watch_positions import PositionWatcher
+from engine.settings import Settings
+
+log = logging.getLogger("quarterdeck.engine")
+
+OFFERED_EXCHANGES = ("ccxt:binance", "ccxt:coinbase", "ccxt:kraken", "ccxt:bybit", "ccxt:okx")
+STOP_GRACE_S = 5.0
+OK, FAILED, REFUSED = 0, 1, 2
+BOOKKEEPING_LANE = "bookkeeping"
+
+
+@dataclass
+class Ending:
+    """Why and with which exit code the engine stops; shared by all who may end it."""
+
+    loop: asyncio.AbstractEventLoop
+    asked: asyncio.Event
+    exit_code: int = OK
+
+    def stop(self, actor: str) -> None:
+        """A graceful stop; from any thread."""
+        log.info("stopping: asked by %s", actor)
+        self.loop.call_soon_threadsafe(self.asked.set)
+
+    def give_up(self, reason: str) -> None:
+        """Stop at once because this engine may not go on; from any thread."""
+        log.error("stopping: %s", reason)
+        self.exit_code = FAILED
+        self.loop.call_soon_threadsafe(self.asked.set)
+
+
+def run_engine(settings: Settings) -> int:
+    """Run the engine until it is asked to stop; the process's exit code.
+
+    0 after a graceful stop, 1 when it had to give up, 2 with one sentence on stderr when it
+    cannot start as things are.
+    """
+    lock = FolderLock(settings.data)
+    try:
+        lock.acquire()
+        listener = bind_loopback(settings.api_port)
+        token = ensure_token(settings.token_file)
+        redaction = configure_logs(settings.logs, settings.log_level)
+        redaction.hide(token)
+        store = SqlStore.open(settings.store_url)
+    except QuarterdeckError as error:
+        sys.stderr.write(f"{error.message}\n")
+        lock.release()
+        return REFUSED
+    try:
+        return asyncio.run(_run(_stored(settings, store), store, token, listener))
+    except QuarterdeckError as error:
+        sys.stderr.write(f"{error.message}\n")
+        return REFUSED
+    finally:
+        listener.close()
+        store.close()
+        lock.release()
+
+
+def _stored(settings: Settings, store: Store) -> Settings:
+    """The settings with those that were changed in the panel; a bad one is left out and logged."""
+    changed = {}
+    with store.reading() as tx:
+        for key in EDITABLE:
+            value = tx.find_setting(PREFIX + key)
+            if value is None:
+                continue
+            try:
+                changed[key] = check_setting(key, value)
+            except ConfigError as error:
+                log.warning("a kept setting is not used: %s", error)
+    return settings.model_copy(update=changed)
+
+
+async def _run(
+    settings: Settings, store: SqlStore, token: str, listener: socket.socket
+) -> int:
+    ending = Ending(asyncio.get_running_loop(), asyncio.Event())
+    engine = Engine(settings, store, token, ending)
+    _on_signals(ending)
+    server = ApiServer(engine.app, listener)
+    await engine.start()
+    await server.start()
+    log.info("the engine listens on %s, data in %s", settings.api_url, settings.data)
+    await ending.asked.wait()
+    await server.stop()
+    await engine.stop()
+    return ending.exit_code
+
+
+def _on_signals(ending: Ending) -> None:
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGBREAK") if hasattr(signal, name)]
+    for name in names:
+        signal.signal(getattr(signal, name), lambda number, _frame: ending.stop(f"signal {number}"))
+
+
+class Engine:
+    """All services of one process, built and wired. Nothing runs before ``start``."""
+
+    def __init__(self, settings: Settings, store: SqlStore, token: str, ending: Ending) -> None:
+        self._settings = settings
+        self._store = store
+        clock = SystemClock()
+        now = clock.now()
+        self._pulse = pulse = Pulse(started_at=now, heartbeat_at=now)
+        self._lanes = lanes = Lanes()
+        self._books = books = Books(store, clock)
+        self._controls = controls = Controls(books, settings.data / "KILL")
+        self._host = host = WorkerStrategyHost(
+            settings.strategies, settings.strategy_workers, settings.strategy_deadline_s,
+            settings.strategy_memory_mb,
+        )  # fmt: skip
+        venues = build_venues(settings, store, clock)
+        prices, instruments = PriceBoard(), InstrumentBook(store)
+        desk = OrderDesk(books, venues, controls)
+        self._watcher = watcher = PositionWatcher(books, desk, venues, prices, lanes)
+        runner = CycleRunner(books, desk, watcher, controls, venues, host, CandleFeed(lanes),
+                             prices, lanes)  # fmt: skip
+        self._checks = Checks(runner.run, pulse, clock, ending.give_up)
+        self._scheduler = Scheduler(clock, self._checks.begin, ending.give_up)
+        self._supervisor = Supervisor(
+            books, desk, controls, venues, lanes, pulse, self._scheduler, self._checks.begin
+        )
+        self._equity = equity = EquityKeeper(books, prices, instruments, venues)
+        self._housekeeper = Housekeeper(books, venues, equity, settings.hold_retention_days)
+        self._lease = LeaseKeeper(store, clock, settings.lease_ttl_s, ending.give_up)
+        views = Views(books, equity, instruments, pulse)
+        self.facade = EngineFacade(
+            engine_id=secrets.token_hex(8),
+            books=books,
+            bots=BotService(books, venues, host, self._wake(ending.loop)),
+            controls=controls,
+            venues=venues,
+            host=host,
+            pulse=pulse,
+            views=views,
+            charts=ChartMaker(books, venues, host, views, equity),
+            settings_desk=SettingsDesk(books, settings),
+            stop_engine=ending.stop,
+        )
+        self.app = create_app(self.facade, token)
+
+    @property
+    def jobs(self) -> tuple[Job, ...]:
+        """The table of the engine's own jobs; each bot adds one of its own."""
+        return (
+            Job("heartbeat", 1, self._beat),
+            Job("lease", max(1, int(self._settings.lease_ttl_s // 4)), self._renew),
+            Job("reconcile", 1, self._supervisor.reconcile),
+            Job("watch", 1, self._watcher.watch),
+            Job("kill", 1, self._supervisor.enforce_kill),
+            Job("equity", 10, self._sample),
+            Job("housekeeping", 3600, self._tidy),
+        )
+
+    async def start(self) -> None:
+        """Take the lease, load the books, begin. Raises Conflict when another engine has it."""
+        data = self._settings.data
+        self._lease.acquire(
+            f"{platform.node()}:{data}", f"process {os.getpid()} on {platform.node()}, data in {data}"
+        )
+        self._books.load()
+        self._controls.load()
+        self._equity.load()
+        with self._books.writing() as writing:
+            writing.event(Level.INFO, "engine.started", "The engine has started.")
+        await self._supervisor.reconcile()
+        self._scheduler.start(self.jobs)
+
+    async def stop(self) -> None:
+        """Begin nothing new, let what runs finish, give the lease back."""
+        self._scheduler.stop()
+        await self._checks.finish(STOP_GRACE_S)
+        await self._supervisor.finish(STOP_GRACE_S)
+        self._host.close()
+        self._lanes.close()
+        try:
+            with self._books.writing() as writing:
+                writing.event(Level.INFO, "engine.stopped", "The engine has stopped.")
+            self._lease.release()
+        except QuarterdeckError as error:
+            log.warning("the stop could not be written: %s", error)
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        """Reconcile at once after a command, from whatever thread it came."""
+
+        def wake() -> None:
+            asyncio.run_coroutine_threadsafe(self._supervisor.reconcile(), loop)
+
+        return wake
+
+    async def _beat(self) -> None:
+        self._pulse.heartbeat_at = self._books.clock.now()
+
+    async def _renew(self) -> None:
+        await self._lease.renew(self._lanes)
+
+    async def _sample(self) -> None:
+        if not self._lanes.backlog(BOOKKEEPING_LANE):
+            await self._lanes.run(BOOKKEEPING_LANE, self._equity.sample)
+
+    async def _tidy(self) -> None:
+        await self._lanes.run(BOOKKEEPING_LANE, self._housekeeper.tidy)
+
+
+def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:
+    """The markets there are, and paper accounts over each of them."""
+    book = SqlPaperBook(store)
+    candles = settings.data / "candles"
+
+    def simulated(_market_id: str) -> MarketData:
+        return SimulatedMarket(settings.simulation_seed, clock)
+
+    def paper(account_id: str, market: MarketData) -> Broker:
+        return PaperBroker(
+            account_id,
+            market,
+            book,
+            opening_balance=settings.paper_balance,
+            fee_bps=settings.paper_fee_bps,
+            slippage_bps=settings.paper_slippage_bps,
+            volume_cap=settings.paper_volume_cap,
+        )
+
+    kinds = {
+        "simulated": MarketKind(simulated, lambda: ["simulated"]),
+        "replay": MarketKind(
+            ReplayMarket, lambda: [f"replay:{path}" for path in find_replays(candles)],
+            is_stepped=True,
+        ),
+        "ccxt": MarketKind(CcxtPublicMarket, lambda: list(OFFERED_EXCHANGES)),
+    }  # fmt: skip
+    return VenueRegistry(kinds, paper)

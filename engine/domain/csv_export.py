@@ -1,0 +1,51 @@
+"""Trades as CSV (RFC 4180): exact decimals, UTC times, and no text a spreadsheet would run."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from decimal import Decimal
+from itertools import islice
+
+from engine.domain.money import text, utc_text
+from engine.domain.positions import Trade
+
+COLUMNS = (
+    "id", "bot_id", "bot_name", "account_id", "market", "symbol", "strategy", "side", "quantity",
+    "entry_time", "entry_price", "entry_value", "exit_time", "exit_price", "exit_value", "fees",
+    "pnl", "return_fraction", "entry_count", "exit_reason",
+)  # fmt: skip
+"""Every field of a trade, in this order."""
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_ROWS_A_CHUNK = 200
+
+
+def csv_chunks(trades: Iterable[Trade]) -> Iterator[str]:
+    """The header row at once, then the trades in chunks of whole rows, lines ended by CR LF."""
+    yield _lines([COLUMNS])
+    rows = iter(trades)
+    while chunk := [_row(trade) for trade in islice(rows, _ROWS_A_CHUNK)]:
+        yield _lines(chunk)
+
+
+def _row(trade: Trade) -> tuple[str, ...]:
+    return tuple(_cell(getattr(trade, column)) for column in COLUMNS)
+
+
+def _cell(value: object) -> str:
+    """Numbers stay numbers, -1.5 too; only text that looks like a formula gets a quote mark."""
+    if isinstance(value, Decimal):
+        return text(value)
+    if isinstance(value, datetime):
+        return utc_text(value)
+    if isinstance(value, int):
+        return str(value)
+    words = str(value)
+    return f"'{words}" if words.startswith(_FORMULA_STARTS) else words
+
+
+def _lines(rows: Iterable[tuple[str, ...]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerows(rows)
+    return buffer.getvalue()

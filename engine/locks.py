@@ -1,0 +1,68 @@
+"""One engine a data folder: a lock that the operating system drops when its process dies."""
+
+import os
+import sys
+from pathlib import Path
+from typing import IO
+
+from engine.errors import ConfigError
+
+
+class FolderLock:
+    """Holds ``engine.lock`` in the data folder from ``acquire`` until the process ends."""
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / "engine.lock"
+        self._file: IO[str] | None = None
+
+    def acquire(self) -> None:
+        """Raises ConfigError when the folder cannot be written or another engine holds it."""
+        folder = self._path.parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            file = self._path.open("a+", encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(
+                f"The data folder {folder} cannot be written ({error.strerror}); "
+                "set QUARTERDECK_DATA to a folder that can.",
+                field="data",
+            ) from error
+        try:
+            _lock(file)
+        except OSError as error:
+            file.close()
+            raise ConfigError(
+                f"Another engine{self._holder()} is running on the data folder {folder}; "
+                "stop it, or set QUARTERDECK_DATA to another folder.",
+                field="data",
+            ) from error
+        file.seek(0)
+        file.truncate()
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        self._file = file
+
+    def release(self) -> None:
+        """Let another engine in."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _holder(self) -> str:
+        if sys.platform == "win32":
+            return ""  # a locked file cannot be read there
+        pid = self._path.read_text("utf-8").strip()
+        return f" (process {pid})" if pid.isdecimal() else ""
+
+
+def _lock(file: IO[str]) -> None:
+    """Lock without waiting. Raises OSError when somebody else has it."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,33 @@
+"""Housekeeping: old HOLDs and debug events go, old equity points are thinned."""
+
+from datetime import timedelta
+
+from engine.domain.decisions import Action
+from engine.domain.records import Level
+from engine.ports import Venues
+from engine.services.books import Books
+from engine.services.track_equity import EquityKeeper
+
+
+class Housekeeper:
+    """Keeps the database small. Trades, fills, orders and the audit trail are never touched."""
+
+    def __init__(
+        self, books: Books, venues: Venues, equity: EquityKeeper, hold_retention_days: int
+    ) -> None:
+        self._books = books
+        self._venues = venues
+        self._equity = equity
+        self._retention = timedelta(days=hold_retention_days)
+
+    def tidy(self) -> None:
+        """One round; blocking, for a thread of its own."""
+        until = self._books.clock.now() - self._retention
+        # A replay's decisions carry the replay's time: their age says nothing.
+        live = [bot.id for bot in list(self._books.bots.values())
+                if not self._venues.is_stepped(bot.config.market)]  # fmt: skip
+        with self._books.writing() as writing:
+            if live:
+                writing.tx.decisions.prune(until, action=Action.HOLD, bot_id=live)
+            writing.tx.events.prune(until, level=Level.DEBUG)
+        self._equity.thin()

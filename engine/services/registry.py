@@ -1,0 +1,80 @@
+"""The markets and brokers there are, built from factories on first use and kept while in use."""
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from engine.errors import NotFound
+from engine.ports import Broker, MarketData
+
+MarketFactory = Callable[[str], MarketData]
+BrokerFactory = Callable[[str, MarketData], Broker]
+
+
+@dataclass(frozen=True)
+class MarketKind:
+    """How markets whose id begins with a prefix are made, and which of them are offered."""
+
+    make: MarketFactory
+    offered: Callable[[], Sequence[str]]
+    is_stepped: bool = False
+
+
+class VenueRegistry:
+    """Implements ``ports.Venues`` over a table of market kinds; used from many threads."""
+
+    def __init__(self, kinds: Mapping[str, MarketKind], make_paper_broker: BrokerFactory) -> None:
+        self._kinds = kinds
+        self._make_paper_broker = make_paper_broker
+        self._markets: dict[tuple[str, str], MarketData] = {}
+        self._brokers: dict[str, Broker] = {}
+        self._lock = threading.RLock()
+
+    def market_ids(self) -> Sequence[str]:
+        """Markets offered in the form, in the order of the table."""
+        return [market_id for kind in self._kinds.values() for market_id in kind.offered()]
+
+    def market(self, market_id: str, bot_id: str | None = None) -> MarketData:
+        """The market. A replay is one instance a bot. Raises NotFound, ConfigError."""
+        kind = self._kind(market_id)
+        key = (market_id, (bot_id or "") if kind.is_stepped else "")
+        with self._lock:
+            market = self._markets.get(key)
+            if market is None:
+                market = self._markets[key] = kind.make(market_id)
+            return market
+
+    def is_stepped(self, market_id: str) -> bool:
+        """Whether each bot moves the time of an instance of its own."""
+        return self._kind(market_id).is_stepped
+
+    def broker(self, account_id: str, market: MarketData) -> Broker:
+        """The account's broker over ``market``. Raises NotFound."""
+        with self._lock:
+            broker = self._brokers.get(account_id)
+            if broker is None:
+                if not account_id.startswith("paper:"):
+                    raise NotFound(f"There is no account '{account_id}'.", field="account")
+                broker = self._make_paper_broker(account_id, market)
+                self._brokers[account_id] = broker
+            return broker
+
+    def account_of(self, market_id: str, bot_id: str) -> str:
+        """One paper account a market; a replay's bot has one of its own."""
+        if self._kind(market_id).is_stepped:
+            return f"paper:replay:{bot_id}"
+        return f"paper:{market_id}"
+
+    def forget(self, bot_id: str) -> None:
+        """Drop a stopped bot's own instances."""
+        with self._lock:
+            for key in [key for key in self._markets if key[1] == bot_id]:
+                del self._markets[key]
+            self._brokers.pop(f"paper:replay:{bot_id}", None)
+
+    def _kind(self, market_id: str) -> MarketKind:
+        kind = self._kinds.get(market_id.partition(":")[0])
+        if kind is None:
+            known = ", ".join(self._kinds)
+            raise NotFound(f"There is no market '{market_id}'; there are {known}.", field="market")
+        return kind

@@ -1,0 +1,70 @@
+"""What every page begins with: title, mode, the engine's state, the kill switch."""
+
+from html import escape
+
+import streamlit as st
+
+from engine.contracts import KillLevel
+from panel.facade import ControlPanel, EngineOff, EngineSilent, PanelError
+from panel.format import escape as markdown_escape
+from panel.kill_switch import kill_banner, kill_button
+from panel.live import REFRESH_S, STALE_AFTER_S, latest
+from panel.style import apply_style
+from panel.ticker import age_html, run_ticker
+
+MODE = "PAPER"
+DRAWN_LEVEL = "header:kill_level"
+
+
+def page_header(title: str, panel: ControlPanel) -> None:
+    """Draw the head of a page. Stops the page when the engine refuses this panel."""
+    apply_style()
+    try:
+        kill = latest("kill", panel.kill_switch).value
+    except PanelError as error:
+        st.header(title, anchor=False)
+        _heartbeat(panel)
+        show_error(error)
+        st.stop()
+    st.session_state[DRAWN_LEVEL] = kill.level
+    with st.container(key="qd-header", horizontal=True, vertical_alignment="center"):
+        st.header(title, anchor=False, width="content")
+        with st.container(key="qd-status", width="stretch"):
+            _heartbeat(panel)
+        kill_button(panel)
+    kill_banner(panel, kill)
+
+
+def show_error(error: PanelError) -> None:
+    """Draw a failure as a failure, in the engine's words."""
+    st.error(markdown_escape(error.message), icon=":material/error:")
+
+
+@st.fragment(run_every=REFRESH_S)
+def _heartbeat(panel: ControlPanel) -> None:
+    """The engine's state and the age of its heartbeat; redraws the page when that must change."""
+    try:
+        health = panel.health()
+        level = panel.kill_switch().level
+    except EngineSilent as error:
+        _status_line("silent", "Engine does not answer", error.message)
+        return
+    except EngineOff:
+        st.rerun()
+    except PanelError as error:
+        _status_line("silent", "Engine refuses this panel", error.message)
+        return
+    if level is not st.session_state.get(DRAWN_LEVEL, KillLevel.NONE):
+        st.rerun()
+    run_ticker()
+    _status_line("on", "Engine on", f"Version {health.version}", age_html(health.heartbeat_at))
+
+
+def _status_line(state: str, words: str, hint: str, age: str = "") -> None:
+    stale = f" Marked when older than {STALE_AFTER_S:.0f} s." if age else ""
+    shown_age = f'<span class="qd-quiet" title="Age of the data.{stale}">data {age} old</span>'
+    st.html(
+        f'<div class="qd-statusline"><span class="qd-mode" title="Paper money only">{MODE}</span>'
+        f'<span class="qd-engine qd-engine-{state}" title="{escape(hint)}">{words}</span>'
+        f"{shown_age if age else ''}</div>"
+    )

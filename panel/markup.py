@@ -1,0 +1,50 @@
+"""Small pieces of HTML for ``st.html``: states, gains, sparklines. All text is escaped here."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from html import escape
+from urllib.parse import quote
+
+from engine.contracts import BotView
+from panel.charts import sparkline
+from panel.format import colour, money, state_colour, state_of
+from panel.palette import BLUE
+
+SPARK_WIDTH, SPARK_HEIGHT = 300, 34
+TRANSIENT = frozenset({"starting", "stopping", "pausing"})
+
+
+def state_html(bot: BotView) -> str:
+    """A bot's state and mode; the reason of the state is the hint."""
+    state = state_of(bot)
+    shown = f"{state}…" if state in TRANSIENT else state
+    return (
+        f'<span class="qd-state qd-{state_colour(state)}" title="{escape(bot.reason)}">{shown}</span>'
+        f' <span class="qd-mode">{escape(bot.mode.upper())}</span>'
+    )
+
+
+def gain_html(amount: Decimal | None, asset: str, extra: str = "") -> str:
+    """A signed amount, and ``extra`` after it, in the colour of a gain or a loss."""
+    shown = escape(f"{money(amount, asset, is_signed=True)}{extra}")
+    return f'<span class="qd-{colour(amount)}">{shown}</span>'
+
+
+def sparkline_html(values: Sequence[float]) -> str:
+    """Equity as a small line, empty below two points. A picture, as st.html takes no SVG."""
+    points = sparkline(values, points=60)
+    if len(points) < 2:
+        return ""
+    low, high = min(points), max(points)
+    span = (high - low) or 1.0
+    step = SPARK_WIDTH / (len(points) - 1)
+    path = " ".join(
+        f"{index * step:.1f},{(SPARK_HEIGHT - 4) * (1 - (value - low) / span) + 2:.1f}"
+        for index, value in enumerate(points)
+    )
+    svg = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {SPARK_WIDTH} {SPARK_HEIGHT}"'
+        f' preserveAspectRatio="none"><polyline points="{path}" fill="none" stroke="{BLUE}"'
+        ' stroke-width="1.4" vector-effect="non-scaling-stroke"/></svg>'
+    )
+    return f'<img class="qd-spark" alt="Equity" src="data:image/svg+xml,{quote(svg)}">'

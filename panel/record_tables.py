@@ -1,0 +1,161 @@
+"""Lists of records as tables: numbers sort as numbers and read with sign, unit and colour."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import pandas as pd
+import streamlit as st
+from pandas.io.formats.style import Styler
+
+from engine.contracts import AuditEntry, Fill, Order, PositionView, Trade
+from panel.format import NONE, duration, exit_words, moment, money, percent, price
+from panel.palette import DOWN, UP
+
+R = TypeVar("R")
+
+ROW_PX = 30
+MOST_PX = 720
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[R]):
+    """A column: how a record gives its value, and how that is read."""
+
+    title: str
+    value: Callable[[R], object]
+    read: Callable[[Any], str] | None = None
+    is_gain: bool = False
+
+
+def draw_records(records: Sequence[R], columns: Sequence[Column[R]], *, key: str) -> None:
+    """Draw a table as high as its rows, up to a limit."""
+    st.dataframe(
+        records_table(records, columns),
+        hide_index=True,
+        row_height=ROW_PX,
+        height=min(ROW_PX * (len(records) + 1) + 8, MOST_PX),
+        key=key,
+    )
+
+
+def records_table(records: Sequence[R], columns: Sequence[Column[R]]) -> Styler:
+    """One row a record, in the order given; a missing value is an en dash."""
+    titles = [column.title for column in columns]
+    rows = [[column.value(record) for column in columns] for record in records]
+    style = pd.DataFrame(rows, columns=titles).style
+    readers = {column.title: column.read for column in columns if column.read}
+    style = style.format(readers, na_rep=NONE)
+    gains = [column.title for column in columns if column.is_gain]
+    return style.map(_gain_style, subset=gains) if gains else style
+
+
+def _gain_style(value: float) -> str:
+    if pd.isna(value) or value == 0:
+        return ""
+    return f"color: {UP if value > 0 else DOWN}"
+
+
+def _number(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _signed(value: float) -> str:
+    return money(Decimal(repr(value)), is_signed=True)
+
+
+def _amount(value: float) -> str:
+    return money(Decimal(repr(value)))
+
+
+def _share(value: float) -> str:
+    return percent(value, is_signed=True)
+
+
+def _average(value: float) -> str:
+    """A price that comes of a division: eight significant digits."""
+    return price(float(f"{value:.8g}"))
+
+
+POSITION_COLUMNS: tuple[Column[PositionView], ...] = (
+    Column("Opened (UTC)", lambda one: one.opened_at, moment),
+    Column("Symbol", lambda one: one.symbol),
+    Column("Side", lambda one: one.side.value),
+    Column("Quantity", lambda one: float(one.quantity), price),
+    Column("Average entry", lambda one: float(one.average_price), _average),
+    Column("Last price", lambda one: _number(one.last_price), price),
+    Column("Open P&L", lambda one: _number(one.unrealised_pnl), _signed, is_gain=True),
+    Column("Open %", lambda one: _number(one.unrealised_fraction), _share, is_gain=True),
+    Column("Stop", lambda one: _number(one.stop_price), price),
+    Column("Target", lambda one: _number(one.target_price), price),
+    Column("Entries", lambda one: one.entry_count),
+    Column("Fees", lambda one: float(one.fees), _amount),
+)
+
+_TRADE_TIMES: tuple[Column[Trade], ...] = (
+    Column("Closed (UTC)", lambda one: one.exit_time, moment),
+)
+_TRADE_OWNER: tuple[Column[Trade], ...] = (
+    Column("Bot", lambda one: one.bot_name),
+    Column("Symbol", lambda one: one.symbol),
+)
+_TRADE_FIGURES: tuple[Column[Trade], ...] = (
+    Column("Side", lambda one: one.side.value),
+    Column("P&L", lambda one: float(one.pnl), _signed, is_gain=True),
+    Column("Return", lambda one: float(one.return_fraction), _share, is_gain=True),
+    Column("Quantity", lambda one: float(one.quantity), price),
+    Column("Entry", lambda one: float(one.entry_price), _average),
+    Column("Exit", lambda one: float(one.exit_price), _average),
+    Column("Fees", lambda one: float(one.fees), _amount),
+    Column("Held", lambda one: (one.exit_time - one.entry_time).total_seconds(), duration),
+    Column("Exit reason", lambda one: exit_words(one.exit_reason)),
+)
+BOT_TRADE_COLUMNS = (*_TRADE_TIMES, *_TRADE_FIGURES)
+TRADE_COLUMNS: tuple[Column[Trade], ...] = (
+    *_TRADE_TIMES,
+    *_TRADE_OWNER,
+    *_TRADE_FIGURES,
+    Column("Strategy", lambda one: one.strategy),
+)
+
+ORDER_COLUMNS: tuple[Column[Order], ...] = (
+    Column("Placed (UTC)", lambda one: one.created_at, moment),
+    Column("Side", lambda one: one.side.value),
+    Column("Purpose", lambda one: one.purpose.value),
+    Column("Type", lambda one: one.type.value),
+    Column("State", lambda one: one.state.value.replace("_", " ")),
+    Column("Quantity", lambda one: _number(one.quantity), price),
+    Column("Amount", lambda one: _number(one.quote_amount), _amount),
+    Column("Filled", lambda one: float(one.filled), price),
+    Column("Price", lambda one: _number(one.price), price),
+    Column("Why", lambda one: exit_words(one.reason)),
+    Column("Error", lambda one: one.error),
+    Column("Client order id", lambda one: one.client_id),
+    Column("Venue order id", lambda one: one.venue_id),
+)
+
+FILL_COLUMNS: tuple[Column[Fill], ...] = (
+    Column("Time (UTC)", lambda one: one.time, moment),
+    Column("Side", lambda one: one.side.value),
+    Column("Purpose", lambda one: one.purpose.value),
+    Column("Price", lambda one: float(one.price), price),
+    Column("Quantity", lambda one: float(one.quantity), price),
+    Column("Fee", lambda one: float(one.fee), price),
+    Column("Fee asset", lambda one: one.fee_asset),
+    Column("Client order id", lambda one: one.client_id),
+    Column("Venue trade id", lambda one: one.trade_id),
+)
+
+AUDIT_COLUMNS: tuple[Column[AuditEntry], ...] = (
+    Column("Time (UTC)", lambda one: one.time, moment),
+    Column("Who", lambda one: one.actor),
+    Column("What", lambda one: one.action.replace("_", " ")),
+    Column("Detail", lambda one: words(one.detail)),
+    Column("Digest", lambda one: one.digest[:12]),
+)
+
+
+def words(values: dict[str, Any]) -> str:
+    """Named values on one line: ``close 64250.1, size 1``."""
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())

@@ -1,0 +1,126 @@
+"""The Trades page: what is asked for, the totals by quote asset, and which page of them."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+
+import streamlit as st
+
+from engine.contracts import BotView, PositionSide, TradeFilter, TradeTotals
+from panel.figures import Figure, draw_figures
+from panel.format import NONE, exit_words, money, percent
+
+PAGE_SIZE = 100
+EXIT_REASONS = (
+    "signal", "stop_loss", "take_profit", "trailing_stop", "time_limit", "roi", "stop", "kill",
+)  # fmt: skip
+FILTER_KEYS = ("bot", "symbol", "strategy", "side", "exit", "from", "to")
+
+
+def choose_trades(bots: Sequence[BotView]) -> TradeFilter | None:
+    """Draw the filters, kept in the address, and answer what they ask for.
+
+    A bot, symbol or strategy that is no longer in use can be typed. None, with the reason drawn,
+    when the dates contradict each other.
+    """
+    row = st.container(horizontal=True, key="trade_filters")
+    with row:
+        bot = _pick("Bot", "bot", sorted(one.config.name for one in bots))
+        symbol = _pick("Symbol", "symbol", sorted({one.config.symbol for one in bots}))
+        strategy = _pick("Strategy", "strategy", sorted({one.config.strategy for one in bots}))
+        side = _pick("Side", "side", [side.value for side in PositionSide], is_open=False)
+        reason = _pick("Exit", "exit", EXIT_REASONS)
+        first = _day("From (UTC)", "from")
+        last = _day("To (UTC)", "to")
+    if first and last and first > last:
+        st.error("The first day lies after the last one.", icon=":material/error:")
+        return None
+    return TradeFilter(
+        bot_id=bot,
+        symbol=symbol,
+        strategy=strategy,
+        side=PositionSide(side) if side else None,
+        exit_reason=reason,
+        since=_midnight(first) if first else None,
+        until=_midnight(last + timedelta(days=1)) if last else None,
+    )
+
+
+def is_narrowed(chosen: TradeFilter) -> bool:
+    """Whether any filter is set."""
+    return bool(chosen.model_dump(exclude={"limit", "offset"}, exclude_none=True))
+
+
+def clear_filters() -> None:
+    """Back to all trades; a callback."""
+    for key in FILTER_KEYS:
+        st.session_state[key] = None
+    first_page()
+
+
+def first_page() -> None:
+    """Show the newest trades again; a callback of everything that changes what is asked for."""
+    st.session_state["page"] = 1
+
+
+def csv_name(chosen: TradeFilter, present: datetime) -> str:
+    """The download's file name: what was filtered, and when."""
+    parts = [chosen.bot_id, chosen.symbol, chosen.strategy]
+    words = "-".join(part.replace("/", "").replace(" ", "_") for part in parts if part)
+    return f"trades{f'-{words}' if words else ''}-{present.astimezone(UTC):%Y%m%dT%H%M%SZ}.csv"
+
+
+def draw_totals(totals: Sequence[TradeTotals]) -> None:
+    """One strip of figures a quote asset."""
+    for total in totals:
+        factor = NONE if total.profit_factor is None else f"{total.profit_factor:.2f}"
+        draw_figures(
+            (
+                Figure(f"Trades in {total.quote}", f"{total.count:,}"),
+                Figure("Win rate", percent(total.wins / total.count if total.count else None)),
+                _gain("P&L", total.pnl, total.quote),
+                Figure("Fees", money(total.fees, total.quote)),
+                Figure("Profit factor", factor),
+                _gain("Best", total.best, total.quote),
+                _gain("Worst", total.worst, total.quote),
+            )
+        )
+
+
+def choose_page(count: int) -> int:
+    """Which page to show, counted from 1, kept in the address; drawn only when there are several."""
+    pages = math.ceil(count / PAGE_SIZE)
+    if pages < 2:
+        return 1
+    return st.pagination(pages, key="page", bind="query-params")
+
+
+def _gain(label: str, amount: Decimal, quote: str) -> Figure:
+    return Figure(label, money(amount, quote, is_signed=True), gain=amount)
+
+
+def _pick(label: str, key: str, options: Sequence[str], *, is_open: bool = True) -> str | None:
+    return st.selectbox(
+        label,
+        options,
+        index=None,
+        key=key,
+        placeholder="All",
+        accept_new_options=is_open,
+        format_func=exit_words if key == "exit" else str,
+        on_change=first_page,
+        width=150,
+        bind="query-params",
+    )
+
+
+def _day(label: str, key: str) -> date | None:
+    return st.date_input(
+        label, value=None, key=key, format="YYYY-MM-DD", on_change=first_page, width=140,
+        bind="query-params",
+    )  # fmt: skip
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)

@@ -1,0 +1,130 @@
+"""Makes .venv and installs the requirements, once for each state of the requirement files."""
+
+import hashlib
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tooling.place import ROOT, StartError, say
+
+OLDEST = (3, 11)
+RUNTIME = ("requirements.txt",)
+DEVELOPMENT = ("requirements.txt", "requirements-dev.txt")
+PROGRESS = re.compile(r"Downloading \S+\.(whl|tar\.gz)|Building wheel|Installing collected")
+
+
+class Environment:
+    """The virtual environment of one project folder."""
+
+    def __init__(self, root: Path = ROOT) -> None:
+        self.root = root
+        self.folder = root / ".venv"
+        program = "Scripts/python.exe" if os.name == "nt" else "bin/python"
+        self.python = str(self.folder / program)
+
+    def install(self, names: Sequence[str]) -> None:
+        """Install requirement files unless their stamp says it is done. Raises StartError.
+
+        Each file includes the one before it, so the last is given to pip and all are stamped.
+        """
+        if self.is_stamped(names):
+            return
+        if not self.has_pip():
+            self.make()
+        say(f"Installing the packages of {names[-1]} (a few minutes the first time) ...")
+        for name in names:
+            self._stamp(name).unlink(missing_ok=True)
+        self._run_pip("install", "-r", str(self.root / names[-1]))
+        for count, name in enumerate(names, start=1):
+            self._stamp(name).write_text(self.fingerprint(names[:count]), encoding="ascii")
+        say("The packages are installed.")
+
+    def is_stamped(self, names: Sequence[str]) -> bool:
+        """Were these files, as they are now, installed for the Python that .venv has?"""
+        stamp = self._stamp(names[-1])
+        return (
+            self.version() >= OLDEST
+            and stamp.exists()
+            and stamp.read_text(encoding="ascii") == self.fingerprint(names)
+        )
+
+    def fingerprint(self, names: Sequence[str]) -> str:
+        """SHA-256 over the Python version and the files' lines; line endings do not count."""
+        digest = hashlib.sha256(repr(self.version()).encode())
+        for name in names:
+            text = (self.root / name).read_text(encoding="utf-8")
+            digest.update("\n".join(text.splitlines()).encode())
+        return digest.hexdigest()
+
+    def version(self) -> tuple[int, int]:
+        """The Python that .venv was made with; (0, 0) when there is no usable .venv."""
+        try:
+            config = (self.folder / "pyvenv.cfg").read_text(encoding="utf-8")
+        except OSError:
+            return (0, 0)
+        found = re.search(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", config, re.MULTILINE)
+        if found is None or not Path(self.python).exists():
+            return (0, 0)
+        return (int(found[1]), int(found[2]))
+
+    def has_pip(self) -> bool:
+        """Is there a Python, new enough, whose pip starts?"""
+        if self.version() < OLDEST:
+            return False
+        command = [self.python, "-m", "pip", "--version"]
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+    def make(self) -> None:
+        """Make .venv afresh. Raises StartError."""
+        say("Making the environment .venv ...")
+        made = subprocess.run(
+            [sys.executable, "-m", "venv", "--clear", str(self.folder)],
+            capture_output=True, text=True, errors="replace", check=False,
+        )  # fmt: skip
+        if made.returncode != 0:
+            words = (made.stdout + made.stderr).strip()
+            hint = (
+                "on Debian or Ubuntu install the package python3-venv"
+                if "ensurepip" in words
+                else "check that the folder is writable and the disk has room"
+            )
+            reason = words.splitlines()[-1] if words else "no reason given"
+            raise StartError(
+                f"The environment .venv could not be made; {hint}, then run again ({reason})."
+            )
+
+    def _stamp(self, name: str) -> Path:
+        return self.folder / f"{name}.sha256"
+
+    def _run_pip(self, *arguments: str) -> None:
+        """Run pip with one short line of progress a package. Raises StartError."""
+        command = [self.python, "-m", "pip", "--disable-pip-version-check", "--no-input"]
+        log = self.folder / "pip.log"
+        last_error = ""
+        with (
+            log.open("w", encoding="utf-8") as output,
+            subprocess.Popen(
+                [*command, *arguments], cwd=self.root, text=True, errors="replace",
+                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+            ) as process,
+        ):  # fmt: skip
+            try:
+                for line in process.stdout or ():
+                    output.write(line)
+                    text = line.strip()
+                    if PROGRESS.match(text):
+                        say(f"  {text if len(text) <= 76 else text[:73] + '...'}")
+                    if text.lower().startswith("error:"):
+                        last_error = text[6:].strip()
+            except BaseException:
+                process.kill()  # nobody waits for it any more
+                raise
+        if process.returncode:
+            raise StartError(
+                "The packages could not be installed; check the internet connection and run "
+                f"again, pip's own words are in {log} "
+                f"({last_error or f'exit code {process.returncode}'})."
+            )
