@@ -164,8 +164,9 @@ class Engine:
         prices, instruments = PriceBoard(), InstrumentBook(store)
         desk = OrderDesk(books, venues, controls)
         self._watcher = watcher = PositionWatcher(books, desk, venues, prices, lanes)
-        runner = CycleRunner(books, desk, watcher, controls, venues, host, CandleFeed(lanes),
-                             prices, lanes)  # fmt: skip
+        self._runner = runner = CycleRunner(
+            books, desk, watcher, controls, venues, host, CandleFeed(lanes), prices, lanes
+        )
         self._checks = Checks(runner.run, pulse, clock, ending.give_up)
         self._scheduler = Scheduler(clock, self._checks.begin, ending.give_up)
         self._supervisor = Supervisor(
@@ -220,6 +221,7 @@ class Engine:
     async def stop(self) -> None:
         """Begin nothing new, let what runs finish, give the lease back."""
         self._scheduler.stop()
+        self._runner.halt()
         await self._checks.finish(STOP_GRACE_S)
         await self._supervisor.finish(STOP_GRACE_S)
         self._host.close()

@@ -44,14 +44,14 @@ class Redaction:
 
     def clean(self, value: Any, key: str = "") -> Any:
         """``value`` with every secret in it masked, however deep."""
-        if isinstance(value, dict):
-            return {str(name): self.clean(item, str(name)) for name, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [self.clean(item, key) for item in value]
         if value is None or isinstance(value, bool | int | float):
             return value
         if key and SECRET_NAME.search(key):
             return MASK
+        if isinstance(value, dict):
+            return {str(name): self.clean(item, str(name)) for name, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [self.clean(item) for item in value]
         return self.clean_text(str(value))
 
     def clean_text(self, text: str) -> str:

@@ -269,6 +269,10 @@ class StrategyHost(Protocol):
 # --- the store -------------------------------------------------------------------------------
 
 
+class Prefix(str):
+    """A value for ``select``'s equals that stands for all texts beginning with it."""
+
+
 class Repository(Protocol[T]):
     """The entities of one table."""
 
@@ -304,7 +308,8 @@ class Repository(Protocol[T]):
         search: str = "",
         **equals: Any,
     ) -> Sequence[T]:
-        """Rows whose columns equal ``equals`` (a list or tuple means one of; None means NULL).
+        """Rows whose columns equal ``equals`` (a list, tuple or set means one of; None means NULL;
+        a ``Prefix`` means beginning with it).
 
         ``since`` (inclusive) and ``until`` (exclusive) bound the table's time column, which is
         also the default order; ``search`` is a case-insensitive part of its text columns.
@@ -371,8 +376,15 @@ class Store(Protocol):
         """Read one consistent snapshot; never blocks a writer."""
         ...
 
-    def acquire_lease(self, owner: str, detail: str, ttl: timedelta) -> Lease:
-        """Raises Conflict, saying who holds it, when another owner's lease has not run out."""
+    def acquire_lease(
+        self, owner: str, detail: str, ttl: timedelta, *, takeover: bool = False
+    ) -> Lease:
+        """Own the database: from now on this store's writes raise LeaseLost once another took over.
+
+        ``takeover`` takes the lease at once, for a caller who knows that the former owner is dead;
+        its term rises all the same, so an owner that lives after all is fenced off. Raises
+        Conflict, saying who holds it, when another owner's lease has not run out.
+        """
         ...
 
     def renew_lease(self, lease: Lease, ttl: timedelta) -> Lease:

@@ -1,15 +1,18 @@
 """The Overview page: its filters, and everything live below them."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 
 import streamlit as st
 
-from engine.contracts import BotView, EquitySeries, Overview, QuoteTotal
+from engine.contracts import BotView, EquitySeries, QuoteTotal
 from panel.bot_cards import draw_cards
 from panel.charts import equity_figure, sparkline
+from panel.demo import start_demo
 from panel.facade import ControlPanel, PanelError
-from panel.format import MINUS, money, state_of
+from panel.format import MINUS, money, percent, state_of
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 from panel.session import is_dark
@@ -78,7 +81,7 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
     _draw_bots(overview.bots, choice)
     left, right = st.columns(2, gap="small")
     with left:
-        draw_recent_trades(overview.recent_trades, overview.bots)
+        draw_recent_trades(overview.recent_trades)
     with right:
         draw_events(overview.recent_events, overview.bots)
 
@@ -86,13 +89,76 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
 def _draw_totals(totals: Sequence[QuoteTotal], equity: Sequence[EquitySeries]) -> None:
     histories = {series.quote: series.equity for series in equity}
     for total in totals:
-        with st.grid(5, min_column_width=150, gap="xsmall", key=f"qd-totals-{total.quote}"):
-            history = sparkline(histories.get(total.quote, ()))
+        history = sparkline(histories.get(total.quote, ()))
+        with st.grid(5, min_column_width=132, gap="xsmall", key=f"qd-totals-{total.quote}"):
             st.metric(
-                f"Equity, {total.quote}", money(total.equity), border=True, height="stretch",
-                chart_data=history if len(history) > 1 else None,
+                f"Equity, {total.quote}", money(total.equity, total.quote), border=True,
+                chart_data=history if len(history) > 1 else None, height="stretch",
             )  # fmt: skip
             _gain("Today", total.today_pnl, total)
             _gain("Open P&L", total.unrealised_pnl, total)
             _gain("Realised", total.realised_pnl, total)
             st.metric("Open positions", total.open_positions, border=True, height="stretch")
+
+
+def _gain(label: str, amount: Decimal, total: QuoteTotal) -> None:
+    """A signed amount with its share of equity; the metric colours by an ASCII sign."""
+    share = percent(amount / total.equity, is_signed=True) if amount and total.equity else None
+    st.metric(
+        label, money(amount, total.quote, is_signed=True), border=True, height="stretch",
+        delta=share.replace(MINUS, "-") if share else None,
+        delta_description="of equity" if share else None,
+    )  # fmt: skip
+
+
+def _draw_equity(equity: Sequence[EquitySeries]) -> None:
+    """One chart a quote asset: their scales have nothing in common."""
+    drawable = [series for series in equity if len(series.times) > 1]
+    if not drawable:
+        return
+    with st.grid(min(2, len(drawable)), min_column_width=420, gap="xsmall", key="qd-equity"):
+        for series in drawable:
+            with st.container(border=True, gap=None):
+                st.caption(f"Equity of all bots, {series.quote}")
+                st.plotly_chart(
+                    equity_figure([series], is_dark=is_dark()), height=EQUITY_PX,
+                    config=CHART_CONFIG, key=f"equity-{series.quote}",
+                )  # fmt: skip
+
+
+def _draw_bots(bots: Sequence[BotView], choice: Choice) -> None:
+    picked = [bot for bot in bots if choice.picks(bot)]
+    states = Counter(state_of(bot) for bot in bots)
+    summary = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    shown = f"{len(picked)} of {len(bots)} bots" if len(picked) < len(bots) else f"{len(bots)} bots"
+    st.caption(f"{shown}: {summary}" if len(bots) > 1 else summary)
+    if not picked:
+        st.info("No bot matches the search and the states above.", icon=":material/filter_alt:")
+    elif choice.view == "Table" or (choice.view is None and len(bots) > MANY_BOTS):
+        draw_bots_table(picked)
+    else:
+        _draw_paged_cards(picked)
+
+
+def _draw_paged_cards(bots: Sequence[BotView]) -> None:
+    pages = -(-len(bots) // MANY_BOTS)
+    page = st.pagination(pages, key="card_page") if pages > 1 else 1
+    first = (min(page, pages) - 1) * MANY_BOTS
+    draw_cards(bots[first : first + MANY_BOTS])
+
+
+def _draw_welcome() -> None:
+    """What a newcomer sees: one click to a bot that trades."""
+    with st.container(border=True, key="qd-welcome"):
+        st.subheader("Create your first bot", anchor=False)
+        st.markdown(
+            "A bot watches one symbol, decides by a strategy and trades with paper money on a"
+            " simulated market. No account, key or network is needed."
+        )
+        with st.container(horizontal=True):
+            st.button(
+                "Create and start a demo bot", type="primary", icon=":material/rocket_launch:",
+                key="demo_start", on_click=start_demo,
+                help="BTC/USDT on the simulated market, RSI, decided every second",
+            )  # fmt: skip
+            st.page_link("pages/create_bot.py", label="Set one up yourself", icon=":material/tune:")

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.contracts import BotView, PositionSide, TradeFilter, TradeTotals
 from panel.figures import Figure, draw_figures
 from panel.format import NONE, exit_words, money, percent
+from panel.markup import gain_html
 
 PAGE_SIZE = 100
 EXIT_REASONS = (
@@ -97,7 +98,7 @@ def choose_page(count: int) -> int:
 
 
 def _gain(label: str, amount: Decimal, quote: str) -> Figure:
-    return Figure(label, money(amount, quote, is_signed=True), gain=amount)
+    return Figure(label, html=gain_html(amount, quote))
 
 
 def _pick(label: str, key: str, options: Sequence[str], *, is_open: bool = True) -> str | None:

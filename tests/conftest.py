@@ -1,10 +1,14 @@
 """Fixtures that every kind of test may use."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from playwright.sync_api import Browser, Page
 
+from tests.support.browser import open_chromium, open_page
 from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.processes import Copy, copy_of_quarterdeck
 
 
 @pytest.fixture(scope="session")
@@ -19,3 +23,27 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     """The SQLAlchemy URL of a fresh, empty PostgreSQL database."""
     with postgres.fresh_database() as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A headless Chromium, one a test file.
+
+    Not one a process: while Playwright is active, other tests of the process cannot use asyncio.
+    """
+    with open_chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A browser page with empty storage."""
+    with open_page(browser) as page:
+        yield page
+
+
+@pytest.fixture
+def quarterdeck(tmp_path: Path) -> Iterator[Copy]:
+    """A copy of Quarterdeck over an empty data folder, nothing started yet."""
+    with copy_of_quarterdeck(tmp_path / "data") as copy:
+        yield copy

@@ -36,20 +36,24 @@ class Environment:
             self.make()
         say(f"Installing the packages of {names[-1]} (a few minutes the first time) ...")
         for name in names:
-            self._stamp(name).unlink(missing_ok=True)
+            self._stamp_file(name).unlink(missing_ok=True)
         self._run_pip("install", "-r", str(self.root / names[-1]))
-        for count, name in enumerate(names, start=1):
-            self._stamp(name).write_text(self.fingerprint(names[:count]), encoding="ascii")
+        self.stamp(names)
         say("The packages are installed.")
 
     def is_stamped(self, names: Sequence[str]) -> bool:
         """Were these files, as they are now, installed for the Python that .venv has?"""
-        stamp = self._stamp(names[-1])
+        stamp = self._stamp_file(names[-1])
         return (
             self.version() >= OLDEST
             and stamp.exists()
             and stamp.read_text(encoding="ascii") == self.fingerprint(names)
         )
+
+    def stamp(self, names: Sequence[str]) -> None:
+        """Note that these files, as they are now, are installed."""
+        for count, name in enumerate(names, start=1):
+            self._stamp_file(name).write_text(self.fingerprint(names[:count]), encoding="ascii")
 
     def fingerprint(self, names: Sequence[str]) -> str:
         """SHA-256 over the Python version and the files' lines; line endings do not count."""
@@ -96,7 +100,7 @@ class Environment:
                 f"The environment .venv could not be made; {hint}, then run again ({reason})."
             )
 
-    def _stamp(self, name: str) -> Path:
+    def _stamp_file(self, name: str) -> Path:
         return self.folder / f"{name}.sha256"
 
     def _run_pip(self, *arguments: str) -> None:

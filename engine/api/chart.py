@@ -65,9 +65,7 @@ class ChartMaker:
             last_price=worth.price,
         )
 
-    def _series(
-        self, bot: Bot, candles: Candles, limit: int
-    ) -> tuple[tuple[SeriesView, ...], str]:
+    def _series(self, bot: Bot, candles: Candles, limit: int) -> tuple[tuple[SeriesView, ...], str]:
         try:
             plots = self._host.plots(bot.config.strategy, bot.config.params, candles)
         except (StrategyError, NotFound) as error:

@@ -41,8 +41,8 @@ from engine.contracts import (
 from engine.domain.decisions import Action
 from engine.errors import QuarterdeckError
 from engine.ports import Repository, StrategyHost, Venues
-from engine.services.bots import BotService
 from engine.services.books import Books
+from engine.services.bots import BotService
 from engine.services.controls import Controls
 from engine.services.pulse import Pulse
 
@@ -150,7 +150,7 @@ class EngineFacade:
     def overview(self) -> Overview:
         """Everything the Overview page shows."""
         views = self.list_bots()
-        states = {state: 0 for state in BotState}
+        states = dict.fromkeys(BotState, 0)
         for view in views:
             states[view.state] += 1
         with self.books.store.reading() as tx:
@@ -229,7 +229,8 @@ class EngineFacade:
             users.setdefault(bot.config.strategy, []).append(bot.config.name)
         return [
             StrategyView(
-                **info.model_dump(exclude={"history"}), used_by=tuple(sorted(users.get(info.id, ())))
+                **info.model_dump(exclude={"history"}),
+                used_by=tuple(sorted(users.get(info.id, ()))),
             )
             for info in self.host.list()
         ]

@@ -113,18 +113,18 @@ class BookServices(Protocol):
         """All open positions."""
         ...
 
-    def trades(self, chosen: TradeFilter) -> TradePage:
+    def trades(self, chosen: TradeFilter, /) -> TradePage:
         """A page of closed trades, newest first, with totals over all that match."""
         ...
 
-    def iter_trades(self, chosen: TradeFilter) -> Iterator[Trade]:
+    def iter_trades(self, chosen: TradeFilter, /) -> Iterator[Trade]:
         """Every trade that matches, newest first; ``limit`` and ``offset`` do not apply.
 
         Each step of the iterator may run on another thread; a StoreError may come at any step.
         """
         ...
 
-    def events(self, chosen: EventFilter) -> Sequence[Event]:
+    def events(self, chosen: EventFilter, /) -> Sequence[Event]:
         """Newest first."""
         ...
 

@@ -30,9 +30,7 @@ class SettingsDesk:
     def views(self) -> Sequence[SettingView]:
         """Every setting, in the order of its definition; a secret one only says if it is set."""
         with self._books.store.reading() as tx:
-            return [
-                self._view(key, tx.find_setting(PREFIX + key)) for key in Settings.model_fields
-            ]
+            return [self._view(key, tx.find_setting(PREFIX + key)) for key in Settings.model_fields]
 
     def _view(self, key: str, stored: str | None) -> SettingView:
         field = Settings.model_fields[key]

@@ -84,7 +84,9 @@ class Views:
             average_price=shown_price(position.average_price),
             last_price=worth.price,
             unrealised_pnl=pnl,
-            unrealised_fraction=shown_price(pnl / position.entry_value) if pnl is not None else None,
+            unrealised_fraction=shown_price(pnl / position.entry_value)
+            if pnl is not None
+            else None,
             stop_price=position.stop_price,
             target_price=position.target_price,
             entry_count=position.entry_count,

@@ -11,7 +11,7 @@ from engine.domain.money import text, utc_text
 from engine.domain.positions import Trade
 
 COLUMNS = (
-    "id", "bot_id", "bot_name", "account_id", "market", "symbol", "strategy", "side", "quantity",
+    "id", "bot_id", "bot_name", "account_id", "market", "symbol", "quote", "strategy", "side", "quantity",
     "entry_time", "entry_price", "entry_value", "exit_time", "exit_price", "exit_value", "fees",
     "pnl", "return_fraction", "entry_count", "exit_reason",
 )  # fmt: skip

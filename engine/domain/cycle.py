@@ -8,23 +8,22 @@ MAY_LONG = frozenset({Direction.LONG, Direction.BOTH})
 MAY_SHORT = frozenset({Direction.SHORT, Direction.BOTH})
 
 
-def choose_action(
-    intent: Intent, direction: Direction, held: PositionSide | None, may_add: bool
-) -> Action:
-    """What to do on a candle; ``may_add`` allows a further entry in the held direction.
+def choose_action(intent: Intent, direction: Direction, held: PositionSide | None) -> Action:
+    """What a strategy's intent means for what the bot holds.
 
-    An exit comes before everything; contradictory entries cancel each other out.
+    An exit comes before everything; contradictory entries cancel each other out. An entry in the
+    held direction is a further entry, which the risk gate may refuse.
     """
     wants_long = intent.enter_long and not intent.enter_short and direction in MAY_LONG
     wants_short = intent.enter_short and not intent.enter_long and direction in MAY_SHORT
     if held is PositionSide.LONG:
         if intent.exit_long or wants_short:
             return Action.REVERSE if wants_short else Action.EXIT
-        return Action.ENTER_LONG if wants_long and may_add else Action.HOLD
+        return Action.ENTER_LONG if wants_long else Action.HOLD
     if held is PositionSide.SHORT:
         if intent.exit_short or wants_long:
             return Action.REVERSE if wants_long else Action.EXIT
-        return Action.ENTER_SHORT if wants_short and may_add else Action.HOLD
+        return Action.ENTER_SHORT if wants_short else Action.HOLD
     if wants_long:
         return Action.ENTER_LONG
     return Action.ENTER_SHORT if wants_short else Action.HOLD

@@ -55,9 +55,10 @@ def _entries(proposal: Proposal) -> str | None:
     position = proposal.position
     if position is None or position.side is not proposal.side:
         return None
-    if position.entry_count < proposal.bot.config.max_entries:
+    most = proposal.bot.config.max_entries
+    if position.entry_count < most:
         return None
-    return f"already in position with {position.entry_count} of {position.entry_count} entries"
+    return f"already in position with {position.entry_count} of {most} entries"
 
 
 def _minimum(proposal: Proposal) -> str | None:

@@ -13,9 +13,9 @@ only its own length and two processes see the same prices. Three layers, coarse 
 
 Longer candles are joins of minutes, and sixty seconds join to their minute, to the last bit.
 
-Volatility over hours and days is that of the named kind of market. Below a few minutes it is
-raised by about one half, as if by the noise of a thin order book, so that a bot on second candles
-finds something to trade; a stop of 2 % and a target of 5 % stay a matter of hours.
+Volatility over hours and days is that of the named kind of market. Between seconds it is about
+twice as much, as if in a thin order book, so that a bot on second candles finds something to
+trade; a stop of 2 % and a target of 5 % stay a matter of hours.
 """
 
 from dataclasses import dataclass
@@ -34,12 +34,12 @@ SECONDS_A_MINUTE = 60
 KNOT_OCTAVE = 8  # knots 2**8 days apart
 CELL = 10  # minutes of one volatility
 BLOCK = 240  # minutes of one regime
-SWING = 2  # minutes between turning points of the short swings
-SWING_SIZE = 2.0  # in standard deviations of a minute
-ROUGHNESS = 1.5  # of the path inside a minute, against that between minutes
+SWING = 3  # minutes between turning points of the short swings
+SWING_SIZE = 1.2  # in standard deviations of a minute
+ROUGHNESS = 2.0  # of the path inside a minute, against that between minutes
 BURST, BURST_SIZE = 6, 0.6  # seconds of one liveliness, and the spread of its logarithm
-MOMENTUM = 0.6  # share of a second's push that goes on into the next
-RANGE_PER_DEVIATION = 1.6  # mean range of a Brownian motion over one unit of time: sqrt(8 / pi)
+MOMENTUM = 0.4  # share of a second's push that goes on into the next
+SECOND_NOISE = 0.6  # deviation of a minute of free seconds, as a share of the minute's range
 LEAST_LOTS = 2 * SECONDS_A_MINUTE  # of volume in a minute, so that every second trades
 
 REGIME_DRIFT = np.array([0.05, -0.05, 0.0, 0.0])  # per minute, in standard deviations
@@ -141,7 +141,7 @@ class PriceProcess:
             # Some days move far more than others: fat tails.
             mood = np.exp(0.5 * _gaussians(self._key("mood"), place * 16 + octave) - 0.25)
             level = level + size * tent * mood * _gaussians(self._key(f"days{octave}"), place)
-        return level
+        return np.asarray(level)
 
     # --- minutes -------------------------------------------------------------------------------
 
@@ -215,7 +215,7 @@ class PriceProcess:
         """
         opened, closed = self._in_ticks(minutes.open), self._in_ticks(minutes.close)
         span = high - low
-        noise = span * (ROUGHNESS / RANGE_PER_DEVIATION / np.sqrt(SECONDS_A_MINUTE))
+        noise = span * (SECOND_NOISE / np.sqrt(SECONDS_A_MINUTE))
         burst = np.exp(BURST_SIZE * _gaussians(self._key("bursts"), index // BURST) - BURST_SIZE**2)
         pushes = _gaussians(self._key("seconds"), index)
         pushes = pushes + MOMENTUM * _gaussians(self._key("seconds"), index - 1)
@@ -244,7 +244,7 @@ class PriceProcess:
         for place, value in ((first, values[0]), (second, values[1])):
             np.put_along_axis(path, place, value, axis=1)
         path[:, :1], path[:, -1:] = opened, closed
-        return path
+        return np.asarray(path)
 
     def _turning_points(self, minutes: Candles) -> tuple[IntArray, IntArray, NDArray[np.bool_]]:
         """Two different seconds in 1..59, in order, and whether the low comes first."""

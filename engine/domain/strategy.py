@@ -1,9 +1,10 @@
 """What a strategy is: a frozen model whose fields are its parameters.
 
-One function, ``signals``, answers over whole arrays; the live cycle's ``decide`` is derived from it,
-so the chart, the backtest, the paper bot and the live bot all run the same code.
+One function, ``signals``, answers over whole arrays; the live cycle's ``decide`` is derived from
+it, so the chart, the backtest, the paper bot and the live bot all run the same code.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -64,7 +65,7 @@ class Signals:
                 raise ValueError(f"{name} has the shape {array.shape}, expected ({count},)")
 
 
-class Strategy(BaseModel):
+class Strategy(BaseModel, ABC):
     """Base of every strategy. Subclasses add fields (parameters), ``warmup`` and ``signals``."""
 
     model_config = ConfigDict(
@@ -75,13 +76,13 @@ class Strategy(BaseModel):
     summary: ClassVar[str]
 
     @property
+    @abstractmethod
     def warmup(self) -> int:
         """How many candles are needed before the first signal can be given."""
-        raise NotImplementedError(f"{type(self).__name__} must say its warmup")
 
+    @abstractmethod
     def signals(self, candles: Candles) -> Signals:
         """Judge every candle by itself and what came before it; never by what came after."""
-        raise NotImplementedError(f"{type(self).__name__} must implement signals")
 
     @property
     def history(self) -> int:
@@ -91,7 +92,8 @@ class Strategy(BaseModel):
     def decide(self, candles: Candles) -> Intent:
         """What ``signals`` says about the newest candle; HOLD with a reason while warming up."""
         if len(candles) < self.warmup:
-            return Intent(reason=f"warming up: {len(candles)} of {self.warmup} candles", confidence=0)
+            reason = f"warming up: {len(candles)} of {self.warmup} candles"
+            return Intent(reason=reason, confidence=0)
         signals = self.signals(candles)
         signals.check(len(candles))
         last = len(candles) - 1

@@ -59,11 +59,16 @@ class CycleRunner:
         self._feed = feed
         self._prices = prices
         self._lanes = lanes
+        self._is_halted = False
+
+    def halt(self) -> None:
+        """Begin no cycle any more; a replay stops after the step it is at."""
+        self._is_halted = True
 
     async def run(self, bot_id: str) -> None:
         """Run one cycle. What goes wrong is shown on the bot and retried at the next."""
         bot = self._books.bots.get(bot_id)
-        if bot is None or bot.state not in WORKING_STATES:
+        if bot is None or bot.state not in WORKING_STATES or self._is_halted:
             return
         lane = account_lane(bot.account_id)
         try:
@@ -120,7 +125,7 @@ class CycleRunner:
         ends_at = time.monotonic() + REPLAY_SLICE_S
         while True:
             bot = self._books.bots.get(bot_id)
-            if bot is None or bot.state not in WORKING_STATES:
+            if bot is None or bot.state not in WORKING_STATES or self._is_halted:
                 return False
             moment = market.next_step(bot.config.timeframe, bot.decided_until)
             if moment is None:
@@ -241,8 +246,7 @@ class CycleRunner:
         """The action, and what every step had to say about it."""
         config = bot.config
         held = position.side if position else None
-        may_add = position is not None and position.entry_count < config.max_entries
-        action = choose_action(intent, config.direction, held, may_add)
+        action = choose_action(intent, config.direction, held)
         if self._desk.is_closing(bot.id):
             action = Action.HOLD
         steps = [

@@ -3,7 +3,6 @@
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+from tests.support.ports import free_port
 from tooling.programs import find_postgres
 
 SERVER_USER = "postgres"
@@ -81,11 +81,3 @@ def postgres_server() -> Iterator[PostgresServer]:
             call("pg_ctl", "-w", "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """A TCP port of the loopback that nobody uses now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -123,6 +123,18 @@ class Database:
                 raise translated(error) from error
             yield Session(connection)
 
+    def make_folder(self) -> None:
+        """Make the folder of a SQLite file. Raises ConfigError."""
+        if self._url.get_backend_name() == POSTGRES or self._url.database is None:
+            return
+        folder = Path(self._url.database).parent
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"The data folder '{folder}' cannot be made: {error.strerror}.", field="data"
+            ) from error
+
     def close(self) -> None:
         """Close all connections."""
         self._reader.dispose()
@@ -149,19 +161,6 @@ def parse_url(url: str) -> URL:
         " nor a PostgreSQL database.",
         field="database_url",
     )
-
-
-def make_folder(url: URL) -> None:
-    """Make the folder of a SQLite file. Raises ConfigError."""
-    if url.get_backend_name() == POSTGRES or url.database is None:
-        return
-    folder = Path(url.database).parent
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(
-            f"The data folder '{folder}' cannot be made: {error.strerror}.", field="data"
-        ) from error
 
 
 def _sqlite(url: URL, busy_timeout_s: float, *, is_reader: bool) -> Engine:

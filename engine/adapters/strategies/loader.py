@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeGuard
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -49,8 +49,9 @@ def load(path: Path) -> type[Strategy]:
     module = ModuleType(MODULE_PREFIX + path.stem)
     module.__file__ = str(path)
     sys.modules[module.__name__] = module
-    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)
-    classes = [thing for name, thing in vars(module).items() if _is_strategy(name, thing, module)]
+    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102  its purpose
+    things = list(vars(module).items())
+    classes = [thing for name, thing in things if _is_strategy(name, thing, module)]
     if len(classes) != 1:
         names = ", ".join(found.__name__ for found in classes) or "none"
         raise StrategyError(f"a file must define exactly one strategy class; found {names}")
@@ -120,7 +121,7 @@ def explain(error: BaseException, path: Path) -> str:
     return f"line {line}: {words}" if line else words
 
 
-def _is_strategy(name: str, thing: object, module: ModuleType) -> bool:
+def _is_strategy(name: str, thing: object, module: ModuleType) -> TypeGuard[type[Strategy]]:
     return (
         isinstance(thing, type)
         and issubclass(thing, Strategy)

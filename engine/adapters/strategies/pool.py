@@ -1,4 +1,4 @@
-"""The pool of strategy workers: some kept warm, more when those hang, never all for one strategy."""
+"""The pool of strategy workers: some kept warm, more when those hang, never all for one."""
 
 import contextlib
 import threading
@@ -33,6 +33,7 @@ class WorkerPool:
         self._suspects: set[str] = set()
         self._changed = threading.Condition()
         self._is_closed = False
+        self._is_warming = True
         self._needs_care = threading.Event()
         self._keeper = threading.Thread(target=self._keep, name="strategy-keeper", daemon=True)
         self._keeper.start()
@@ -80,10 +81,11 @@ class WorkerPool:
             while not self._may_take(strategy_id):
                 self._changed.wait()
             self._held[strategy_id] += 1
-            if self._idle:
+            while self._idle:
                 worker = self._idle.pop()
-                self._busy.add(worker)
-                return worker
+                if worker.is_alive():
+                    self._busy.add(worker)
+                    return worker
             self._starting += 1
         try:
             return self._start()
@@ -102,21 +104,18 @@ class WorkerPool:
             return False
         if self._idle:
             return True
-        # While the first workers are still warming up, waiting is quicker than starting more.
-        is_warming = self._starting > 0 and not self._busy
-        return not is_warming and len(self._busy) + self._starting < self._most
+        # While the first workers are coming up, waiting is quicker than starting more.
+        return not self._is_warming and len(self._busy) + self._starting < self._most
 
     def _start(self) -> WorkerProcess:
         """A new worker, counted as starting before and as busy after."""
         try:
             worker = WorkerProcess(self._memory_mb, self._deadline_s)
-        except BaseException:
+        finally:
             with self._changed:
                 self._starting -= 1
                 self._changed.notify_all()
-            raise
         with self._changed:
-            self._starting -= 1
             if not self._is_closed:
                 self._busy.add(worker)
                 return worker
@@ -151,6 +150,9 @@ class WorkerPool:
                         self._busy.discard(worker)
                         self._idle.append(worker)
                         self._changed.notify_all()
+            with self._changed:
+                self._is_warming = False
+                self._changed.notify_all()
             self._needs_care.wait(KEEP_INTERVAL_S)
             self._needs_care.clear()
 

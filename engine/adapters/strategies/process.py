@@ -46,6 +46,7 @@ class WorkerProcess:
         self._deadline_s = deadline_s
         self._memory_mb = memory_mb
         self.is_usable = True
+        self._is_killed = False
         self.idle_since = time.monotonic()
         self._channel, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as complaints:
@@ -66,7 +67,7 @@ class WorkerProcess:
     def call(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its answer.
 
-        Raises TooLate or Died, after which the worker is dead, or NotStarted when it was found dead.
+        Raises TooLate or Died, after which the worker is dead, or NotStarted when it already was.
         """
         deadline = time.monotonic() + self._deadline_s
         try:
@@ -96,16 +97,19 @@ class WorkerProcess:
     def kill(self) -> None:
         """End the worker and everything it started; returns when the worker is gone."""
         self.is_usable = False
-        family = [self._process.pid]
+        if self._is_killed:
+            return
+        self._is_killed = True
+        children = []
         with contextlib.suppress(psutil.Error):
             children = psutil.Process(self._process.pid).children(recursive=True)
-            family += [child.pid for child in children]
         if os.name == "posix":
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-        for pid in family:
+        self._process.kill()
+        for child in children:
             with contextlib.suppress(psutil.Error):
-                psutil.Process(pid).kill()
+                child.kill()
         self._process.wait()
         self._channel.close()
 
@@ -117,7 +121,7 @@ class WorkerProcess:
         is_windows = sys.platform == "win32"
         process = subprocess.Popen(
             command,
-            stdin=subprocess.PIPE if is_windows else theirs,
+            stdin=subprocess.PIPE if is_windows else theirs.fileno(),
             stdout=subprocess.DEVNULL,
             stderr=complaints,
             cwd=ROOT,
@@ -139,9 +143,11 @@ class WorkerProcess:
             self._process.wait(timeout=1)
         code = self._process.poll()
         self.kill()
+        if code is None:
+            return "it closed its channel to the engine"
         if code == MEMORY_EXIT:
             return f"used more than {self._memory_mb} MB of memory"
-        if code is not None and code < 0:
+        if code < 0:
             return f"its process was ended by {signal.Signals(-code).name}"
         return f"its process ended with exit code {code}"
 

@@ -1,0 +1,12 @@
+"""Alembic's entry: runs the migrations on the connection that ``migrate`` hands over."""
+
+from alembic import context
+
+from engine.adapters.store.tables import Row
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Row.metadata,
+    render_as_batch=True,
+)
+context.run_migrations()

@@ -1,0 +1,182 @@
+"""``ports.Store`` on SQLite or PostgreSQL."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, insert, select, update
+
+from engine.adapters.store.database import Database, Session
+from engine.adapters.store.lease import LeaseKeeper
+from engine.adapters.store.migrate import migrate
+from engine.adapters.store.repository import SqlRepository, TableMap
+from engine.adapters.store.tables import (
+    AuditRow,
+    BotRow,
+    ConfigurationRow,
+    DecisionRow,
+    EntryRow,
+    EquityRow,
+    EventRow,
+    FillRow,
+    InstrumentRow,
+    OrderRow,
+    PositionRow,
+    SettingRow,
+    TradeRow,
+    table_of,
+)
+from engine.domain.bots import Bot
+from engine.domain.decisions import Decision
+from engine.domain.instruments import Instrument
+from engine.domain.orders import Order
+from engine.domain.positions import Fill, Position, PositionEntry, Trade
+from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
+from engine.ports import Repository, Transaction
+
+BUSY_TIMEOUT_S = 5.0
+
+
+def _bot_columns(bot: Bot) -> dict[str, Any]:
+    config = bot.config
+    return {
+        "name": config.name,
+        "name_key": config.name.casefold(),
+        "market": config.market,
+        "symbol": config.symbol,
+        "strategy": config.strategy,
+        "timeframe": config.timeframe,
+    }
+
+
+BOTS = TableMap(Bot, BotRow, noun="bot", time="created_at", more=_bot_columns,
+                search=("name", "symbol", "strategy"))  # fmt: skip
+CONFIGURATIONS = TableMap(
+    StrategyConfiguration, ConfigurationRow, noun="configuration", time="created_at"
+)
+ORDERS = TableMap(Order, OrderRow, noun="order", time="created_at", key="client_id",
+                  search=("client_id", "symbol", "reason", "error"))  # fmt: skip
+FILLS = TableMap(Fill, FillRow, noun="fill", time="time", search=("symbol",))
+POSITIONS = TableMap(Position, PositionRow, noun="position", time="opened_at", search=("symbol",))
+ENTRIES = TableMap(PositionEntry, EntryRow, noun="position entry", time="time")
+TRADES = TableMap(Trade, TradeRow, noun="trade", time="exit_time",
+                  search=("bot_name", "symbol", "strategy", "exit_reason"))  # fmt: skip
+DECISIONS = TableMap(Decision, DecisionRow, noun="decision", time="candle_time",
+                     search=("reason",))  # fmt: skip
+EQUITY = TableMap(EquityPoint, EquityRow, noun="equity point", time="time")
+EVENTS = TableMap(Event, EventRow, noun="event", time="time", search=("message",))
+AUDIT = TableMap(AuditEntry, AuditRow, noun="audit entry", time="time", order="seq",
+                 search=("actor", "action", "subject"))  # fmt: skip
+
+_INSTRUMENTS = table_of(InstrumentRow)
+_INSTRUMENT_FIELDS = list(Instrument.model_fields)
+_SETTINGS = table_of(SettingRow)
+_IS_SETTING = _SETTINGS.c.key == bindparam("wanted_key")
+_IS_INSTRUMENT = (
+    (_INSTRUMENTS.c.market == bindparam("wanted_market"))
+    & (_INSTRUMENTS.c.symbol == bindparam("wanted_symbol"))
+)  # fmt: skip
+
+
+class SqlTransaction:
+    """``ports.Transaction`` over one session."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.bots: Repository[Bot] = SqlRepository(session, BOTS)
+        self.configurations: Repository[StrategyConfiguration] = SqlRepository(
+            session, CONFIGURATIONS
+        )
+        self.orders: Repository[Order] = SqlRepository(session, ORDERS)
+        self.fills: Repository[Fill] = SqlRepository(session, FILLS)
+        self.positions: Repository[Position] = SqlRepository(session, POSITIONS)
+        self.entries: Repository[PositionEntry] = SqlRepository(session, ENTRIES)
+        self.trades: Repository[Trade] = SqlRepository(session, TRADES)
+        self.decisions: Repository[Decision] = SqlRepository(session, DECISIONS)
+        self.equity: Repository[EquityPoint] = SqlRepository(session, EQUITY)
+        self.events: Repository[Event] = SqlRepository(session, EVENTS)
+        self.audit: Repository[AuditEntry] = SqlRepository(session, AUDIT)
+
+    def put_instrument(self, market_id: str, instrument: Instrument) -> None:
+        """Insert or replace."""
+        values = {name: getattr(instrument, name) for name in _INSTRUMENT_FIELDS}
+        key = {"wanted_market": market_id, "wanted_symbol": instrument.symbol}
+        if not self._session.change(update(_INSTRUMENTS).where(_IS_INSTRUMENT), values | key):
+            self._session.change(insert(_INSTRUMENTS), values | {"market": market_id})
+
+    def find_instrument(self, market_id: str, symbol: str) -> Instrument | None:
+        """None when there is none."""
+        statement = select(*(_INSTRUMENTS.c[name] for name in _INSTRUMENT_FIELDS))
+        key = {"wanted_market": market_id, "wanted_symbol": symbol}
+        rows = self._session.rows(statement.where(_IS_INSTRUMENT), key)
+        if not rows:
+            return None
+        return Instrument.model_validate(dict(zip(_INSTRUMENT_FIELDS, rows[0], strict=True)))
+
+    def find_setting(self, key: str) -> str | None:
+        """None when there is none."""
+        statement = select(_SETTINGS.c.value).where(_IS_SETTING)
+        rows = self._session.rows(statement, {"wanted_key": key})
+        return str(rows[0][0]) if rows else None
+
+    def put_setting(self, key: str, value: str) -> None:
+        """Insert or replace."""
+        changed = update(_SETTINGS).where(_IS_SETTING)
+        if not self._session.change(changed, {"wanted_key": key, "value": value}):
+            self._session.change(insert(_SETTINGS), {"key": key, "value": value})
+
+
+class SqlStore:
+    """``ports.Store``. Thread-safe; build it with ``open``."""
+
+    def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
+        self.database = database
+        self._lease = LeaseKeeper(database, now)
+
+    @classmethod
+    def open(
+        cls,
+        url: str,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        busy_timeout_s: float = BUSY_TIMEOUT_S,
+    ) -> "SqlStore":
+        """Make the folder, bring the tables up to date, open the database.
+
+        ``busy_timeout_s`` is how long a write waits for other writers. Raises ConfigError, in one
+        sentence, when the database cannot be used or was written by a newer version.
+        """
+        database = Database(url, busy_timeout_s)
+        migrate(database)
+        return cls(database, now)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Read and write, as ``ports.Store`` says."""
+        with self.database.writing() as session:
+            yield SqlTransaction(session)
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Read one snapshot, as ``ports.Store`` says. Writes in it raise StoreError."""
+        with self.database.reading() as session:
+            yield SqlTransaction(session)
+
+    def acquire_lease(
+        self, owner: str, detail: str, ttl: timedelta, *, takeover: bool = False
+    ) -> Lease:
+        """Raises Conflict, as ``ports.Store`` says."""
+        return self._lease.acquire(owner, detail, ttl, takeover=takeover)
+
+    def renew_lease(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Raises LeaseLost."""
+        return self._lease.renew(lease, ttl)
+
+    def release_lease(self, lease: Lease) -> None:
+        """Give it up; this store writes no more until it acquires it again."""
+        self._lease.release(lease)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.database.close()

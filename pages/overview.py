@@ -1,0 +1,9 @@
+"""Overview: what all bots are worth and doing, live."""
+
+from panel.layout import page_header
+from panel.overview import choose, draw_live
+from panel.session import control_panel
+
+panel = control_panel()
+page_header("Overview", panel)
+draw_live(panel, choose())

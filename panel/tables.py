@@ -1,0 +1,170 @@
+"""Dense tables of bots, trades and events, with signed and coloured gains."""
+
+from collections.abc import Hashable, Sequence
+
+import pandas as pd
+import streamlit as st
+
+from engine.contracts import BotView, Event, Trade
+from panel.bot_cards import position_words
+from panel.bot_commands import CAN_START, CAN_STOP, start, stop
+from panel.format import (
+    NONE, clock, countdown, exit_words, moment, money, now, percent, price, state_of,
+)  # fmt: skip
+from panel.palette import DOWN, UP
+
+OPENED = "overview:open"
+STOP_LABEL, START_LABEL = "Stop", "Start"
+ROW_PX = 30
+MAX_TABLE_PX = 620
+
+
+def _sign_colour(text: object) -> str:
+    """The CSS of a cell by the sign it begins with."""
+    first = str(text)[:1]
+    return f"color: {UP}" if first == "+" else f"color: {DOWN}" if first in "-\u2212" else ""
+
+
+def table_px(rows: int) -> int:
+    """The height of a table that shows its rows without empty space, up to a limit."""
+    return min(MAX_TABLE_PX, ROW_PX * (rows + 1) + 8)
+
+
+# --- bots
+def draw_bots_table(bots: Sequence[BotView]) -> None:
+    """Many bots, one a row; the name opens the bot, the last column starts or stops it."""
+    frame = bots_frame(bots)
+    gains: list[Hashable] = ["Today", "Open", "Realised"]
+    st.dataframe(
+        frame.style.map(_gain_colour, subset=gains).format(
+            dict.fromkeys(gains, "{:+,.2f}"), na_rep=NONE
+        ),
+        key="bots_table", hide_index=True, height=table_px(len(frame)), row_height=ROW_PX,
+        column_config={
+            "Name": st.column_config.ButtonColumn(
+                type="tertiary", alignment="left", pinned=True, key="bots_open",
+                on_click=_open_clicked, args=(bots,),
+            ),
+            "Win %": st.column_config.NumberColumn(format="%.0f"),
+            "Equity": st.column_config.LineChartColumn(width="small"),
+            "Command": st.column_config.ButtonColumn(
+                key="bots_command", on_click=_command_clicked, args=(bots,)
+            ),
+        },
+    )  # fmt: skip
+    opened = st.session_state.pop(OPENED, None)
+    if opened:
+        st.switch_page("pages/bot.py", query_params={"bot": opened})
+
+
+def bots_frame(bots: Sequence[BotView]) -> pd.DataFrame:
+    """The table of bots; numbers stay numbers, so that a column sorts."""
+    present = now()
+    return pd.DataFrame(
+        [
+            {
+                "Name": bot.config.name,
+                "State": state_of(bot),
+                "Symbol": bot.config.symbol,
+                "Frame": bot.config.timeframe,
+                "Strategy": bot.config.strategy,
+                "Last price": price(bot.last_price),
+                "Position": position_words(bot.position),
+                "Today": float(bot.today_pnl),
+                "Open": None if bot.position is None else float(bot.unrealised_pnl),
+                "Realised": float(bot.realised_pnl),
+                "Quote": bot.quote,
+                "Trades": bot.trade_count,
+                "Win %": 100 * bot.win_count / bot.trade_count if bot.trade_count else None,
+                "Next check": countdown(bot.next_check_at, present),
+                "Equity": list(bot.sparkline),
+                "Command": _command_label(bot),
+                "Reason": bot.reason,
+            }
+            for bot in bots
+        ]
+    ).astype({"Open": "float64", "Win %": "float64"})
+
+
+def _command_label(bot: BotView) -> str:
+    state = state_of(bot)
+    if state in CAN_START:
+        return START_LABEL
+    return STOP_LABEL if state in CAN_STOP else ""
+
+
+def _gain_colour(value: object) -> str:
+    amount = value if isinstance(value, float) else 0.0
+    return f"color: {UP}" if amount > 0 else f"color: {DOWN}" if amount < 0 else ""
+
+
+def _open_clicked(bots: Sequence[BotView]) -> None:
+    """Remember which bot to open: a callback cannot leave the page."""
+    st.session_state[OPENED] = bots[st.session_state["bots_open"].row].id
+
+
+def _command_clicked(bots: Sequence[BotView]) -> None:
+    click = st.session_state["bots_command"]
+    bot = bots[click.row]
+    if click.label == START_LABEL:
+        start(bot)
+    elif click.label == STOP_LABEL:
+        stop(bot, False)
+
+
+# --- what happened
+def draw_recent_trades(trades: Sequence[Trade]) -> None:
+    """The newest trades in short."""
+    st.markdown("**Recent trades**")
+    if not trades:
+        st.caption("No trade has been completed yet.")
+        return
+    frame = pd.DataFrame(
+        [
+            {
+                "Closed (UTC)": moment(trade.exit_time),
+                "Bot": trade.bot_name,
+                "Symbol": trade.symbol,
+                "Side": trade.side.value,
+                "P&L": money(trade.pnl, is_signed=True),
+                "Return": percent(trade.return_fraction, is_signed=True),
+                "Exit": exit_words(trade.exit_reason),
+            }
+            for trade in trades
+        ]
+    )
+    st.dataframe(
+        frame.style.map(_sign_colour, subset=["P&L", "Return"]), key="recent_trades",
+        hide_index=True, row_height=ROW_PX, height=table_px(min(len(frame), 8)),
+        column_config={
+            name: st.column_config.TextColumn(alignment="right") for name in ("P&L", "Return")
+        },
+    )  # fmt: skip
+
+
+def draw_events(events: Sequence[Event], bots: Sequence[BotView]) -> None:
+    """The newest events in short."""
+    st.markdown("**Recent events**")
+    if not events:
+        st.caption("Nothing has happened yet.")
+        return
+    names = {bot.id: bot.config.name for bot in bots}
+    frame = pd.DataFrame(
+        [
+            {
+                "Time (UTC)": clock(event.time),
+                "Level": event.level.value,
+                "Bot": names.get(event.bot_id or "", NONE),
+                "Event": event.message,
+            }
+            for event in events
+        ]
+    )
+    st.dataframe(
+        frame.style.map(_level_colour, subset=["Level"]), key="recent_events", hide_index=True,
+        row_height=ROW_PX, height=table_px(min(len(frame), 8)),
+    )  # fmt: skip
+
+
+def _level_colour(level: object) -> str:
+    return f"color: {DOWN}; font-weight: 600" if level in ("error", "warning") else ""

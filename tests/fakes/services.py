@@ -1,0 +1,369 @@
+"""The engine's services in memory, with sample data: what the API and the panel are tested on.
+
+Its state is plain and public: ``bots``, ``positions_held``, ``trades_made``, ``events_seen``,
+``audit_log``, ``switch``, ``values`` and ``shutdown_requests`` can be read and set by a test.
+Commands take effect at once; prices move with the clock.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+from engine.contracts import (
+    AccountView,
+    AuditEntry,
+    Bot,
+    BotConfig,
+    BotPreview,
+    BotState,
+    BotView,
+    Chart,
+    Decision,
+    Desired,
+    EquityPoint,
+    EquitySeries,
+    Event,
+    EventFilter,
+    Fill,
+    Health,
+    KillLevel,
+    KillSwitch,
+    Level,
+    MarketView,
+    Order,
+    Overview,
+    Position,
+    PositionView,
+    QuoteTotal,
+    SettingView,
+    StrategyView,
+    SymbolView,
+    Trade,
+    TradeFilter,
+    TradePage,
+)
+from engine.domain.bots import ACTIVE_STATES
+from engine.domain.decisions import Action
+from engine.errors import ConfigError, Conflict, NotFound
+from tests.fakes import history, sample, views
+from tests.fakes.checks import assess
+
+ACCOUNT = "paper:simulated"
+SETTINGS = (
+    SettingView(key="paper_fee_bps", title="Paper fee", description="taker fee, in 0.01 %",
+                value="10", default="10", is_editable=True),
+    SettingView(key="log_level", title="Log level", description="what is written to the log",
+                value="INFO", default="INFO", is_editable=True),
+    SettingView(key="data", title="Data folder", description="what belongs to you",
+                value="/home/user/quarterdeck/data", default="data", is_editable=False),
+)  # fmt: skip
+
+
+def utc_now() -> datetime:
+    """The machine's time."""
+    return datetime.now(UTC)
+
+
+class FakeServices:
+    """Implements ``engine.api.services.EngineServices`` over dictionaries and lists.
+
+    ``bot_count`` sample bots with ``trade_count`` past trades each; 0 starts empty.
+    """
+
+    def __init__(
+        self,
+        bot_count: int = 9,
+        trade_count: int = 12,
+        event_count: int = 60,
+        now: Callable[[], datetime] = utc_now,
+    ) -> None:
+        self.now = now
+        self.started_at = now()
+        self.bots: dict[str, Bot] = {}
+        self.positions_held: dict[str, Position] = {}
+        self.trades_made: list[Trade] = []
+        self.audit_log: list[AuditEntry] = []
+        self.switch = KillSwitch()
+        self.values = {setting.key: setting.value for setting in SETTINGS}
+        self.shutdown_requests: list[str] = []
+        for index in range(bot_count):
+            self._add_sample(index, trade_count)
+        self.events_seen = history.events(list(self.bots), self.started_at, event_count)
+
+    def _add_sample(self, index: int, trade_count: int) -> None:
+        config, (state, desired, reason) = sample.bot_config(index), sample.bot_state(index)
+        bot_id, now = f"b{index + 1:04d}", self.started_at
+        trades = history.past_trades(
+            bot_id, ACCOUNT, config, now - timedelta(minutes=20 + index), trade_count
+        )
+        self.trades_made += trades
+        side = sample.position_side(index)
+        if side is not None:
+            opened = now - timedelta(minutes=9 + index % 7)
+            held = history.position(bot_id, ACCOUNT, config, side, opened)
+            self.positions_held[bot_id] = held
+        self.bots[bot_id] = Bot(
+            id=bot_id, config=config, account_id=ACCOUNT, desired=desired, state=state,
+            reason=reason, created_at=now - timedelta(days=2, minutes=-index), updated_at=now,
+            started_at=None if state is BotState.STOPPED else now - timedelta(hours=3),
+            decided_until=now, checked_at=now, trade_count=len(trades),
+            strategy_errors=3 if state is BotState.FAULTED else 0,
+            realised_pnl=sum((trade.pnl for trade in trades), Decimal(0)),
+        )  # fmt: skip
+
+    # --- bots
+    def list_bots(self) -> Sequence[BotView]:
+        return [self._view(bot) for bot in self.bots.values()]
+
+    def get_bot(self, key: str) -> BotView:
+        return self._view(self.find(key))
+
+    def preview_bot(self, config: BotConfig, bot_id: str | None = None) -> BotPreview:
+        self._check_name(config.name, None if bot_id is None else self.find(bot_id).id)
+        return assess(config, self.now())
+
+    def create_bot(self, config: BotConfig, actor: str) -> BotView:
+        preview = self.preview_bot(config)
+        now, bot_id = self.now(), f"n{len(self.audit_log) + 1:04d}"
+        self.bots[bot_id] = Bot(
+            id=bot_id, config=preview.config, account_id=ACCOUNT, created_at=now, updated_at=now
+        )
+        self._record(actor, "bot.create", bot_id)
+        return self.get_bot(bot_id)
+
+    def update_bot(self, key: str, config: BotConfig, actor: str) -> BotView:
+        bot = self.find(key)
+        if bot.state in ACTIVE_STATES:
+            raise Conflict("Stop the bot before you change it.")
+        is_moved = (config.market, config.symbol) != (bot.config.market, bot.config.symbol)
+        if is_moved and bot.id in self.positions_held:
+            raise Conflict("The bot holds a position: its symbol cannot change.", field="symbol")
+        config = self.preview_bot(config, bot.id).config
+        self._record(actor, "bot.edit", bot.id)
+        return self._save(bot.id, config=config, state=BotState.STOPPED, reason="")
+
+    def delete_bot(self, key: str, actor: str) -> None:
+        bot = self.find(key)
+        if bot.state in ACTIVE_STATES:
+            raise Conflict("Stop the bot before you delete it.")
+        if bot.id in self.positions_held:
+            raise Conflict("The bot holds a position: start it and stop it with 'close' first.")
+        del self.bots[bot.id]
+        self._record(actor, "bot.delete", bot.id)
+
+    def start_bot(self, key: str, actor: str) -> BotView:
+        bot = self.find(key)
+        self._record(actor, "bot.running", bot.id)
+        return self._save(bot.id, state=BotState.RUNNING, desired=Desired.RUNNING, reason="",
+                          started_at=self.now(), strategy_errors=0)  # fmt: skip
+
+    def pause_bot(self, key: str, actor: str) -> BotView:
+        bot = self.find(key)
+        self._record(actor, "bot.paused", bot.id)
+        return self._save(bot.id, state=BotState.PAUSED, desired=Desired.PAUSED,
+                          reason="Entries are paused.")  # fmt: skip
+
+    def stop_bot(self, key: str, close_position: bool, actor: str) -> BotView:
+        bot = self.find(key)
+        held = self.positions_held.get(bot.id)
+        if close_position and held is not None:
+            del self.positions_held[bot.id]
+            self.trades_made.append(history.trade_of(held, bot.config, self.now(), "stopped"))
+        self._record(actor, "bot.stopped", bot.id)
+        return self._save(bot.id, state=BotState.STOPPED, desired=Desired.STOPPED, reason="")
+
+    def clone_bot(self, key: str, name: str, actor: str) -> BotView:
+        settings = {**self.find(key).config.model_dump(), "name": name}
+        return self.create_bot(views.validated(settings), actor)
+
+    def chart(self, key: str, limit: int) -> Chart:
+        bot = self.find(key)
+        held = self._position_view(bot)
+        return views.chart(bot.config, limit, self.now(), self._trades_of(bot.id), held)
+
+    def decisions(self, key: str, limit: int, action: Action | None) -> Sequence[Decision]:
+        bot = self.find(key)
+        found = history.decisions(bot.id, bot.config, self.now(), 200 if bot.started_at else 0)
+        return [one for one in found if action in (None, one.action)][:limit]
+
+    def orders(self, key: str, limit: int) -> Sequence[Order]:
+        bot = self.find(key)
+        held = self.positions_held.get(bot.id)
+        return history.orders_and_fills(self._trades_of(bot.id), held)[0][:limit]
+
+    def fills(self, key: str, limit: int) -> Sequence[Fill]:
+        bot = self.find(key)
+        held = self.positions_held.get(bot.id)
+        return history.orders_and_fills(self._trades_of(bot.id), held)[1][:limit]
+
+    def equity(self, key: str, limit: int) -> Sequence[EquityPoint]:
+        bot = self.find(key)
+        quote = sample.INSTRUMENTS[bot.config.symbol].quote
+        capital, trades = bot.config.starting_capital, self._trades_of(bot.id)
+        return history.equity_points(bot.id, quote, capital, trades, self.now())[-limit:]
+
+    # --- books
+    def overview(self) -> Overview:
+        bots = self.list_bots()
+        quotes = sorted({bot.quote for bot in bots})
+        return Overview(
+            now=self.now(),
+            totals=tuple(self._total(quote, bots) for quote in quotes),
+            states=dict(Counter(bot.state for bot in bots)),
+            bots=tuple(bots),
+            equity=tuple(self._series(quote, bots) for quote in quotes),
+            recent_trades=tuple(self._newest_trades()[:10]),
+            recent_events=tuple(self.events_seen[:10]),
+            kill=self.switch,
+        )
+
+    def positions(self) -> Sequence[PositionView]:
+        found = (self._position_view(bot) for bot in self.bots.values())
+        return [view for view in found if view is not None]
+
+    def trades(self, chosen: TradeFilter) -> TradePage:
+        found = list(self.iter_trades(chosen))
+        page = found[chosen.offset : chosen.offset + chosen.limit]
+        return TradePage(items=tuple(page), count=len(found), totals=views.trade_totals(found))
+
+    def iter_trades(self, chosen: TradeFilter) -> Iterator[Trade]:
+        return (trade for trade in self._newest_trades() if views.matches(trade, chosen))
+
+    def events(self, chosen: EventFilter) -> Sequence[Event]:
+        bot_id = None if chosen.bot_id is None else self.find(chosen.bot_id).id
+        levels = list(Level)
+        least = levels.index(chosen.level) if chosen.level else 0
+        return [
+            event
+            for event in self.events_seen
+            if levels.index(event.level) >= least
+            and bot_id in (None, event.bot_id)
+            and chosen.search.lower() in event.message.lower()
+            and event.kind.startswith(chosen.kind or "")
+        ][: chosen.limit]
+
+    def audit(self, limit: int) -> Sequence[AuditEntry]:
+        return self.audit_log[::-1][:limit]
+
+    # --- reference
+    def strategies(self) -> Sequence[StrategyView]:
+        users: dict[str, list[str]] = {}
+        for bot in self.bots.values():
+            users.setdefault(bot.config.strategy, []).append(bot.config.name)
+        return [
+            view.model_copy(update={"used_by": tuple(users.get(view.id, ()))})
+            for view in sample.STRATEGIES
+        ]
+
+    def markets(self) -> Sequence[MarketView]:
+        return sample.MARKETS
+
+    def symbols(self, market: str, search: str, limit: int) -> Sequence[SymbolView]:
+        if market not in {one.id for one in sample.MARKETS}:
+            raise NotFound(f"There is no market '{market}'.", field="market")
+        needle, now = search.lower(), self.now()
+        found = [
+            SymbolView(instrument=one, last_price=sample.price_at(one.symbol, now))
+            for one in sample.INSTRUMENTS.values()
+            if needle in one.symbol.lower() or needle in one.name.lower()
+        ]
+        return found[:limit]
+
+    def accounts(self) -> Sequence[AccountView]:
+        free = {"USDT": Decimal("94210.125"), "USD": Decimal(100_000)}
+        locked = {"USDT": Decimal(0), "USD": Decimal(0)}
+        return [
+            AccountView(account_id=ACCOUNT, mode="paper", free=free, locked=locked),
+            AccountView(account_id="paper:kraken", mode="paper", free={}, locked={},
+                        error="Kraken does not answer."),
+        ]  # fmt: skip
+
+    # --- control
+    def kill_switch(self) -> KillSwitch:
+        return self.switch
+
+    def set_kill_switch(self, level: KillLevel, actor: str) -> KillSwitch:
+        self.switch = KillSwitch(level=level, actor=actor, since=self.now())
+        self._record(actor, "kill_switch", level.value)
+        return self.switch
+
+    def settings(self) -> Sequence[SettingView]:
+        return [one.model_copy(update={"value": self.values[one.key]}) for one in SETTINGS]
+
+    def update_settings(self, values: Mapping[str, str], actor: str) -> Sequence[SettingView]:
+        editable = {setting.key for setting in SETTINGS if setting.is_editable}
+        for key in values:
+            if key not in editable:
+                raise ConfigError(f"'{key}' is not a setting that can be changed.", field=key)
+        self.values.update(values)
+        self._record(actor, "settings", ", ".join(values))
+        return self.settings()
+
+    def health(self) -> Health:
+        return Health(status="ok", version="0.1.0", engine_id="fake", started_at=self.started_at,
+                      heartbeat_at=self.now())  # fmt: skip
+
+    def request_shutdown(self, actor: str) -> None:
+        self.shutdown_requests.append(actor)
+
+    # --- within
+    def find(self, key: str) -> Bot:
+        """A bot by id or name. Raises NotFound."""
+        for bot in self.bots.values():
+            if key in (bot.id, bot.config.name):
+                return bot
+        raise NotFound(f"There is no bot '{key}'.")
+
+    def _check_name(self, name: str, own_id: str | None) -> None:
+        for bot in self.bots.values():
+            if bot.config.name.lower() == name.lower() and bot.id != own_id:
+                raise Conflict(f"There is a bot named '{name}' already.", field="name")
+
+    def _save(self, bot_id: str, **changes: object) -> BotView:
+        changes["updated_at"] = self.now()
+        self.bots[bot_id] = self.bots[bot_id].model_copy(update=changes)
+        return self.get_bot(bot_id)
+
+    def _record(self, actor: str, action: str, subject: str) -> None:
+        number = len(self.audit_log) + 1
+        self.audit_log.append(
+            AuditEntry(
+                id=f"a{number}", time=self.now(), actor=actor, action=action, subject=subject
+            )
+        )
+
+    def _newest_trades(self) -> list[Trade]:
+        return sorted(self.trades_made, key=lambda trade: trade.exit_time, reverse=True)
+
+    def _trades_of(self, bot_id: str) -> list[Trade]:
+        return [trade for trade in self.trades_made if trade.bot_id == bot_id]
+
+    def _position_view(self, bot: Bot) -> PositionView | None:
+        held = self.positions_held.get(bot.id)
+        return None if held is None else views.position_view(bot, held, self.now())
+
+    def _view(self, bot: Bot) -> BotView:
+        return views.bot_view(bot, self._position_view(bot), self._trades_of(bot.id), self.now())
+
+    def _total(self, quote: str, bots: Sequence[BotView]) -> QuoteTotal:
+        mine = [bot for bot in bots if bot.quote == quote]
+        none = Decimal(0)
+        return QuoteTotal(
+            quote=quote,
+            equity=sum((bot.equity for bot in mine), none),
+            realised_pnl=sum((bot.realised_pnl for bot in mine), none),
+            unrealised_pnl=sum((bot.unrealised_pnl for bot in mine), none),
+            today_pnl=sum((bot.today_pnl for bot in mine), none),
+            open_positions=sum(bot.position is not None for bot in mine),
+        )
+
+    def _series(self, quote: str, bots: Sequence[BotView]) -> EquitySeries:
+        ids = {bot.id for bot in bots if bot.quote == quote}
+        capital = sum((self.bots[key].config.starting_capital for key in ids), Decimal(0))
+        trades = [trade for trade in self.trades_made if trade.bot_id in ids]
+        points = history.equity_points(None, quote, capital, trades, self.now())
+        times = tuple(point.time for point in points)
+        return EquitySeries(
+            quote=quote, times=times, equity=tuple(float(point.equity) for point in points)
+        )

@@ -1,0 +1,118 @@
+"""Engines and panels as real processes over a data folder, always gone at the end."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.ports import free_port
+from tooling.deck import is_engine_up, is_panel_up, read_token
+from tooling.place import HOST, ROOT, Place
+from tooling.processes import Process, ask_to_stop, kill_group, spawn, wait_for
+
+START_S = 60.0
+STOP_S = 20.0
+
+
+@dataclass
+class Copy:
+    """One copy of Quarterdeck: a data folder, two free ports, and what runs on them."""
+
+    place: Place
+    variables: Mapping[str, str] = field(default_factory=dict)
+    engine: Process | None = None
+    panel: Process | None = None
+
+    @property
+    def engine_url(self) -> str:
+        """The address of the engine's API."""
+        return f"http://{HOST}:{self.place.api_port}"
+
+    @property
+    def token(self) -> str:
+        """The API token; empty before the first start of the engine."""
+        return read_token(self.place)
+
+    def start_engine(self) -> None:
+        """Start the engine and wait until it answers. Raises RuntimeError with its words."""
+        self.engine = self._spawn("engine", "run")
+        self._wait_for_start(self.engine, self.engine_log)
+
+    def start_panel(self) -> None:
+        """Start the panel and wait until it answers. Raises RuntimeError with its words."""
+        self.panel = self._spawn(
+            "streamlit", "run", "app.py", "--server.port", str(self.place.panel_port),
+            "--server.address", HOST, "--server.headless", "true",
+            "--browser.gatherUsageStats", "false",
+        )  # fmt: skip
+        self._wait_for_start(self.panel, self.panel_log)
+
+    def stop_engine(self) -> int:
+        """Stop the engine as Ctrl-C does; its exit code. Raises RuntimeError when it does not."""
+        if self.engine is None:
+            raise RuntimeError("no engine was started")
+        if self.engine.poll() is None:
+            ask_to_stop(self.engine)
+        if not wait_for(self.engine, STOP_S):
+            raise RuntimeError(f"the engine did not stop within {STOP_S:.0f} s")
+        return self.engine.wait()
+
+    def kill_engine(self) -> None:
+        """What ``kill -9`` does: the engine alone ends, at once and without a goodbye."""
+        if self.engine is None:
+            raise RuntimeError("no engine was started")
+        os.kill(self.engine.pid, signal.SIGKILL)
+        self.engine.wait()
+
+    def close(self) -> None:
+        """Kill whatever still runs."""
+        for process in (self.panel, self.engine):
+            if process is not None:
+                kill_group(process)
+
+    @property
+    def engine_log(self) -> Path:
+        """What the engine printed, over all its starts."""
+        return self.place.logs / "engine.out"
+
+    @property
+    def panel_log(self) -> Path:
+        """What the panel printed, over all its starts."""
+        return self.place.logs / "panel.out"
+
+    def _spawn(self, *arguments: str) -> Process:
+        log = self.engine_log if arguments[0] == "engine" else self.panel_log
+        environment = {
+            **{name: value for name, value in os.environ.items() if "QUARTERDECK" not in name},
+            "QUARTERDECK_DATA": str(self.place.data),
+            "QUARTERDECK_API_PORT": str(self.place.api_port),
+            "QUARTERDECK_PANEL_PORT": str(self.place.panel_port),
+            **self.variables,
+        }
+        return spawn([sys.executable, "-m", *arguments], ROOT, environment, log)
+
+    def _wait_for_start(self, process: Process, log: Path) -> None:
+        is_up = is_engine_up if process is self.engine else is_panel_up
+        deadline = time.monotonic() + START_S
+        while not is_up(self.place):
+            if process.poll() is not None or time.monotonic() > deadline:
+                kill_group(process)
+                words = log.read_text(encoding="utf-8", errors="replace")[-2000:]
+                raise RuntimeError(f"did not start (exit code {process.poll()}): {words}")
+            time.sleep(0.05)
+
+
+@contextmanager
+def copy_of_quarterdeck(data: Path, **variables: str) -> Iterator[Copy]:
+    """A copy over ``data``, nothing started yet; ``variables`` are added to its environment."""
+    place = Place(data=data, api_port=free_port(), panel_port=free_port())
+    place.logs.mkdir(parents=True, exist_ok=True)
+    copy = Copy(place, variables)
+    try:
+        yield copy
+    finally:
+        copy.close()

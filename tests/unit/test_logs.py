@@ -1,0 +1,109 @@
+"""Logs: JSON lines, nothing secret in them, a file apart for each bot, rotated."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from engine import logs
+from engine.logs import Redaction, configure_logs
+
+
+@pytest.fixture
+def root_logger() -> Iterator[logging.Logger]:
+    """The root logger, put back as it was."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield root
+    for handler in list(root.handlers):
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+SECRET = "s3cr3t-value-42"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"Authorization: Bearer {SECRET}",
+        f"https://user:{SECRET}@exchange.example/api",
+        f"GET /order?signature={SECRET}&symbol=BTC",
+        f'{{"api_key": "{SECRET}"}}',
+        f"apiKey={SECRET}",
+        f"password: {SECRET}",
+    ],
+)
+def test_what_looks_like_a_secret_is_masked(text: str) -> None:
+    cleaned = Redaction().clean_text(text)
+    assert SECRET not in cleaned
+    assert logs.MASK in cleaned
+
+
+def test_known_secrets_and_secret_keys_are_masked_however_deep() -> None:
+    redaction = Redaction()
+    redaction.hide("plainword")
+    cleaned = redaction.clean({"a": ["x plainword"], "secret": {"n": SECRET}, "n": 5, "ok": True})
+    assert "plainword" not in str(cleaned)
+    assert SECRET not in str(cleaned)
+    assert cleaned["n"] == 5
+    assert cleaned["ok"] is True
+
+
+def test_lines_are_json_and_a_bots_lines_are_in_its_own_file_too(
+    tmp_path: Path, root_logger: logging.Logger
+) -> None:
+    console = io.StringIO()
+    redaction = configure_logs(tmp_path, "INFO", console)
+    redaction.hide(SECRET)
+    log = logging.getLogger("quarterdeck.test")
+    log.info("bought %s", SECRET, extra={"bot_id": "ab12cd34", "kind": "order.filled"})
+    log.warning("engine only")
+    log.debug("not shown")
+
+    lines = [json.loads(line) for line in (tmp_path / "engine.log").read_text().splitlines()]
+    assert [line["event"] for line in lines] == [f"bought {logs.MASK}", "engine only"]
+    assert lines[0]["kind"] == "order.filled"
+    assert lines[0]["timestamp"].endswith("Z")
+    own = (tmp_path / "bots" / "ab12cd34.log").read_text().splitlines()
+    assert [json.loads(line)["bot_id"] for line in own] == ["ab12cd34"]
+    assert "warning" in console.getvalue()
+    assert SECRET not in console.getvalue()
+
+
+def test_a_traceback_is_kept_and_cleaned(tmp_path: Path, root_logger: logging.Logger) -> None:
+    configure_logs(tmp_path, "INFO", io.StringIO())
+    try:
+        raise ValueError(f"token={SECRET}")
+    except ValueError:
+        logging.getLogger("quarterdeck.test").exception("it failed")
+    text = (tmp_path / "engine.log").read_text()
+    assert "ValueError" in text
+    assert SECRET not in text
+
+
+def test_a_bots_file_is_rotated(
+    tmp_path: Path, root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logs, "BOT_LOG_BYTES", 500)
+    configure_logs(tmp_path, "INFO", io.StringIO())
+    for number in range(20):
+        logging.getLogger("quarterdeck.test").info("line %d", number, extra={"bot_id": "ab12"})
+    current, before = tmp_path / "bots" / "ab12.log", tmp_path / "bots" / "ab12.log.1"
+    assert "line 19" in current.read_text()
+    assert current.stat().st_size < 1000
+    assert before.stat().st_size < 1000
+
+
+@pytest.mark.parametrize("name", ["../../etc/passwd", "a/b", "", "C:x"])
+def test_a_bot_id_that_is_no_id_makes_no_file(
+    tmp_path: Path, root_logger: logging.Logger, name: str
+) -> None:
+    configure_logs(tmp_path, "INFO", io.StringIO())
+    logging.getLogger("quarterdeck.test").info("x", extra={"bot_id": name})
+    assert list((tmp_path / "bots").iterdir()) == []
