@@ -18,7 +18,7 @@ from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
-from engine.adapters.strategies.host import WorkerStrategyHost
+from engine.adapters.strategies.host import StrategyHost
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
 from engine.api.chart import ChartMaker
@@ -156,7 +156,7 @@ class Engine:
         self._lanes = lanes = Lanes()
         self._books = books = Books(store, clock)
         self._controls = controls = Controls(books, settings.data / "KILL")
-        self._host = host = WorkerStrategyHost(
+        self._host = host = StrategyHost(
             settings.strategies, settings.strategy_workers, settings.strategy_deadline_s,
             settings.strategy_memory_mb,
         )  # fmt: skip
@@ -257,7 +257,7 @@ class Engine:
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:
     """The markets there are, and paper accounts over each of them."""
-    book = SqlPaperBook(store)
+    book = SqlPaperBook(store.database)
     candles = settings.data / "candles"
 
     def simulated(_market_id: str) -> MarketData:

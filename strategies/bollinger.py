@@ -17,10 +17,11 @@ Bands Strategy".
 
 from typing import ClassVar, Literal
 
+import numpy as np
 from pydantic import Field
 
 from engine.domain.candles import BoolArray, Candles
-from engine.domain.indicators import bollinger, crosses_above, crosses_below
+from engine.domain.indicators import above, below, bollinger, crosses_above, crosses_below
 from engine.domain.strategy import Plot, Signals, Strategy
 
 
@@ -66,9 +67,9 @@ class Bollinger(Strategy):
         """Entries are events, exits are states; a candle that does both only exits."""
         close = candles.close
         upper, middle, lower = bollinger(close, self.period, self.width)
-        is_middle = self.exit_at == "middle"
-        exit_long = close >= (middle if is_middle else upper)
-        exit_short = close <= (middle if is_middle else lower)
+        is_middle, is_known = self.exit_at == "middle", ~np.isnan(middle)
+        exit_long = ~below(close, middle if is_middle else upper) & is_known
+        exit_short = ~above(close, middle if is_middle else lower) & is_known
         enter_long: BoolArray = crosses_above(close, lower) & ~exit_long
         enter_short: BoolArray = crosses_below(close, upper) & ~exit_short
 

@@ -1,11 +1,11 @@
 """Failures as answers: one table of statuses, one shape of body, one sentence a field."""
 
+import logging
 import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -24,7 +24,7 @@ from engine.errors import (
     StrategyError,
 )
 
-log = structlog.get_logger(__name__)
+log = logging.getLogger("quarterdeck.api")
 
 STATUS: dict[type[QuarterdeckError], int] = {
     Conflict: 409,
@@ -144,7 +144,7 @@ def _on_quarterdeck_error(request: Request, error: Exception) -> Response:
     known = cast(QuarterdeckError, error)
     status = status_of(known)
     if status >= 500:
-        log.warning("api.unavailable", path=request.url.path, code=known.code, error=known.message)
+        log.warning("%s %s: %s", request.method, request.url.path, known.message)
     details = [ErrorDetail(field=known.field, message=known.message)] if known.field else []
     return error_response(status, known.code, known.message, details)
 
@@ -165,7 +165,6 @@ def _on_http_error(_request: Request, error: Exception) -> Response:
 
 def _on_unexpected(request: Request, error: Exception) -> Response:
     incident = secrets.token_hex(4)
-    log.error("api.incident", incident=incident, method=request.method, path=request.url.path,
-              exc_info=error)  # fmt: skip
+    log.error("incident %s at %s %s", incident, request.method, request.url.path, exc_info=error)
     message = f"The engine failed on this request; its log has the details under {incident}."
     return error_response(500, "internal", message)

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import bindparam, insert, select, update
 
+from engine.adapters.store.columns import table_of
 from engine.adapters.store.database import Database, Session
-from engine.adapters.store.tables import LeaseRow, table_of
+from engine.adapters.store.tables import LeaseRow
 from engine.domain.records import Lease
 from engine.errors import Conflict, LeaseLost
 

@@ -19,8 +19,8 @@ from sqlalchemy import (
     update,
 )
 
+from engine.adapters.store.columns import Row, table_of
 from engine.adapters.store.database import Session
-from engine.adapters.store.tables import Row, table_of
 from engine.adapters.store.types import ExactDecimal
 from engine.errors import NotFound
 from engine.ports import Prefix

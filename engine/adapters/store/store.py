@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from engine.adapters.store.columns import table_of
 from engine.adapters.store.database import Database, Session
 from engine.adapters.store.lease import LeaseKeeper
 from engine.adapters.store.migrate import migrate
@@ -25,7 +26,6 @@ from engine.adapters.store.tables import (
     PositionRow,
     SettingRow,
     TradeRow,
-    table_of,
 )
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision

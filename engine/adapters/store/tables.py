@@ -9,60 +9,21 @@ no more and have no foreign key to it, because nulling the id would tear one bot
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
-from sqlalchemy import BigInteger, Column, Index, Integer, MetaData, Table, UniqueConstraint
-from sqlmodel import Field, SQLModel
+from sqlalchemy import Index, UniqueConstraint
+from sqlmodel import Field
 
-from engine.adapters.store.types import ExactDecimal, FiniteFloat, JsonText, PlainText, UtcTime
-
-NAMES = {
-    "pk": "pk_%(table_name)s",
-    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
-}
-
-
-class Row(SQLModel):
-    """Base of all tables."""
-
-    metadata: ClassVar[MetaData] = MetaData(naming_convention=NAMES)
-
-
-def table_of(row: type[Row]) -> Table:
-    """The SQLAlchemy table behind a class."""
-    return Row.metadata.tables[str(row.__tablename__)]
-
-
-def _text(**options: Any) -> Any:
-    return Field(sa_type=PlainText, **options)
-
-
-def _amount(**options: Any) -> Any:
-    return Field(sa_type=ExactDecimal, **options)
-
-
-def _moment(**options: Any) -> Any:
-    return Field(sa_type=UtcTime, **options)
-
-
-def _number() -> Any:
-    return Field(sa_type=FiniteFloat)
-
-
-def _json() -> Any:
-    return Field(sa_type=JsonText)
-
-
-def _sequence() -> Any:
-    kind = BigInteger().with_variant(Integer(), "sqlite")
-    return Field(default=None, sa_column=Column(kind, primary_key=True, autoincrement=True))
-
-
-def _owner(**options: Any) -> Any:
-    """The bot that owns the row and takes it along when it is deleted."""
-    return Field(sa_type=PlainText, foreign_key="bots.id", ondelete="CASCADE", **options)
+from engine.adapters.store.columns import (
+    Row,
+    amount,
+    json,
+    moment,
+    number,
+    owning_bot,
+    sequence,
+    text,
+)
 
 
 class BotRow(Row, table=True):
@@ -70,26 +31,26 @@ class BotRow(Row, table=True):
 
     __tablename__ = "bots"
 
-    id: str = _text(primary_key=True)
-    name: str = _text()
-    name_key: str = _text(unique=True)  # the name without case
-    market: str = _text()
-    symbol: str = _text()
-    strategy: str = _text()
-    timeframe: str = _text()
-    config: dict[str, Any] = _json()
-    account_id: str = _text()
-    desired: str = _text()
-    state: str = _text()
-    reason: str = _text()
+    id: str = text(primary_key=True)
+    name: str = text()
+    name_key: str = text(unique=True)  # the name without case
+    market: str = text()
+    symbol: str = text()
+    strategy: str = text()
+    timeframe: str = text()
+    config: dict[str, Any] = json()
+    account_id: str = text()
+    desired: str = text()
+    state: str = text()
+    reason: str = text()
     close_on_stop: bool
-    created_at: datetime = _moment(index=True)
-    updated_at: datetime = _moment()
-    started_at: datetime | None = _moment(default=None)
-    decided_until: datetime | None = _moment(default=None)
-    checked_at: datetime | None = _moment(default=None)
+    created_at: datetime = moment(index=True)
+    updated_at: datetime = moment()
+    started_at: datetime | None = moment(default=None)
+    decided_until: datetime | None = moment(default=None)
+    checked_at: datetime | None = moment(default=None)
     strategy_errors: int
-    realised_pnl: Decimal = _amount()
+    realised_pnl: Decimal = amount()
     trade_count: int
     win_count: int
 
@@ -100,13 +61,13 @@ class ConfigurationRow(Row, table=True):
     __tablename__ = "strategy_configurations"
     __table_args__ = (UniqueConstraint("bot_id", "version"),)
 
-    id: str = _text(primary_key=True)
-    bot_id: str = _owner()
+    id: str = text(primary_key=True)
+    bot_id: str = owning_bot()
     version: int
-    strategy: str = _text()
-    params: dict[str, Any] = _json()
-    settings: dict[str, Any] = _json()
-    created_at: datetime = _moment()
+    strategy: str = text()
+    params: dict[str, Any] = json()
+    settings: dict[str, Any] = json()
+    created_at: datetime = moment()
 
 
 class InstrumentRow(Row, table=True):
@@ -114,16 +75,16 @@ class InstrumentRow(Row, table=True):
 
     __tablename__ = "instruments"
 
-    market: str = _text(primary_key=True)
-    symbol: str = _text(primary_key=True)
-    name: str = _text()
-    kind: str = _text()
-    base: str = _text()
-    quote: str = _text()
-    price_tick: Decimal = _amount()
-    quantity_step: Decimal = _amount()
-    min_quantity: Decimal = _amount()
-    min_notional: Decimal = _amount()
+    market: str = text(primary_key=True)
+    symbol: str = text(primary_key=True)
+    name: str = text()
+    kind: str = text()
+    base: str = text()
+    quote: str = text()
+    price_tick: Decimal = amount()
+    quantity_step: Decimal = amount()
+    min_quantity: Decimal = amount()
+    min_notional: Decimal = amount()
     can_short: bool
 
 
@@ -133,27 +94,27 @@ class OrderRow(Row, table=True):
     __tablename__ = "orders"
     __table_args__ = (Index(None, "bot_id", "created_at"),)
 
-    client_id: str = _text(primary_key=True)
-    bot_id: str = _text()
-    account_id: str = _text()
-    symbol: str = _text()
-    side: str = _text()
-    type: str = _text()
-    purpose: str = _text()
-    state: str = _text(index=True)
-    quantity: Decimal | None = _amount(default=None)
-    quote_amount: Decimal | None = _amount(default=None)
-    price: Decimal | None = _amount(default=None)
-    seen_price: Decimal | None = _amount(default=None)
-    filled: Decimal = _amount()
-    venue_id: str = _text()
-    reason: str = _text()
-    error: str = _text()
-    after_client_id: str | None = _text(default=None)
-    position_id: str | None = _text(default=None, index=True)
-    decided_at: datetime = _moment()
-    created_at: datetime = _moment()
-    updated_at: datetime = _moment()
+    client_id: str = text(primary_key=True)
+    bot_id: str = text()
+    account_id: str = text()
+    symbol: str = text()
+    side: str = text()
+    type: str = text()
+    purpose: str = text()
+    state: str = text(index=True)
+    quantity: Decimal | None = amount(default=None)
+    quote_amount: Decimal | None = amount(default=None)
+    price: Decimal | None = amount(default=None)
+    seen_price: Decimal | None = amount(default=None)
+    filled: Decimal = amount()
+    venue_id: str = text()
+    reason: str = text()
+    error: str = text()
+    after_client_id: str | None = text(default=None)
+    position_id: str | None = text(default=None, index=True)
+    decided_at: datetime = moment()
+    created_at: datetime = moment()
+    updated_at: datetime = moment()
 
 
 class FillRow(Row, table=True):
@@ -162,21 +123,21 @@ class FillRow(Row, table=True):
     __tablename__ = "fills"
     __table_args__ = (UniqueConstraint("account_id", "trade_id"), Index(None, "bot_id", "time"))
 
-    seq: int | None = _sequence()
-    id: str = _text(unique=True)
-    account_id: str = _text()
-    trade_id: str = _text()
-    client_id: str = _text()
-    bot_id: str = _text()
-    position_id: str = _text()
-    symbol: str = _text()
-    side: str = _text()
-    purpose: str = _text()
-    price: Decimal = _amount()
-    quantity: Decimal = _amount()
-    fee: Decimal = _amount()
-    fee_asset: str = _text()
-    time: datetime = _moment()
+    seq: int | None = sequence()
+    id: str = text(unique=True)
+    account_id: str = text()
+    trade_id: str = text()
+    client_id: str = text()
+    bot_id: str = text()
+    position_id: str = text()
+    symbol: str = text()
+    side: str = text()
+    purpose: str = text()
+    price: Decimal = amount()
+    quantity: Decimal = amount()
+    fee: Decimal = amount()
+    fee_asset: str = text()
+    time: datetime = moment()
 
 
 class PositionRow(Row, table=True):
@@ -185,26 +146,26 @@ class PositionRow(Row, table=True):
     __tablename__ = "positions"
     __table_args__ = (Index(None, "bot_id", "opened_at"),)
 
-    id: str = _text(primary_key=True)
-    bot_id: str = _text()
-    account_id: str = _text()
-    symbol: str = _text()
-    side: str = _text()
-    quantity: Decimal = _amount()
-    entry_quantity: Decimal = _amount()
-    entry_value: Decimal = _amount()
-    exit_quantity: Decimal = _amount()
-    exit_value: Decimal = _amount()
-    fees: Decimal = _amount()
+    id: str = text(primary_key=True)
+    bot_id: str = text()
+    account_id: str = text()
+    symbol: str = text()
+    side: str = text()
+    quantity: Decimal = amount()
+    entry_quantity: Decimal = amount()
+    entry_value: Decimal = amount()
+    exit_quantity: Decimal = amount()
+    exit_value: Decimal = amount()
+    fees: Decimal = amount()
     entry_count: int
-    best_price: Decimal = _amount()
-    stop_price: Decimal | None = _amount(default=None)
-    target_price: Decimal | None = _amount(default=None)
-    opened_at: datetime = _moment()
-    closed_at: datetime | None = _moment(default=None)
-    watched_until: datetime = _moment()
+    best_price: Decimal = amount()
+    stop_price: Decimal | None = amount(default=None)
+    target_price: Decimal | None = amount(default=None)
+    opened_at: datetime = moment()
+    closed_at: datetime | None = moment(default=None)
+    watched_until: datetime = moment()
     is_open: bool = Field(index=True)
-    exit_reason: str = _text()
+    exit_reason: str = text()
 
 
 class EntryRow(Row, table=True):
@@ -212,14 +173,14 @@ class EntryRow(Row, table=True):
 
     __tablename__ = "position_entries"
 
-    id: str = _text(primary_key=True)
-    position_id: str = _text(index=True)
-    bot_id: str = _text()
-    client_id: str = _text()
-    quantity: Decimal = _amount()
-    value: Decimal = _amount()
-    fee: Decimal = _amount()
-    time: datetime = _moment()
+    id: str = text(primary_key=True)
+    position_id: str = text(index=True)
+    bot_id: str = text()
+    client_id: str = text()
+    quantity: Decimal = amount()
+    value: Decimal = amount()
+    fee: Decimal = amount()
+    time: datetime = moment()
 
 
 class TradeRow(Row, table=True):
@@ -228,26 +189,27 @@ class TradeRow(Row, table=True):
     __tablename__ = "trades"
     __table_args__ = (Index(None, "bot_id", "exit_time"),)
 
-    id: str = _text(primary_key=True)
-    bot_id: str = _text()
-    bot_name: str = _text()
-    account_id: str = _text()
-    market: str = _text()
-    symbol: str = _text()
-    strategy: str = _text()
-    side: str = _text()
-    quantity: Decimal = _amount()
-    entry_time: datetime = _moment()
-    entry_price: Decimal = _amount()
-    entry_value: Decimal = _amount()
-    exit_time: datetime = _moment(index=True)
-    exit_price: Decimal = _amount()
-    exit_value: Decimal = _amount()
-    fees: Decimal = _amount()
-    pnl: Decimal = _amount()
-    return_fraction: Decimal = _amount()
+    id: str = text(primary_key=True)
+    bot_id: str = text()
+    bot_name: str = text()
+    account_id: str = text()
+    market: str = text()
+    symbol: str = text()
+    quote: str = text()
+    strategy: str = text()
+    side: str = text()
+    quantity: Decimal = amount()
+    entry_time: datetime = moment()
+    entry_price: Decimal = amount()
+    entry_value: Decimal = amount()
+    exit_time: datetime = moment(index=True)
+    exit_price: Decimal = amount()
+    exit_value: Decimal = amount()
+    fees: Decimal = amount()
+    pnl: Decimal = amount()
+    return_fraction: Decimal = amount()
     entry_count: int
-    exit_reason: str = _text()
+    exit_reason: str = text()
 
 
 class DecisionRow(Row, table=True):
@@ -256,16 +218,16 @@ class DecisionRow(Row, table=True):
     __tablename__ = "decisions"
     __table_args__ = (UniqueConstraint("bot_id", "candle_time"),)
 
-    seq: int | None = _sequence()
-    id: str = _text(unique=True)
-    bot_id: str = _owner()
-    candle_time: datetime = _moment(index=True)
-    decided_at: datetime = _moment()
-    action: str = _text()
-    reason: str = _text()
-    price: float = _number()
-    confidence: float = _number()
-    trace: list[Any] = _json()
+    seq: int | None = sequence()
+    id: str = text(unique=True)
+    bot_id: str = owning_bot()
+    candle_time: datetime = moment(index=True)
+    decided_at: datetime = moment()
+    action: str = text()
+    reason: str = text()
+    price: float = number()
+    confidence: float = number()
+    trace: list[Any] = json()
 
 
 class EquityRow(Row, table=True):
@@ -274,14 +236,14 @@ class EquityRow(Row, table=True):
     __tablename__ = "equity_points"
     __table_args__ = (Index(None, "bot_id", "time"),)
 
-    seq: int | None = _sequence()
-    id: str = _text(unique=True)
-    bot_id: str | None = _owner(default=None)
-    quote: str = _text()
-    time: datetime = _moment(index=True)
-    equity: Decimal = _amount()
-    realised: Decimal = _amount()
-    unrealised: Decimal = _amount()
+    seq: int | None = sequence()
+    id: str = text(unique=True)
+    bot_id: str | None = owning_bot(default=None)
+    quote: str = text()
+    time: datetime = moment(index=True)
+    equity: Decimal = amount()
+    realised: Decimal = amount()
+    unrealised: Decimal = amount()
 
 
 class EventRow(Row, table=True):
@@ -290,14 +252,14 @@ class EventRow(Row, table=True):
     __tablename__ = "events"
     __table_args__ = (Index(None, "bot_id", "time"),)
 
-    seq: int | None = _sequence()
-    id: str = _text(unique=True)
-    time: datetime = _moment(index=True)
-    level: str = _text()
-    kind: str = _text()
-    message: str = _text()
-    bot_id: str | None = _text(default=None)
-    data: dict[str, Any] = _json()
+    seq: int | None = sequence()
+    id: str = text(unique=True)
+    time: datetime = moment(index=True)
+    level: str = text()
+    kind: str = text()
+    message: str = text()
+    bot_id: str | None = text(default=None)
+    data: dict[str, Any] = json()
 
 
 class AuditRow(Row, table=True):
@@ -305,15 +267,15 @@ class AuditRow(Row, table=True):
 
     __tablename__ = "audit_entries"
 
-    seq: int | None = _sequence()
-    id: str = _text(unique=True)
-    time: datetime = _moment(index=True)
-    actor: str = _text()
-    action: str = _text()
-    subject: str = _text()
-    detail: dict[str, Any] = _json()
-    previous_digest: str = _text()
-    digest: str = _text()
+    seq: int | None = sequence()
+    id: str = text(unique=True)
+    time: datetime = moment(index=True)
+    actor: str = text()
+    action: str = text()
+    subject: str = text()
+    detail: dict[str, Any] = json()
+    previous_digest: str = text()
+    digest: str = text()
 
 
 class SettingRow(Row, table=True):
@@ -321,8 +283,8 @@ class SettingRow(Row, table=True):
 
     __tablename__ = "settings"
 
-    key: str = _text(primary_key=True)
-    value: str = _text()
+    key: str = text(primary_key=True)
+    value: str = text()
 
 
 class LeaseRow(Row, table=True):
@@ -330,11 +292,11 @@ class LeaseRow(Row, table=True):
 
     __tablename__ = "leases"
 
-    name: str = _text(primary_key=True)
-    owner: str = _text()
+    name: str = text(primary_key=True)
+    owner: str = text()
     term: int
-    detail: str = _text()
-    expires_at: datetime = _moment()
+    detail: str = text()
+    expires_at: datetime = moment()
 
 
 class PaperAccountRow(Row, table=True):
@@ -342,7 +304,7 @@ class PaperAccountRow(Row, table=True):
 
     __tablename__ = "paper_accounts"
 
-    account_id: str = _text(primary_key=True)
+    account_id: str = text(primary_key=True)
 
 
 class PaperBalanceRow(Row, table=True):
@@ -350,10 +312,10 @@ class PaperBalanceRow(Row, table=True):
 
     __tablename__ = "paper_balances"
 
-    account_id: str = _text(primary_key=True)
-    asset: str = _text(primary_key=True)
-    free: Decimal = _amount()
-    locked: Decimal = _amount()
+    account_id: str = text(primary_key=True)
+    asset: str = text(primary_key=True)
+    free: Decimal = amount()
+    locked: Decimal = amount()
 
 
 class PaperOrderRow(Row, table=True):
@@ -365,15 +327,15 @@ class PaperOrderRow(Row, table=True):
         Index(None, "account_id", "is_open"),
     )
 
-    seq: int | None = _sequence()
-    account_id: str = _text()
-    client_id: str = _text()
+    seq: int | None = sequence()
+    account_id: str = text()
+    client_id: str = text()
     is_open: bool
-    request: dict[str, Any] = _json()
-    report: dict[str, Any] = _json()
-    locked_asset: str = _text()
-    locked_amount: Decimal = _amount()
-    matched_until: datetime | None = _moment(default=None)
+    request: dict[str, Any] = json()
+    report: dict[str, Any] = json()
+    locked_asset: str = text()
+    locked_amount: Decimal = amount()
+    matched_until: datetime | None = moment(default=None)
 
 
 class WebhookRow(Row, table=True):
@@ -381,11 +343,11 @@ class WebhookRow(Row, table=True):
 
     __tablename__ = "webhook_log"
 
-    seq: int | None = _sequence()
-    id: str = _text(unique=True)
-    received_at: datetime = _moment(index=True)
-    sender: str = _text()
-    content_type: str = _text()
-    body: str = _text()
-    state: str = _text(index=True)
-    detail: str = _text()
+    seq: int | None = sequence()
+    id: str = text(unique=True)
+    received_at: datetime = moment(index=True)
+    sender: str = text()
+    content_type: str = text()
+    body: str = text()
+    state: str = text(index=True)
+    detail: str = text()

@@ -51,7 +51,9 @@ def load(path: Path) -> type[Strategy]:
     sys.modules[module.__name__] = module
     exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102  its purpose
     things = list(vars(module).items())
-    classes = [thing for name, thing in things if _is_strategy(name, thing, module)]
+    classes: list[type[Strategy]] = [
+        thing for name, thing in things if _is_strategy(name, thing, module)
+    ]
     if len(classes) != 1:
         names = ", ".join(found.__name__ for found in classes) or "none"
         raise StrategyError(f"a file must define exactly one strategy class; found {names}")

@@ -2,7 +2,8 @@
 
 from alembic import context
 
-from engine.adapters.store.tables import Row
+import engine.adapters.store.tables  # noqa: F401 - registers the tables
+from engine.adapters.store.columns import Row
 
 context.configure(
     connection=context.config.attributes["connection"],

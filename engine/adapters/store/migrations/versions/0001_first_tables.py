@@ -119,7 +119,7 @@ def _trading() -> None:
     op.create_table(
         "trades",
         *_texts(
-            "id bot_id bot_name account_id market symbol strategy side quantity entry_time "
+            "id bot_id bot_name account_id market symbol quote strategy side quantity entry_time "
             "entry_price entry_value exit_time exit_price exit_value fees pnl "
             "return_fraction"
         ),

@@ -1,0 +1,102 @@
+"""From what is typed on the command line to the fields of a bot's configuration.
+
+Only the notation is judged here; whether a value makes sense is the engine's to say, in the same
+words as in the form.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from engine.cli.failures import BadInput
+
+UNITS_S = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+NONE = "none"
+
+
+def seconds(words: str, option: str) -> int:
+    """``90``, ``15m``, ``4h`` in seconds. Raises BadInput."""
+    match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", words.strip().lower())
+    if match is None:
+        raise BadInput(f"{option}: '{words}' is not a length of time such as 90, 15m or 4h.")
+    return int(match[1]) * UNITS_S[match[2]]
+
+
+def parameters(given: Sequence[str]) -> dict[str, Any]:
+    """``NAME=VALUE`` pairs; numbers, true and false by their type, all else text."""
+    params = {}
+    for pair in given:
+        name, mark, value = pair.partition("=")
+        if not mark or not name.strip():
+            raise BadInput(f"--param: '{pair}' is not of the form NAME=VALUE.")
+        params[name.strip()] = _scalar(value.strip())
+    return params
+
+
+def roi_steps(given: Sequence[str]) -> list[dict[str, Any]]:
+    """``AGE:PROFIT`` pairs, as in ``10m:0.01``; a single ``none`` clears them."""
+    if list(given) == [NONE]:
+        return []
+    steps = []
+    for pair in given:
+        age, mark, profit = pair.partition(":")
+        if not mark:
+            raise BadInput(f"--roi: '{pair}' is not of the form AGE:PROFIT, as in 10m:0.01.")
+        steps.append({"after_s": seconds(age, "--roi"), "profit": profit.strip()})
+    return steps
+
+
+def hours(words: str) -> dict[str, str] | None:
+    """``08:00-20:00`` in UTC, or ``none`` for all day."""
+    if words == NONE:
+        return None
+    match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", words.strip())
+    if match is None:
+        raise BadInput(f"--hours: '{words}' is not of the form 08:00-20:00.")
+    return {"start": match[1], "end": match[2]}
+
+
+def market(words: str) -> str:
+    """A market's id; a replay's path is made absolute, for the engine runs elsewhere."""
+    kind, mark, rest = words.partition(":")
+    if kind != "replay" or not mark:
+        return words
+    name, question, query = rest.partition("?")
+    path = Path(name).expanduser().resolve()
+    if not path.is_file():
+        raise BadInput(f"--market: there is no candle file {path}.")
+    return f"replay:{path}{question}{query}"
+
+
+def settings(given: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a BotConfig that were given; those left out keep their default or value."""
+    fields = {name: value for name, value in given.items() if value is not None}
+    for name in ("stop_loss", "take_profit", "trailing_stop"):
+        if fields.get(name) == NONE:
+            fields[name] = None
+    if "market" in fields:
+        fields["market"] = market(fields["market"])
+    if "interval_s" in fields:
+        fields["interval_s"] = seconds(fields["interval_s"], "--interval")
+    if "time_limit_s" in fields:
+        words = fields["time_limit_s"]
+        fields["time_limit_s"] = None if words == NONE else seconds(words, "--time-limit")
+    if "active_hours" in fields:
+        fields["active_hours"] = hours(fields["active_hours"])
+    if "params" in fields:
+        fields["params"] = parameters(fields["params"])
+    if "roi_steps" in fields:
+        fields["roi_steps"] = roi_steps(fields["roi_steps"])
+    return fields
+
+
+def _scalar(words: str) -> Any:
+    try:
+        value = json.loads(words)
+    except (ValueError, RecursionError):
+        return words
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return value if is_finite else words

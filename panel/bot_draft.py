@@ -1,0 +1,147 @@
+"""What the bot form holds, and how it becomes the body that the engine is sent. Pure.
+
+The form shows percent and words; the engine takes exact fractions and seconds. What cannot be read
+as a number is sent as it was typed: the engine says what is wrong with it.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import time
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from engine.contracts import BotConfig
+
+PREFIX = "draft_"
+REPLAY = "replay"
+CUSTOM = "custom"
+INTERVALS = {1: "1 s", 5: "5 s", 15: "15 s", 60: "1 min", 300: "5 min", 900: "15 min",
+             3600: "1 h", 14_400: "4 h", 86_400: "1 d"}  # fmt: skip
+UNITS_S = {"minutes": 60, "hours": 3600, "days": 86_400}
+
+DEFAULTS: Mapping[str, Any] = {
+    "name": "", "market": "simulated", "replay_path": "", "symbol": "BTC/USDT",
+    "strategy": "rsi", "params": {}, "timeframe": "15m", "interval": 900, "interval_custom": 60,
+    "amount": "1000", "reinvest": True, "direction": "long", "max_entries": 1,
+    "has_stop": True, "stop": 2.0, "has_target": True, "target": 5.0,
+    "has_trailing": False, "trailing": 1.5, "has_limit": False, "limit": 4, "limit_unit": "hours",
+    "roi": "", "has_hours": False, "hours_start": time(8), "hours_end": time(20),
+}  # fmt: skip
+
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "1 s demo": {"timeframe": "1s", "interval": 1,
+                 "params": {"period": 5, "oversold": 40.0, "overbought": 60.0}},
+    "1 min": {"timeframe": "1m", "interval": 60},
+    "15 min": {"timeframe": "15m", "interval": 900},
+}  # fmt: skip
+
+
+def draft_of(config: BotConfig) -> dict[str, Any]:
+    """The form's content for a saved configuration."""
+    market, _, path = config.market.partition(":")
+    is_replay = market == REPLAY
+    draft = {
+        **DEFAULTS,
+        "name": config.name,
+        "market": REPLAY if is_replay else config.market,
+        "replay_path": path if is_replay else "",
+        "symbol": config.symbol,
+        "strategy": config.strategy,
+        "params": dict(config.params),
+        "timeframe": config.timeframe,
+        "interval": config.interval_s if config.interval_s in INTERVALS else CUSTOM,
+        "interval_custom": config.interval_s,
+        "amount": f"{config.amount:f}",
+        "reinvest": config.reinvest,
+        "direction": config.direction.value,
+        "max_entries": config.max_entries,
+        "roi": ", ".join(
+            f"{step.after_s / 60:g}: {float(step.profit * 100):g}" for step in config.roi_steps
+        ),
+    }
+    for name, fraction in (
+        ("stop", config.stop_loss), ("target", config.take_profit),
+        ("trailing", config.trailing_stop),
+    ):  # fmt: skip
+        draft[f"has_{name}"] = fraction is not None
+        if fraction is not None:
+            draft[name] = float(fraction * 100)
+    if config.time_limit_s is not None:
+        unit, size = _unit_of(config.time_limit_s)
+        draft |= {"has_limit": True, "limit": config.time_limit_s / size, "limit_unit": unit}
+    if config.active_hours is not None:
+        hours = config.active_hours
+        draft |= {"has_hours": True, "hours_start": hours.start, "hours_end": hours.end}
+    return draft
+
+
+def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """The request body of a draft under ``name``; amounts as decimal text."""
+    is_replay = draft["market"] == REPLAY
+    is_custom = draft["interval"] == CUSTOM
+    return {
+        "name": name,
+        "market": f"{REPLAY}:{draft['replay_path'].strip()}" if is_replay else draft["market"],
+        "symbol": draft["symbol"] or "",
+        "strategy": draft["strategy"] or "",
+        "params": dict(draft["params"]),
+        "timeframe": draft["timeframe"],
+        "interval_s": draft["interval_custom"] if is_custom else draft["interval"],
+        "amount": draft["amount"].replace(",", "").replace(" ", ""),
+        "reinvest": draft["reinvest"],
+        "direction": draft["direction"],
+        "max_entries": draft["max_entries"],
+        "stop_loss": fraction(draft["stop"]) if draft["has_stop"] else None,
+        "take_profit": fraction(draft["target"]) if draft["has_target"] else None,
+        "trailing_stop": fraction(draft["trailing"]) if draft["has_trailing"] else None,
+        "time_limit_s": _seconds(draft["limit"], draft["limit_unit"])
+        if draft["has_limit"]
+        else None,
+        "roi_steps": roi_steps(draft["roi"]),
+        "active_hours": {
+            "start": draft["hours_start"].isoformat(),
+            "end": draft["hours_end"].isoformat(),
+        }
+        if draft["has_hours"]
+        else None,
+    }
+
+
+def fraction(percent: float | None) -> str:
+    """Percent as an exact fraction: 2.1 gives ``0.021``. Nothing typed gives an empty text."""
+    return "" if percent is None else f"{Decimal(str(percent)) / 100:f}"
+
+
+def roi_steps(text: str) -> list[dict[str, Any]]:
+    """``"0: 5, 30: 2"`` (minutes: percent) as steps; what is no number stays as typed."""
+    steps = []
+    for part in (part for part in text.split(",") if part.strip()):
+        minutes, _, percent = part.partition(":")
+        steps.append({"after_s": _scaled(minutes, 60), "profit": _scaled(percent, "0.01")})
+    return steps
+
+
+def auto_name(strategy: str, symbol: str, taken: Collection[str]) -> str:
+    """A name that is not taken yet: ``rsi BTC-USDT``, then ``rsi BTC-USDT 2``."""
+    base = f"{strategy} {symbol.replace('/', '-')}"[:34].strip()
+    lowered = {name.lower() for name in taken}
+    names = (base, *(f"{base} {number}" for number in range(2, len(taken) + 3)))
+    return next(name for name in names if name.lower() not in lowered)
+
+
+def _scaled(text: str, factor: int | str) -> str:
+    """``text`` times ``factor`` as plain decimal text; as typed when it is no number."""
+    try:
+        number = Decimal(text.strip()) * Decimal(factor)
+    except InvalidOperation:
+        return text.strip()
+    return f"{number.normalize():f}" if number.is_finite() else text.strip()
+
+
+def _seconds(count: float | None, unit: str) -> int | None:
+    return None if count is None else round(count * UNITS_S[unit])
+
+
+def _unit_of(seconds: int) -> tuple[str, int]:
+    """The largest unit that ``seconds`` is a whole number of; else minutes."""
+    whole = [(unit, size) for unit, size in UNITS_S.items() if seconds % size == 0]
+    return whole[-1] if whole else ("minutes", 60)

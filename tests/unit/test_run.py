@@ -1,0 +1,188 @@
+"""The parts of run.py that need no second process."""
+
+import ast
+import re
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.ports import free_port
+from tooling import checks
+from tooling.checks import Step, run_steps
+from tooling.environment import DEVELOPMENT, OLDEST, RUNTIME, Environment
+from tooling.place import ROOT, StartError, check_port, read_dotenv, read_place
+from tooling.processes import LOG_LIMIT_BYTES, last_line, open_log
+from tooling.programs import find_browser, find_postgres
+
+VARIABLES = ("QUARTERDECK_DATA", "QUARTERDECK_API_PORT", "QUARTERDECK_PANEL_PORT")
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+
+
+def make_environment(root: Path, version: str = "3.11.7") -> Environment:
+    """An environment folder that looks like one; nothing in it runs."""
+    environment = Environment(root)
+    python = Path(environment.python)
+    python.parent.mkdir(parents=True)
+    python.touch()
+    (environment.folder / "pyvenv.cfg").write_text(f"version = {version}\n", encoding="utf-8")
+    (root / "requirements.txt").write_text("one\ntwo\n", encoding="utf-8")
+    (root / "requirements-dev.txt").write_text("-r requirements.txt\nthree\n", encoding="utf-8")
+    return environment
+
+
+def test_run_py_parses_on_pythons_too_old_to_run_it() -> None:
+    source = (ROOT / "run.py").read_text(encoding="utf-8")
+    ast.parse(source, feature_version=(3, 4))
+    assert not re.search(r"\bf[\"']", source), "f-strings hide the sentence on Python 3.5 and older"
+    assert source.index("sys.exit(2)") < source.index("from tooling")
+
+
+def test_run_py_and_its_parts_import_nothing_but_the_standard_library() -> None:
+    allowed = {*sys.stdlib_module_names, "tooling"}
+    for file in (ROOT / "run.py", *(ROOT / "tooling").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                names = [node.module or ""]
+            else:
+                continue
+            assert {name.partition(".")[0] for name in names} <= allowed, file
+
+
+def test_the_oldest_python_is_the_same_everywhere() -> None:
+    text = ".".join(map(str, OLDEST))
+    assert f"OLDEST = {OLDEST}" in (ROOT / "run.py").read_text(encoding="utf-8")
+    assert f'requires-python = ">={text}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_the_defaults(tmp_path: Path) -> None:
+    place = read_place(tmp_path)
+    assert place == (tmp_path / "data", 8710, 8501)
+    assert place.address == "http://127.0.0.1:8501"
+
+
+def test_the_environment_wins_over_dotenv(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = (
+        "# ports",
+        "QUARTERDECK_API_PORT=9001  # mine",
+        'export QUARTERDECK_PANEL_PORT="9002"',
+        "QUARTERDECK_DATA=elsewhere",
+    )
+    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
+    assert read_place(tmp_path) == (tmp_path / "elsewhere", 9001, 9002)
+
+    monkeypatch.setenv("QUARTERDECK_API_PORT", "9003")
+    monkeypatch.setenv("QUARTERDECK_DATA", "here")
+    monkeypatch.chdir(tmp_path.parent)
+    assert read_place(tmp_path) == (tmp_path.parent / "here", 9003, 9002)
+
+
+def test_dotenv_keeps_what_is_not_a_comment(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    file.write_text("\ufeffA=x#y\nB='two words'\nnot a line\nC=\n", encoding="utf-8")
+    assert read_dotenv(file) == {"A": "x#y", "B": "two words", "C": ""}
+    assert read_dotenv(tmp_path / "none") == {}
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "-1", "8501.0", "port", "١٢٣"])
+def test_a_port_that_is_none_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("QUARTERDECK_PANEL_PORT", text)
+    with pytest.raises(StartError, match="QUARTERDECK_PANEL_PORT must be a port"):
+        read_place(tmp_path)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - a listener on all
+def test_a_port_in_use_is_found_and_a_closed_one_is_free(host: str) -> None:
+    with socket.create_server((host, 0)) as server:
+        port = server.getsockname()[1]
+        with pytest.raises(StartError, match=f"Port {port}, .* is used by another program"):
+            check_port(port, "QUARTERDECK_API_PORT", "the engine")
+    check_port(port, "QUARTERDECK_API_PORT", "the engine")
+    check_port(free_port(), "QUARTERDECK_API_PORT", "the engine")
+
+
+def test_a_stamp_holds_until_a_file_or_the_python_changes(tmp_path: Path) -> None:
+    environment = make_environment(tmp_path)
+    assert not environment.is_stamped(RUNTIME)
+    environment.stamp(DEVELOPMENT)
+    assert environment.is_stamped(RUNTIME)
+    assert environment.is_stamped(DEVELOPMENT)
+
+    (tmp_path / "requirements.txt").write_bytes(b"one\r\ntwo\r\n")
+    assert environment.is_stamped(RUNTIME), "a checkout on Windows changes line endings only"
+
+    (tmp_path / "requirements-dev.txt").write_text("four\n", encoding="utf-8")
+    assert environment.is_stamped(RUNTIME)
+    assert not environment.is_stamped(DEVELOPMENT)
+
+    config = environment.folder / "pyvenv.cfg"
+    config.write_text("version_info = 3.12.1.final.0\n", encoding="utf-8")
+    assert environment.version() == (3, 12)
+    assert not environment.is_stamped(RUNTIME)
+
+
+def test_an_environment_of_an_old_or_a_lost_python_does_not_count(tmp_path: Path) -> None:
+    environment = make_environment(tmp_path, "3.9.2")
+    environment.stamp(RUNTIME)
+    assert not environment.is_stamped(RUNTIME)
+    assert not environment.has_pip()
+    Path(environment.python).unlink()
+    assert environment.version() == (0, 0)
+
+
+def test_every_step_runs_and_one_failure_fails_the_whole(
+    capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QUARTERDECK_DATA", "/of/the/person")
+    environment = Environment()
+    environment.python = sys.executable
+    ask = "import os; print('data is', os.environ.get('QUARTERDECK_DATA'))"
+    good, bad = Step("good", ("-c", ask)), Step("bad", ("-c", "raise SystemExit(3)"))
+
+    assert run_steps(environment, [good]) == 0
+    assert "data is None" in capfd.readouterr().out
+    assert run_steps(environment, [bad, good]) == 1
+    summary = capfd.readouterr().out.partition("=== summary")[2]
+    assert re.search(r"bad +FAILED \(3\) +\d+\.\d s\ngood +passed +\d+\.\d s\n", summary)
+    assert summary.endswith("1 of 2 passed, 1 failed.\n")
+
+
+def test_what_is_type_checked_covers_every_folder_with_code() -> None:
+    folders = {file.relative_to(ROOT).parts[0] for file in ROOT.glob("[!.]*/**/*.py")}
+    scripts = {file.name for file in ROOT.glob("*.py")}
+    assert folders | scripts <= set(checks.TYPED) | {"data", "build", "dist", "deploy"}
+
+
+def test_the_last_line_is_of_this_run_and_large_logs_are_put_aside(tmp_path: Path) -> None:
+    log = tmp_path / "engine.out"
+    log.write_text("an old line\n", encoding="utf-8")
+    offset = log.stat().st_size
+    assert last_line(log, offset) == ""
+    with open_log(log) as file:
+        file.write("früh\nspät \n\n".encode())
+    assert last_line(log, offset) == "spät"
+
+    with open_log(log) as file:
+        file.truncate(LOG_LIMIT_BYTES + 1)
+    open_log(log).close()
+    assert log.stat().st_size == 0
+    assert (tmp_path / "engine.out.1").stat().st_size == LOG_LIMIT_BYTES + 1
+    assert last_line(log, offset) == ""
+
+
+def test_the_programs_the_tests_need_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    binaries = find_postgres()
+    assert binaries is not None
+    assert (binaries / "pg_ctl").exists()
+    monkeypatch.setenv("QUARTERDECK_BROWSER", "/opt/my/chrome")
+    assert find_browser() == Path("/opt/my/chrome")
