@@ -122,9 +122,7 @@ def _stored(settings: Settings, store: Store) -> Settings:
     return settings.model_copy(update=changed)
 
 
-async def _run(
-    settings: Settings, store: SqlStore, token: str, listener: socket.socket
-) -> int:
+async def _run(settings: Settings, store: SqlStore, token: str, listener: socket.socket) -> int:
     ending = Ending(asyncio.get_running_loop(), asyncio.Event())
     engine = Engine(settings, store, token, ending)
     _on_signals(ending)
@@ -208,7 +206,8 @@ class Engine:
         """Take the lease, load the books, begin. Raises Conflict when another engine has it."""
         data = self._settings.data
         self._lease.acquire(
-            f"{platform.node()}:{data}", f"process {os.getpid()} on {platform.node()}, data in {data}"
+            f"{platform.node()}:{data}",
+            f"process {os.getpid()} on {platform.node()}, data in {data}",
         )
         self._books.load()
         self._controls.load()

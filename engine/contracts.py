@@ -18,8 +18,8 @@ from engine.domain.records import AuditEntry, EquityPoint, Event, KillLevel, Kil
 
 __all__ = [
     "AuditEntry", "Bot", "BotConfig", "BotState", "Decision", "Desired", "EquityPoint", "Event",
-    "Fill", "Instrument", "KillLevel", "KillSwitch", "Level", "Order", "Position", "PositionSide", "Quote",
-    "Trade",
+    "Fill", "Instrument", "KillLevel", "KillSwitch", "Level", "Order", "Position", "PositionSide",
+    "Quote", "Trade",
 ]  # fmt: skip
 
 

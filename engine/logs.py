@@ -1,7 +1,6 @@
 """Structured logs: one JSON object a line, secrets masked, rotated; a file apart for each bot."""
 
 import logging
-import os
 import re
 import sys
 from logging.handlers import RotatingFileHandler
@@ -79,7 +78,7 @@ class BotLogHandler(logging.Handler):
         path = self._folder / f"{bot_id}.log"
         try:
             if path.exists() and path.stat().st_size > BOT_LOG_BYTES:
-                os.replace(path, path.with_suffix(".log.1"))
+                path.replace(path.with_suffix(".log.1"))
             with path.open("a", encoding="utf-8") as file:
                 file.write(self.format(record) + "\n")
         except OSError:
@@ -106,9 +105,7 @@ def configure_logs(folder: Path, level: str, console: TextIO | None = None) -> R
         redaction,
         structlog.processors.JSONRenderer(default=str),
     )
-    as_text = _formatter(
-        shared, structlog.processors.format_exc_info, redaction, _one_line
-    )
+    as_text = _formatter(shared, structlog.processors.format_exc_info, redaction, _one_line)
     engine_file = RotatingFileHandler(
         folder / "engine.log", maxBytes=ENGINE_LOG_BYTES, backupCount=ENGINE_LOG_FILES,
         encoding="utf-8",

@@ -77,7 +77,7 @@ class MarketData(Protocol):
         ...
 
     def bars_since(self, symbol: str, after: datetime) -> Candles:
-        """The finest closed candles that opened at or after ``after``, for matching and watching."""
+        """The finest closed candles that opened at or after ``after``, to match and watch by."""
         ...
 
 

@@ -4,13 +4,20 @@ import streamlit as st
 
 from engine.contracts import TradeFilter
 from panel.facade import ControlPanel, PanelError
+from panel.figures import apply_details_style
 from panel.format import now
 from panel.layout import page_header, show_error
 from panel.live import latest, show_staleness
 from panel.record_tables import TRADE_COLUMNS, draw_records
 from panel.session import control_panel
 from panel.trades_view import (
-    PAGE_SIZE, choose_page, choose_trades, clear_filters, csv_name, draw_totals, is_narrowed,
+    PAGE_SIZE,
+    choose_page,
+    choose_trades,
+    clear_filters,
+    csv_name,
+    draw_totals,
+    is_narrowed,
 )  # fmt: skip
 
 REFRESH_S = 5.0
@@ -64,6 +71,7 @@ def _live_trades(panel: ControlPanel, chosen: TradeFilter, page: int) -> None:
 
 control = control_panel()
 page_header("Trades", control)
+apply_details_style()
 try:
     draw_page(control)
 except PanelError as refusal:

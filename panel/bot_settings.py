@@ -39,13 +39,14 @@ def draw_settings_tab(panel: ControlPanel, bot: BotView) -> None:
 def _market_rows(bot: BotView) -> list[Row]:
     config = bot.config
     hours = config.active_hours
+    active = f"{hours.start:%H:%M} to {hours.end:%H:%M} UTC" if hours else "always"
     return [
         ("Market", market_name(config.market), f"account {bot.account_id}, {bot.mode} money"),
         ("Symbol", config.symbol, ""),
         ("Direction", DIRECTIONS[config.direction], ""),
         ("Candles", config.timeframe, ""),
         ("Checked", every(config.interval_s), ""),
-        ("Active hours", f"{hours.start:%H:%M} to {hours.end:%H:%M} UTC" if hours else "always", ""),
+        ("Active hours", active, ""),
     ]
 
 

@@ -11,7 +11,12 @@ from panel.format import escape, now
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 from panel.record_tables import (
-    AUDIT_COLUMNS, BOT_TRADE_COLUMNS, FILL_COLUMNS, ORDER_COLUMNS, POSITION_COLUMNS, draw_records,
+    AUDIT_COLUMNS,
+    BOT_TRADE_COLUMNS,
+    FILL_COLUMNS,
+    ORDER_COLUMNS,
+    POSITION_COLUMNS,
+    draw_records,
 )  # fmt: skip
 from panel.session import is_dark
 from panel.trades_view import csv_name, draw_totals

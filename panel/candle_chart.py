@@ -7,6 +7,7 @@ see frontend/chart.js; here is only what depends on the data.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from typing import Any
 
 from engine.contracts import Chart, Marker, PositionSide, SeriesView
@@ -209,7 +210,7 @@ def _gaps(times: list[int], bar_ms: int) -> list[dict[str, Any]]:
     """Spans without candles (nights, weekends), to be cut out of the time axis."""
     gaps = [
         (following - before, before + bar_ms, following)
-        for before, following in zip(times, times[1:], strict=False)
+        for before, following in pairwise(times)
         if following - before > bar_ms
     ]
     longest = sorted(gaps, reverse=True)[:MAX_GAPS]

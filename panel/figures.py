@@ -7,7 +7,12 @@ from pathlib import Path
 
 import streamlit as st
 
-STYLESHEET = Path(__file__).resolve().parent / "frontend" / "figures.css"
+STYLESHEET = Path(__file__).resolve().parent / "frontend" / "details.css"
+
+
+def apply_details_style() -> None:
+    """Put the stylesheet of strips, logs, traces and settings on the page."""
+    st.html(STYLESHEET)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,6 @@ class Figure:
 
 def draw_figures(figures: Sequence[Figure]) -> None:
     """Draw the strip."""
-    st.html(STYLESHEET)
     st.html(f'<dl class="qd-strip">{"".join(_cell(figure) for figure in figures)}</dl>')
 
 

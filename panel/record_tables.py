@@ -1,6 +1,6 @@
 """Lists of records as tables: numbers sort as numbers and read with sign, unit and colour."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Generic, TypeVar
@@ -45,16 +45,15 @@ def records_table(records: Sequence[R], columns: Sequence[Column[R]]) -> Styler:
     titles = [column.title for column in columns]
     rows = [[column.value(record) for column in columns] for record in records]
     style = pd.DataFrame(rows, columns=titles).style
-    readers = {column.title: column.read for column in columns if column.read}
+    readers: dict[Any, Any] = {column.title: column.read for column in columns if column.read}
     style = style.format(readers, na_rep=NONE)
-    gains = [column.title for column in columns if column.is_gain]
+    gains: list[Hashable] = [column.title for column in columns if column.is_gain]
     return style.map(_gain_style, subset=gains) if gains else style
 
 
-def _gain_style(value: float) -> str:
-    if pd.isna(value) or value == 0:
-        return ""
-    return f"color: {UP if value > 0 else DOWN}"
+def _gain_style(value: object) -> str:
+    amount = value if isinstance(value, float) else 0.0
+    return f"color: {UP}" if amount > 0 else f"color: {DOWN}" if amount < 0 else ""
 
 
 def _number(value: Decimal | None) -> float | None:

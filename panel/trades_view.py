@@ -90,7 +90,7 @@ def draw_totals(totals: Sequence[TradeTotals]) -> None:
 
 
 def choose_page(count: int) -> int:
-    """Which page to show, counted from 1, kept in the address; drawn only when there are several."""
+    """Which page to show, from 1, kept in the address; drawn only when there are several."""
     pages = math.ceil(count / PAGE_SIZE)
     if pages < 2:
         return 1

@@ -67,9 +67,9 @@ class Bollinger(Strategy):
         """Entries are events, exits are states; a candle that does both only exits."""
         close = candles.close
         upper, middle, lower = bollinger(close, self.period, self.width)
-        is_middle, is_known = self.exit_at == "middle", ~np.isnan(middle)
-        exit_long = ~below(close, middle if is_middle else upper) & is_known
-        exit_short = ~above(close, middle if is_middle else lower) & is_known
+        is_middle, is_warm = self.exit_at == "middle", np.arange(len(close)) >= self.warmup - 1
+        exit_long = ~below(close, middle if is_middle else upper) & is_warm
+        exit_short = ~above(close, middle if is_middle else lower) & is_warm
         enter_long: BoolArray = crosses_above(close, lower) & ~exit_long
         enter_short: BoolArray = crosses_below(close, upper) & ~exit_short
 

@@ -75,7 +75,8 @@ class EngineFacade:
 
     def list_bots(self) -> Sequence[BotView]:
         """All bots, in order of creation."""
-        bots = sorted(list(self.books.bots.values()), key=lambda bot: (bot.created_at, bot.id))
+        bots = list(self.books.bots.values())  # one step: commands change it meanwhile
+        bots.sort(key=lambda bot: (bot.created_at, bot.id))
         return [self.views.bot(bot) for bot in bots]
 
     def create_bot(self, config: BotConfig, actor: str) -> BotView:

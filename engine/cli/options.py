@@ -98,5 +98,5 @@ def _scalar(words: str) -> Any:
         value = json.loads(words)
     except (ValueError, RecursionError):
         return words
-    is_finite = not isinstance(value, float) or math.isfinite(value)
-    return value if is_finite else words
+    is_number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    return value if is_number else words

@@ -89,9 +89,7 @@ def macd(close: FloatArray, fast: int = 12, slow: int = 26, signal: int = 9) -> 
     """
     if not _has_values(close):
         return Macd(_undefined(close), _undefined(close), _undefined(close))
-    return Macd(
-        *talib.MACD(_doubles(close), fastperiod=fast, slowperiod=slow, signalperiod=signal)
-    )
+    return Macd(*talib.MACD(_doubles(close), fastperiod=fast, slowperiod=slow, signalperiod=signal))
 
 
 def bollinger(close: FloatArray, period: int = 20, width: float = 2.0) -> Bands:
@@ -142,23 +140,6 @@ def directional(candles: Candles, period: int = 14) -> Directional:
         talib.PLUS_DI(*bars, timeperiod=period),
         talib.MINUS_DI(*bars, timeperiod=period),
     )
-
-
-def highest(values: FloatArray, period: int) -> FloatArray:
-    """The largest of the last ``period`` values, this one included. From ``period - 1``."""
-    return talib.MAX(_doubles(values), timeperiod=period) if len(values) else _undefined(values)
-
-
-def lowest(values: FloatArray, period: int) -> FloatArray:
-    """The smallest of the last ``period`` values, this one included. From ``period - 1``."""
-    return talib.MIN(_doubles(values), timeperiod=period) if len(values) else _undefined(values)
-
-
-def shift(values: FloatArray, count: int = 1) -> FloatArray:
-    """Each value as it was ``count`` candles earlier; NaN where there is none. ``count`` >= 0."""
-    moved = np.full(len(values), np.nan)
-    moved[count:] = values[: max(len(values) - count, 0)]
-    return moved
 
 
 def above(left: FloatArray, right: FloatArray | float) -> BoolArray:

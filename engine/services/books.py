@@ -151,8 +151,8 @@ class Books:
                 yield writing
             self._follow(writing)
         for event in writing.written_events:
-            log.log(LOG_LEVELS[event.level], event.message,
-                    extra={"kind": event.kind, "bot_id": event.bot_id, "data": event.data})  # fmt: skip
+            more = {"kind": event.kind, "bot_id": event.bot_id, "data": event.data}
+            log.log(LOG_LEVELS[event.level], event.message, extra=more)
 
     def _follow(self, writing: Writing) -> None:
         self._digest = writing.digest

@@ -39,7 +39,7 @@ class Assessment(BaseModel):
 
 
 class BotService:
-    """Commands on bots: checked in full, written with an audit entry, then left to the supervisor."""
+    """Commands on bots: checked in full, written with an audit entry, left to the supervisor."""
 
     def __init__(
         self, books: Books, venues: Venues, host: StrategyHost, wake: Callable[[], None]
@@ -84,7 +84,9 @@ class BotService:
         price = market.quote(instrument.symbol).last
         fee_bps = broker.capabilities.fee_bps
         quantity = affordable_quantity(config.amount, price, fee_bps, instrument)
-        _check_amount(config.amount, quantity, price, instrument, balance.total if balance else ZERO)
+        _check_amount(
+            config.amount, quantity, price, instrument, balance.total if balance else ZERO
+        )
         return _assessment(config, instrument, price, quantity, fee_bps, free)
 
     def create(self, config: BotConfig, actor: str) -> Bot:
@@ -102,7 +104,7 @@ class BotService:
         return bot
 
     def edit(self, key: str, config: BotConfig, actor: str) -> Bot:
-        """Change a bot that does nothing. Raises Conflict while it is active, and like ``assess``."""
+        """Change a bot that does nothing. Raises Conflict while active, and like ``assess``."""
         bot = self._books.get_bot(key)
         if is_active(bot):
             raise Conflict("Stop the bot before you change it.")
@@ -152,7 +154,9 @@ class BotService:
             bot = writing.bot(bot_id)
             if bot.state is BotState.FAULTED and desired is Desired.STOPPED:
                 changes["state"] = BotState.STOPPING
-            elif bot.state in (BotState.STOPPED, BotState.FAULTED) and desired is not Desired.STOPPED:
+            elif (
+                bot.state in (BotState.STOPPED, BotState.FAULTED) and desired is not Desired.STOPPED
+            ):
                 changes |= {"state": BotState.STARTING, "reason": "", "strategy_errors": 0}
             bot = writing.save_bot(bot_id, desired=desired, **changes)
             writing.audit(actor, f"bot.{desired.value}", bot_id)

@@ -30,9 +30,7 @@ class CandleFeed:
         self._cache: dict[FeedKey, _Cached] = {}
         self.requests = 0
 
-    async def candles(
-        self, market: MarketData, symbol: str, timeframe: str, limit: int
-    ) -> Candles:
+    async def candles(self, market: MarketData, symbol: str, timeframe: str, limit: int) -> Candles:
         """The newest ``limit`` closed candles, checked. Raises DataError, NotFound."""
         key = (market.market_id, symbol, timeframe)
         cached = self._cache.setdefault(key, _Cached())
@@ -42,9 +40,7 @@ class CandleFeed:
                 limit = max(limit, cached.limit)
                 self.requests += 1
                 lane = market_lane(market.market_id)
-                known = await self._lanes.run(
-                    lane, _fetch, market, symbol, timeframe, limit
-                )
+                known = await self._lanes.run(lane, _fetch, market, symbol, timeframe, limit)
                 cached.candles, cached.limit = known, limit
         return known[slice(-limit, None)]
 

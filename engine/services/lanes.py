@@ -1,4 +1,4 @@
-"""Lanes: worker threads apart for each account and market, so that a slow one delays nobody else."""
+"""Lanes: worker threads apart for each account and market: a slow one delays nobody else."""
 
 import asyncio
 from collections import Counter
@@ -10,7 +10,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 STRATEGY_LANE = "strategies"
-"""Threads that wait for strategy workers; wide, since a hung strategy holds one until its deadline."""
+"""Threads that wait for strategy workers; a hung strategy holds one until its deadline."""
 
 WIDTHS = {STRATEGY_LANE: 16}
 

@@ -340,4 +340,3 @@ class OrderDesk:
 
     def _broker(self, order: Order, market: MarketData) -> Broker:
         return self._venues.broker(order.account_id, market)
-

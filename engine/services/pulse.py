@@ -32,4 +32,6 @@ def next_multiple(moment: datetime, interval_s: int) -> datetime:
 
 def lateness_s(moment: datetime, interval_s: int) -> float:
     """Seconds since the last multiple of ``interval_s``."""
-    return (moment - next_multiple(moment, interval_s) + timedelta(seconds=interval_s)).total_seconds()
+    return (
+        moment - next_multiple(moment, interval_s) + timedelta(seconds=interval_s)
+    ).total_seconds()

@@ -30,7 +30,7 @@ MOST_STRATEGY_ERRORS = 3
 WORKING_STATES = frozenset({BotState.RUNNING, BotState.PAUSED, BotState.SLEEPING})
 REPLAY_SLICE_S = 0.2
 CANDLE_WAITS_S = (0.5, 1.0, 2.0, 0.0)
-"""Waits for a candle that has closed and is not published yet; then the cycle takes what is there."""
+"""Waits for a candle that has closed and is not published yet; then what is there is taken."""
 
 REPLAY_ENDED = "The replay has ended."
 
@@ -167,9 +167,7 @@ class CycleRunner:
 
     # --- the decision ---------------------------------------------------------------------------
 
-    def conclude(
-        self, bot_id: str, market: MarketData, candles: Candles, intent: Intent
-    ) -> None:
+    def conclude(self, bot_id: str, market: MarketData, candles: Candles, intent: Intent) -> None:
         """Write the decision with its orders in one transaction, then let the desk send them."""
         bot = self._books.bots.get(bot_id)
         if bot is None or bot.state not in WORKING_STATES:

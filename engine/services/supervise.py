@@ -1,4 +1,4 @@
-"""The supervisor: makes what bots do follow what the user wants, at every start and every second."""
+"""The supervisor: makes what bots do follow what the user wants, at a start as every second."""
 
 import asyncio
 import logging
@@ -202,7 +202,9 @@ class Supervisor:
             return
         for bot_id in set(self._books.positions) | set(self._books.working):
             bot = self._books.bots.get(bot_id)
-            if bot is not None and (self._books.working.get(bot_id) or level is KillLevel.CLOSE_ALL):
+            if bot is not None and (
+                self._books.working.get(bot_id) or level is KillLevel.CLOSE_ALL
+            ):
                 await self._on_lane(bot, self._kill, bot, level)
 
     def _kill(self, bot: Bot, level: KillLevel) -> None:

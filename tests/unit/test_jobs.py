@@ -105,7 +105,11 @@ def test_a_check_that_still_runs_is_not_begun_again() -> None:
 
 @pytest.mark.parametrize(
     ("failure", "gives_up"),
-    [(LeaseLost("another engine has it"), True), (StoreError("locked"), False), (KeyError("x"), False)],
+    [
+        (LeaseLost("another engine has it"), True),
+        (StoreError("locked"), False),
+        (KeyError("x"), False),
+    ],
 )
 def test_only_a_lost_lease_ends_the_engine(failure: Exception, gives_up: bool) -> None:
     given_up: list[str] = []

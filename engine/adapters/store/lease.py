@@ -25,7 +25,7 @@ _EXTEND = _SAVE.where(
 )
 
 
-class LeaseKeeper:
+class DatabaseLease:
     """This store's hold on the lease. It fences nothing before the first ``acquire``."""
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import bindparam, insert, select, update
 
 from engine.adapters.store.columns import table_of
 from engine.adapters.store.database import Database, Session
-from engine.adapters.store.lease import LeaseKeeper
+from engine.adapters.store.lease import DatabaseLease
 from engine.adapters.store.migrate import migrate
 from engine.adapters.store.repository import SqlRepository, TableMap
 from engine.adapters.store.tables import (
@@ -132,7 +132,7 @@ class SqlStore:
 
     def __init__(self, database: Database, now: Callable[[], datetime]) -> None:
         self.database = database
-        self._lease = LeaseKeeper(database, now)
+        self._lease = DatabaseLease(database, now)
 
     @classmethod
     def open(

@@ -1,0 +1,314 @@
+"""The paper broker: a venue of its own that fills against any market's real prices.
+
+Rules. Fees are in the quote asset. A market order fills at once at the ask or bid with slippage,
+as far as the volume cap lets it; the rest stays working. Limit and stop orders lock what they need
+and are matched bar by bar whenever somebody asks for them. Selling short needs free quote of the
+sale's own value and fee; twice the value of everything sold short (the proceeds and as much
+again) is kept from other spending until it is bought back.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from threading import RLock
+
+from engine.domain.exits import price_bar
+from engine.domain.instruments import Instrument, Quote
+from engine.domain.matching import (
+    objection,
+    quoted_price,
+    touched_price,
+)
+from engine.domain.money import ZERO, exact, floor_to, from_epoch_ms, text
+from engine.domain.orders import (
+    TERMINAL,
+    OrderReport,
+    OrderRequest,
+    OrderState,
+    OrderType,
+    Side,
+)
+from engine.domain.paper_account import SHORT_MARK, Purse, traded_row
+from engine.errors import BrokerUnavailable, DataError, InsufficientFunds, NotFound, OrderRejected
+from engine.ports import Balance, BrokerCapabilities, MarketData, PaperBook, PaperOrder
+
+log = logging.getLogger("quarterdeck.paper")
+
+SHORT_RESERVE = 2  # times the value of what is sold short: its proceeds and as much again
+
+
+class PaperBroker:
+    """Implements ``Broker``. Durable state is in ``book`` alone: every change is one commit."""
+
+    def __init__(
+        self,
+        account_id: str,
+        market: MarketData,
+        book: PaperBook,
+        *,
+        opening_balance: Decimal = Decimal(100_000),
+        fee_bps: Decimal = Decimal(10),
+        slippage_bps: Decimal = Decimal(1),
+        volume_cap: Decimal = Decimal("0.25"),
+    ) -> None:
+        self.account_id = account_id
+        self.capabilities = BrokerCapabilities(
+            is_paper=True,
+            is_idempotent=True,
+            has_quote_amount=True,
+            has_shorting=True,
+            fee_bps=fee_bps,
+            quiet_period_s=0,
+        )
+        self._market = market
+        self._book = book
+        self._opening_balance = opening_balance
+        self._terms = PaperTerms(fee_bps, slippage_bps, volume_cap)
+        self._lock = RLock()
+        self._purse: Purse | None = None  # read from the book on first use
+        self._open: dict[str, PaperOrder] = {}
+
+    # --- the port ------------------------------------------------------------------------------
+
+    def balances(self) -> Mapping[str, Balance]:
+        """By asset; what is owed of a short counts against the base asset."""
+        with self._lock:
+            totals = self._opened().totals()
+        return {
+            asset: Balance(asset=asset, free=row.free, locked=row.locked)
+            for asset, row in totals.items()
+        }
+
+    def submit(self, request: OrderRequest) -> OrderReport:
+        """Accept, and fill what can be filled now; a known client id is answered from the book.
+
+        Raises OrderRejected, InsufficientFunds; DataError when there is no price, in which case
+        nothing was accepted.
+        """
+        with self._lock:
+            purse = self._opened()
+            known = self._book.find_order(self.account_id, request.client_id)
+            if known is not None:
+                return self._open.get(request.client_id, known).report
+            _check_form(request)
+            instrument = self._instrument(request.symbol)
+            quote = self._market.quote(request.symbol, seen_price=request.seen_price)
+            purse = purse.copy()
+            self._credit_unknown(purse, (instrument.quote, instrument.base))
+            price = quoted_price(request, quote, self._terms.slippage_bps, instrument.price_tick)
+            order = self._accepted(purse, request, instrument, quote, price)
+            if price is not None:
+                order = self._terms.filled(purse, order, instrument, price, quote)
+            self._commit(purse, order)
+            return order.report
+
+    def cancel(self, client_id: str, symbol: str) -> OrderReport:
+        """Cancel what is left, after matching up to now. Raises NotFound."""
+        with self._lock:
+            self._opened()
+            report = self.find_order(client_id, symbol)
+            if report is None:
+                raise NotFound(f"The paper account has no order '{client_id}'.")
+            order = self._open.get(client_id)
+            if order is None:
+                return report
+            purse = self._opened().copy()
+            order = ended(purse, order, OrderState.CANCELLED, "cancelled")
+            self._commit(purse, order)
+            return order.report
+
+    def find_order(self, client_id: str, symbol: str) -> OrderReport | None:
+        """The order, matched up to now first."""
+        with self._lock:
+            self._opened()
+            if client_id in self._open:
+                return self._matched(self._open[client_id]).report
+            known = self._book.find_order(self.account_id, client_id)
+            return known.report if known else None
+
+    def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
+        """All orders still working after matching up to now, oldest first."""
+        with self._lock:
+            self._opened()
+            wanted = [o for o in self._open.values() if symbol in (None, o.request.symbol)]
+            reports = [self._matched(order).report for order in wanted]
+        return [report for report in reports if report.state not in TERMINAL]
+
+    # --- the account ---------------------------------------------------------------------------
+
+    def _opened(self) -> Purse:
+        """The purse as last written; a new account is opened with its quote assets."""
+        if self._purse is not None:
+            return self._purse
+        rows = self._book.balances(self.account_id)
+        if rows is None:
+            purse = Purse()
+            self._credit_unknown(purse, sorted(self._quote_assets()))
+            self._commit(purse)
+        else:
+            purse = Purse(rows.values())
+            for order in self._book.open_orders(self.account_id):
+                self._open[order.request.client_id] = order
+        self._purse = purse
+        return purse
+
+    def _quote_assets(self) -> set[str]:
+        try:
+            return {instrument.quote for instrument in self._market.instruments()}
+        except DataError as error:
+            raise BrokerUnavailable(
+                f"The paper account cannot be opened yet: {error.message}"
+            ) from error
+
+    def _credit_unknown(self, purse: Purse, assets: Sequence[str]) -> None:
+        """Credit the opening balance of quote assets seen for the first time. A row is created
+        once, so nothing is ever credited twice."""
+        unknown = [asset for asset in assets if not purse.has(asset)]
+        quotes = self._quote_assets() if unknown else set()
+        for asset in unknown:
+            purse.add(asset, free=self._opening_balance if asset in quotes else ZERO)
+
+    def _commit(self, purse: Purse, *orders: PaperOrder) -> None:
+        """Write to the book first, then remember."""
+        self._book.commit(self.account_id, purse.changes(), *orders)
+        self._purse = purse.copy()
+        for order in orders:
+            self._remember(order)
+
+    def _remember(self, order: PaperOrder) -> None:
+        if order.report.state in TERMINAL:
+            self._open.pop(order.request.client_id, None)
+        else:
+            self._open[order.request.client_id] = order
+
+    # --- accepting -----------------------------------------------------------------------------
+
+    def _instrument(self, symbol: str) -> Instrument:
+        try:
+            return self._market.instrument(symbol)
+        except NotFound as error:
+            raise OrderRejected(error.message, field="symbol") from error
+
+    def _accepted(
+        self,
+        purse: Purse,
+        request: OrderRequest,
+        instrument: Instrument,
+        quote: Quote,
+        price: Decimal | None,
+    ) -> PaperOrder:
+        """The order with its funds locked. Raises OrderRejected, InsufficientFunds."""
+        worst = self._terms.worst_price(request, instrument, price)
+        quantity = self._terms.sized(request, instrument, worst)
+        reason = objection(request, instrument, quantity, worst)
+        if reason is not None:
+            raise OrderRejected(f"{request.symbol}: {reason}.")
+        row = traded_row(request, instrument)
+        if request.reduce_only:
+            held = purse.free(row) if request.side is Side.SELL else -purse.free(row)
+            quantity = min(quantity, floor_to(held, instrument.quantity_step))
+            if quantity <= 0:
+                raise OrderRejected(f"{request.symbol}: there is nothing left to reduce.")
+        self._check_funds(purse, request, instrument, quantity, worst)
+        is_buy = request.side is Side.BUY
+        asset = instrument.quote if is_buy else row
+        amount = self._terms.cost(quantity, worst) if is_buy else quantity
+        purse.lock(asset, amount)
+        report = OrderReport(
+            client_id=request.client_id,
+            venue_id=f"paper-{request.client_id}",
+            symbol=request.symbol,
+            side=request.side,
+            state=OrderState.OPEN,
+            quantity=quantity,
+        )
+        return PaperOrder(
+            account_id=self.account_id,
+            request=request,
+            report=report,
+            locked_asset=asset,
+            locked_amount=amount,
+            matched_until=quote.time,
+        )
+
+    def _check_funds(
+        self,
+        purse: Purse,
+        request: OrderRequest,
+        instrument: Instrument,
+        quantity: Decimal,
+        price: Decimal,
+    ) -> None:
+        row = traded_row(request, instrument)
+        if request.side is Side.SELL and SHORT_MARK not in row:
+            need, have, asset = quantity, purse.free(row), instrument.base
+        else:
+            asset = instrument.quote
+            need, have = self._terms.cost(quantity, price), purse.free(asset)
+            if not request.reduce_only:
+                have -= self._reserved(purse, instrument, price)
+        if need > have:
+            raise InsufficientFunds(
+                f"{request.symbol}: the order needs {text(need)} {asset} and "
+                f"{text(max(have, ZERO))} {asset} are free."
+            )
+
+    def _reserved(self, purse: Purse, instrument: Instrument, price: Decimal) -> Decimal:
+        """Quote kept back for everything sold short against the instrument's quote asset."""
+        reserved = ZERO
+        for symbol, owed in purse.shorts().items():
+            if symbol == instrument.symbol:
+                reserved += owed * price
+            elif self._market.instrument(symbol).quote == instrument.quote:
+                reserved += owed * self._market.quote(symbol).last
+        return SHORT_RESERVE * reserved
+
+    # --- matching ------------------------------------------------------------------------------
+
+    def _matched(self, order: PaperOrder) -> PaperOrder:
+        """The order after whatever the market did since it was last looked at.
+
+        Without prices it is reported as it was: nothing is known to have happened to it.
+        """
+        purse = self._opened().copy()
+        try:
+            matched = self._match(purse, order)
+        except DataError as error:
+            log.warning("%s was not matched: %s", order.request.client_id, error)
+            return order
+        if matched.report != order.report:
+            self._commit(purse, matched)
+        else:
+            self._remember(matched)
+        return matched
+
+    def _match(self, purse: Purse, order: PaperOrder) -> PaperOrder:
+        request, instrument = order.request, self._market.instrument(order.request.symbol)
+        tick, since = instrument.price_tick, order.matched_until
+        if request.type is OrderType.MARKET or since is None:
+            quote = self._market.quote(request.symbol)
+            price = quoted_price(request, quote, self._terms.slippage_bps, tick)
+            if price is None or (since is not None and quote.time <= since):
+                return order
+            return self._terms.filled(purse, order, instrument, price, quote)
+        for bar in self._market.bars_since(request.symbol, since).bars():
+            prices, closed_at = price_bar(bar), from_epoch_ms(bar.close_ms)
+            price = touched_price(
+                request, prices, bool(order.report.fills), self._terms.slippage_bps, tick
+            )
+            if price is not None:
+                traded = Quote(symbol=request.symbol, bid=price, ask=price, last=price,
+                               time=prices.time, volume=exact(bar.volume))  # fmt: skip
+                order = self._terms.filled(purse, order, instrument, price, traded)
+            order = order.model_copy(update={"matched_until": closed_at})
+            if order.report.state in TERMINAL:
+                break
+        return order
+
+
+def _check_form(request: OrderRequest) -> None:
+    """Raises OrderRejected for a request that makes no sense on any venue."""
+    if (request.quantity is None) == (request.quote_amount is None):
+        raise OrderRejected("An order has either a quantity or an amount of quote.")
+    if request.type is not OrderType.MARKET and request.price is None:
+        raise OrderRejected(f"A {request.type.value} order needs a price.", field="price")

@@ -1,0 +1,137 @@
+"""How the paper venue takes an order: its size, the funds it locks, and what a fill moves."""
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from engine.domain.instruments import Instrument, Quote
+from engine.domain.matching import affordable, capped, fee_of, with_slippage
+from engine.domain.money import ZERO, floor_to
+from engine.domain.orders import OrderRequest, OrderState, OrderType, Side, VenueFill
+from engine.domain.paper_account import Purse, traded_row
+from engine.errors import DataError
+from engine.ports import PaperOrder
+
+
+@dataclass(frozen=True, slots=True)
+class PaperTerms:
+    """What the paper venue charges and allows. ``volume_cap`` is a share of a bar's volume."""
+
+    fee_bps: Decimal
+    slippage_bps: Decimal
+    volume_cap: Decimal
+
+    def worst_price(
+        self, request: OrderRequest, instrument: Instrument, price: Decimal | None
+    ) -> Decimal:
+        """What a unit may cost at the most (a gap aside): the price funds are locked at."""
+        if request.price is None or (price is not None and request.type is not OrderType.LIMIT):
+            if price is None:
+                raise DataError(f"{request.symbol} has no price now.")
+            return price
+        if request.type is OrderType.LIMIT:
+            return request.price
+        tick = instrument.price_tick
+        return with_slippage(request.side, request.price, self.slippage_bps, tick)
+
+    def sized(self, request: OrderRequest, instrument: Instrument, price: Decimal) -> Decimal:
+        if request.quantity is not None:
+            return request.quantity
+        amount, step = request.quote_amount or ZERO, instrument.quantity_step
+        if request.side is Side.BUY:
+            return affordable(amount, price, self.fee_bps, step)
+        return floor_to(amount / price, step)
+
+    def cost(self, quantity: Decimal, price: Decimal) -> Decimal:
+        """Value and fee, in quote."""
+        value = quantity * price
+        return value + fee_of(value, self.fee_bps)
+
+    def filled(
+        self,
+        purse: Purse,
+        order: PaperOrder,
+        instrument: Instrument,
+        price: Decimal,
+        quote: Quote,
+    ) -> PaperOrder:
+        """The order after as much of it as the volume and the funds allow was traded."""
+        request, report, step = order.request, order.report, instrument.quantity_step
+        order = order.model_copy(update={"matched_until": quote.time})
+        left = report.quantity - report.filled
+        quantity = capped(left, quote.volume, self.volume_cap, step)
+        if not quantity:
+            return order
+        possible = self._possible(purse, order, instrument, price)
+        quantity = min(quantity, possible)
+        if quantity:
+            order = self._traded(purse, order, instrument, price, quantity, quote)
+        if possible < left and quantity == possible:
+            return ended(purse, order, OrderState.CANCELLED, "the funds do not cover the rest")
+        return order
+
+    def _possible(
+        self, purse: Purse, order: PaperOrder, instrument: Instrument, price: Decimal
+    ) -> Decimal:
+        """What the order's funds, its budget and the short it closes allow at ``price``."""
+        request, report = order.request, order.report
+        left = report.quantity - report.filled
+        if request.side is Side.SELL:
+            return left  # its base asset is locked
+        funds = order.locked_amount + max(purse.free(instrument.quote), ZERO)
+        if request.quote_amount is not None:
+            spent = sum((fill.price * fill.quantity + fill.fee for fill in report.fills), ZERO)
+            funds = min(funds, request.quote_amount - spent)
+        if self.cost(left, price) > funds:
+            left = affordable(funds, price, self.fee_bps, instrument.quantity_step)
+        if request.reduce_only:
+            left = min(left, max(-purse.free(traded_row(request, instrument)), ZERO))
+        return left
+
+    def _traded(
+        self,
+        purse: Purse,
+        order: PaperOrder,
+        instrument: Instrument,
+        price: Decimal,
+        quantity: Decimal,
+        quote: Quote,
+    ) -> PaperOrder:
+        """Book one execution: move the funds, release their lock, add the fill."""
+        request, report = order.request, order.report
+        value = quantity * price
+        fee = fee_of(value, self.fee_bps)
+        filled = report.filled + quantity
+        row = traded_row(request, instrument)
+        if request.side is Side.SELL:
+            locked = order.locked_amount - quantity
+            purse.add(row, locked=-quantity)
+            purse.add(instrument.quote, free=value - fee)
+        else:
+            left = report.quantity - filled
+            unit = self.worst_price(request, instrument, price)
+            funds = order.locked_amount + purse.free(instrument.quote) - value - fee
+            locked = min(self.cost(left, unit), max(funds, ZERO))
+            purse.lock(instrument.quote, locked - order.locked_amount)
+            purse.add(instrument.quote, free=-value - fee)
+            purse.add(row, free=quantity)
+        fill = VenueFill(
+            trade_id=f"{request.client_id}-{len(report.fills) + 1}",
+            price=price,
+            quantity=quantity,
+            fee=fee,
+            fee_asset=instrument.quote,
+            time=quote.time,
+        )
+        is_done = filled == report.quantity
+        state = OrderState.FILLED if is_done else OrderState.PARTLY_FILLED
+        report = report.model_copy(
+            update={"state": state, "filled": filled, "fills": (*report.fills, fill)}
+        )
+        return order.model_copy(update={"report": report, "locked_amount": locked})
+
+
+def ended(purse: Purse, order: PaperOrder, state: OrderState, reason: str) -> PaperOrder:
+    """The order without its rest, what it locked free again."""
+    purse.lock(order.locked_asset, -order.locked_amount)
+    report = order.report.model_copy(update={"state": state, "reason": reason})
+    return order.model_copy(update={"report": report, "locked_amount": ZERO})

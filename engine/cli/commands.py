@@ -1,0 +1,237 @@
+"""The commands about the engine as a whole."""
+
+import csv
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from engine.cli.context import Desk, desk_of
+from engine.cli.failures import BadInput, NotRunning
+from engine.cli.latch import write_latch
+from engine.cli.output import amount, moment, pairs, percent, signed, table
+from engine.domain.records import KillLevel
+
+Bot = Annotated[str | None, typer.Option("--bot", help="a bot's name or id")]
+Limit = Annotated[int, typer.Option(help="how many at most")]
+Since = Annotated[str | None, typer.Option(help="closed at or after, as 2026-01-31T00:00:00Z")]
+Until = Annotated[str | None, typer.Option(help="closed before")]
+
+
+def default(ctx: typer.Context) -> int:
+    """Without a command, run the engine."""
+    return run(ctx) if ctx.invoked_subcommand is None else 0
+
+
+def run(ctx: typer.Context) -> int:
+    """Run the engine in the foreground until Ctrl-C."""
+    settings = desk_of(ctx).settings
+    from engine.bootstrap import run_engine  # slow to load, and no other command needs it
+
+    return run_engine(settings)
+
+
+def status(ctx: typer.Context) -> None:
+    """Is the engine running, and what are its bots doing?"""
+    desk = desk_of(ctx)
+    health, overview = desk.engine.get("/health"), desk.engine.get("/overview")
+    kill = overview["kill"]
+    document = {
+        "health": health,
+        "kill": kill,
+        "states": overview["states"],
+        "totals": overview["totals"],
+    }
+    states = ", ".join(f"{count} {state}" for state, count in sorted(overview["states"].items()))
+    lines = pairs(
+        [
+            ("engine", f"{health['status']}, version {health['version']}"),
+            ("since", f"{moment(health['started_at'])} UTC"),
+            ("heartbeat", f"{moment(health['heartbeat_at'])} UTC"),
+            ("kill switch", "off" if kill["level"] == "none" else _words(kill["level"])),
+            ("bots", states or "none"),
+        ]
+    )
+    for total in overview["totals"]:
+        lines.append(
+            f"{total['quote']}: equity {amount(total['equity'])}, today "
+            f"{signed(total['today_pnl'])}, open {signed(total['unrealised_pnl'])} in "
+            f"{total['open_positions']} positions"
+        )
+    desk.printer.show(document, lines)
+
+
+def kill(
+    ctx: typer.Context,
+    level: Annotated[
+        KillLevel,
+        typer.Option(help="the default pauses entries and cancels orders; positions are kept"),
+    ] = KillLevel.CANCEL_ORDERS,
+    is_release: Annotated[bool, typer.Option("--release", help="let bots trade again")] = False,
+) -> None:
+    """The kill switch. It stays on, through restarts too, until it is released.
+
+    Without a running engine it is left in the data folder for the next start (exit code 3).
+    """
+    desk = desk_of(ctx)
+    wanted = KillLevel.NONE if is_release else level
+    try:
+        switch = desk.engine.post("/kill", {"level": wanted.value})
+    except NotRunning as off:
+        if wanted is KillLevel.NONE:
+            raise
+        latched = write_latch(desk.settings.data, wanted, "cli")
+        message = (
+            f"{off.message.rstrip('.')}. The kill switch '{_words(latched.level.value)}' is "
+            "latched in the data folder, and an engine that starts there obeys it."
+        )
+        raise NotRunning(message, off.code) from off
+    words = "released" if switch["level"] == "none" else f"on: {_words(switch['level'])}"
+    desk.printer.show(switch, [f"The kill switch is {words}."])
+
+
+def trades(
+    ctx: typer.Context,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="write all that match to this file")
+    ] = None,
+    bot: Bot = None,
+    symbol: Annotated[str | None, typer.Option()] = None,
+    strategy: Annotated[str | None, typer.Option()] = None,
+    side: Annotated[str | None, typer.Option(help="long or short")] = None,
+    exit_reason: Annotated[str | None, typer.Option(help="as stop_loss or signal")] = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = 50,
+    offset: Annotated[int, typer.Option(help="how many of the newest to leave out")] = 0,
+) -> None:
+    """Closed trades, newest first, or all of them as CSV."""
+    desk = desk_of(ctx)
+    query = {
+        "bot_id": bot,
+        "symbol": symbol,
+        "strategy": strategy,
+        "side": side,
+        "exit_reason": exit_reason,
+        "since": since,
+        "until": until,
+    }
+    if csv_file is not None:
+        _export(desk, csv_file, query)
+        return
+    page = desk.engine.get("/trades", limit=limit, offset=offset, **query)
+    head = ("closed (UTC)", "bot", "symbol", "side", "quantity", "entry", "exit", "P&L", "return",
+            "why")  # fmt: skip
+    rows = [
+        (moment(one["exit_time"]), one["bot_name"], one["symbol"], one["side"], one["quantity"],
+         amount(one["entry_price"]), amount(one["exit_price"]), signed(one["pnl"]),
+         percent(one["return_fraction"]), _words(one["exit_reason"]))
+        for one in page["items"]
+    ]  # fmt: skip
+    lines = table(head, rows, "No trades.")
+    for total in page["totals"]:
+        lines.append(
+            f"{total['count']} trades in {total['quote']}: {signed(total['pnl'])}, fees "
+            f"{amount(total['fees'])}, {total['wins']} won, {total['losses']} lost"
+        )
+    desk.printer.show(page, lines)
+
+
+def _export(desk: Desk, file: Path, query: dict[str, Any]) -> None:
+    """Write the CSV beside ``file`` first, so that a broken download leaves no half a file."""
+    part = file.with_name(f"{file.name}.part")
+    try:
+        with part.open("wb") as target, desk.engine.stream("/trades.csv", **query) as chunks:
+            for chunk in chunks:
+                target.write(chunk)
+        with part.open(encoding="utf-8", newline="") as written:
+            count = sum(1 for _ in csv.reader(written)) - 1
+        shutil.move(part, file)
+    except OSError as error:
+        raise BadInput(f"--csv: {file} cannot be written: {error.strerror}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+    path = str(file.resolve())
+    desk.printer.show({"file": path, "count": count}, [f"{count} trades written to {path}."])
+
+
+def strategies(ctx: typer.Context) -> None:
+    """The strategies there are, and what is wrong with broken ones."""
+    desk = desk_of(ctx)
+    found = desk.engine.get("/strategies")
+    rows = [
+        (one["id"], one["title"], ", ".join(one["parameters"].get("properties", {})),
+         one["error"] or one["summary"])
+        for one in found
+    ]  # fmt: skip
+    desk.printer.show(found, table(("id", "title", "parameters", ""), rows, "No strategies."))
+
+
+def markets(ctx: typer.Context) -> None:
+    """The markets that bots can be created on."""
+    desk = desk_of(ctx)
+    found = desk.engine.get("/markets")
+    rows = [
+        (one["id"], one["title"], ",".join(one["timeframes"]), one["error"] or one["description"])
+        for one in found
+    ]
+    desk.printer.show(found, table(("id", "title", "timeframes", ""), rows, "No markets."))
+
+
+def symbols(
+    ctx: typer.Context,
+    search: Annotated[str, typer.Argument(help="a part of the symbol or name")] = "",
+    market: Annotated[str, typer.Option(help="the market's id")] = "simulated",
+    limit: Limit = 50,
+) -> None:
+    """The symbols of a market."""
+    desk = desk_of(ctx)
+    found = desk.engine.get("/symbols", market=market, search=search, limit=limit)
+    rows = [
+        (one["instrument"]["symbol"], one["instrument"]["name"], one["instrument"]["kind"],
+         one["instrument"]["min_notional"], one["last_price"] or "-")
+        for one in found
+    ]  # fmt: skip
+    head = ("symbol", "name", "kind", "least", "last")
+    desk.printer.show(found, table(head, rows, "No symbols."))
+
+
+def logs(
+    ctx: typer.Context,
+    bot: Bot = None,
+    level: Annotated[
+        str | None, typer.Option(help="the least: debug, info, warning, error")
+    ] = None,
+    search: Annotated[str | None, typer.Option(help="a part of the message")] = None,
+    kind: Annotated[str | None, typer.Option(help="as order or order.filled")] = None,
+    limit: Limit = 50,
+) -> None:
+    """What happened, newest first."""
+    desk = desk_of(ctx)
+    found = desk.engine.get(
+        "/events", bot_id=bot, level=level, search=search, kind=kind, limit=limit
+    )
+    rows = [
+        (moment(one["time"]), one["level"], one["kind"], one["bot_id"] or "-", one["message"])
+        for one in found
+    ]
+    head = ("time (UTC)", "level", "kind", "bot", "message")
+    desk.printer.show(found, table(head, rows, "No events."))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+COMMANDS: dict[str, Callable[..., Any]] = {
+    "run": run,
+    "status": status,
+    "trades": trades,
+    "kill": kill,
+    "strategies": strategies,
+    "markets": markets,
+    "symbols": symbols,
+    "logs": logs,
+}

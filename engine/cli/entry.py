@@ -1,0 +1,69 @@
+"""``python -m engine``: reads the command line, runs one command, says how it ended."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from engine.cli import bots, commands
+from engine.cli.context import Desk
+from engine.cli.failures import BAD_INPUT, FAILED, BadInput, Failure
+from engine.cli.output import one_line
+
+JSON_FLAG = "--json"
+
+EPILOG = (
+    "Add --json anywhere for one JSON document on stdout. Exit codes: 0 done, 1 failed, "
+    "2 bad input, 3 the engine is not running. QUARTERDECK_DATA names the data folder, "
+    "QUARTERDECK_API_PORT the port."
+)
+
+
+def build() -> typer.Typer:
+    """All commands."""
+    app = typer.Typer(
+        name="engine",
+        help="Quarterdeck's engine, and the commands that speak to it.",
+        epilog=EPILOG,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback(invoke_without_command=True)(commands.default)
+    for name, command in commands.COMMANDS.items():
+        app.command(name)(command)
+    app.add_typer(bots.build(), name="bots")
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    is_json = JSON_FLAG in words
+    desk = Desk(is_json)
+    try:
+        result = build()(
+            [word for word in words if word != JSON_FLAG],
+            prog_name="python -m engine",
+            standalone_mode=False,
+            obj=desk,
+        )
+    except Failure as failure:
+        desk.printer.fail(failure)
+        return failure.exit_code
+    except typer.TyperException as error:
+        desk.printer.fail(BadInput(_sentence(error), "usage"))
+        return BAD_INPUT
+    except typer.Abort:
+        return FAILED
+    except BrokenPipeError:
+        # The reader went away, as in "... | head". Python would complain once more at its exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    return result if isinstance(result, int) else 0
+
+
+def _sentence(error: typer.TyperException) -> str:
+    words = one_line(error.format_message()).strip()
+    return f"{words.rstrip('.')}; see 'python -m engine --help'."

@@ -1,0 +1,39 @@
+"""Settings: what can be changed, what is in force, paper balances, the engine."""
+
+import streamlit as st
+
+from panel.facade import ControlPanel, PanelError
+from panel.format import escape
+from panel.layout import page_header, show_error
+from panel.session import control_panel, data_folder
+from panel.settings_view import draw_accounts, draw_editable, draw_engine, draw_fixed
+
+
+def draw_page(panel: ControlPanel) -> None:
+    """Two columns: settings, and what they act on."""
+    settings = panel.settings()
+    left, right = st.columns(2, gap="medium")
+    with left:
+        st.subheader("Settings", anchor=False)
+        draw_editable(panel, settings)
+        st.subheader("Read at the engine's start", anchor=False)
+        st.caption("From the environment or the .env file; restart the engine to change them.")
+        draw_fixed(settings)
+    with right:
+        st.subheader("Paper balances", anchor=False)
+        draw_accounts(panel.accounts())
+        st.subheader("Engine", anchor=False)
+        draw_engine(panel)
+        st.subheader("Data and look", anchor=False)
+        st.markdown(f"Everything of yours is in `{escape(str(data_folder()))}`.")
+        st.caption(
+            "Light or dark follows your system; choose one in the menu at the top right, Settings."
+        )
+
+
+control = control_panel()
+page_header("Settings", control)
+try:
+    draw_page(control)
+except PanelError as refusal:
+    show_error(refusal)

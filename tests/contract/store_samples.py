@@ -1,0 +1,131 @@
+"""One complete entity for every repository of the store."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from pydantic import BaseModel
+
+from engine.domain.bots import ActiveHours, BotState, Direction, RoiStep
+from engine.domain.decisions import Action, Decision, TraceStep, Verdict
+from engine.domain.orders import Order, OrderState, OrderType, Purpose, Side
+from engine.domain.positions import PositionEntry, PositionSide, Trade
+from engine.domain.records import AuditEntry, EquityPoint, Event, Level, StrategyConfiguration
+from tests.fakes.clock import START
+from tests.unit.samples import bot, config, fill, position
+
+D = Decimal
+BOT_ID = "b0000001"
+
+
+def rich_bot(**changes: Any) -> BaseModel:
+    """A bot with everything set that can be set."""
+    settings = config(
+        params={"period": 14, "factor": 2.5, "label": "ä\x00b", "levels": [30, 70.0]},
+        stop_loss=D("0.0200"), take_profit=None, trailing_stop=D("0.015"), time_limit_s=3600,
+        roi_steps=(RoiStep(after_s=60, profit=D("0.01")), RoiStep(after_s=600, profit=D("-0.5"))),
+        direction=Direction.BOTH, max_entries=3, amount=D("100.10"),
+        active_hours=ActiveHours.model_validate({"start": "08:00", "end": "20:30"}),
+    )  # fmt: skip
+    return bot(settings, started_at=START, realised_pnl=D("-0.00000001"), **changes)
+
+
+def order(**changes: Any) -> Order:
+    """A limit order to buy that is open."""
+    fields: dict[str, Any] = {
+        "client_id": "qd-b0000001-1-e", "bot_id": BOT_ID, "account_id": "paper:simulated",
+        "symbol": "BTC/USDT", "side": Side.BUY, "type": OrderType.LIMIT, "purpose": Purpose.ENTRY,
+        "state": OrderState.OPEN, "quantity": D("0.5"), "price": D("99.5"), "filled": D("0.1"),
+        "position_id": "p1", "decided_at": START, "created_at": START, "updated_at": START,
+    }  # fmt: skip
+    return Order(**(fields | changes))
+
+
+def trade(**changes: Any) -> Trade:
+    """A long trade that earned a little."""
+    fields: dict[str, Any] = {
+        "id": "p1", "bot_id": BOT_ID, "bot_name": "demo", "account_id": "paper:simulated",
+        "market": "simulated", "symbol": "BTC/USDT", "quote": "USDT", "strategy": "rsi",
+        "side": PositionSide.LONG, "quantity": D("0.0984"), "entry_time": START,
+        "entry_price": D("100.5"), "entry_value": D("9.8892"),
+        "exit_time": START + timedelta(minutes=5), "exit_price": D("1E+2"),
+        "exit_value": D("9.840"), "fees": D("1E-8"), "pnl": D("-0.04920001"),
+        "return_fraction": D("-0.0049751"), "entry_count": 1, "exit_reason": "stop_loss",
+    }  # fmt: skip
+    return Trade(**(fields | changes))
+
+
+def decision(minute: int = 0, **changes: Any) -> Decision:
+    """A decision to hold on the candle that opened at ``minute``."""
+    opened = START + timedelta(minutes=minute)
+    fields: dict[str, Any] = {
+        "id": f"{BOT_ID}-1m-{minute}", "bot_id": BOT_ID, "candle_time": opened,
+        "decided_at": opened + timedelta(seconds=60), "action": Action.HOLD, "reason": "RSI 44.2",
+        "price": 100.1, "confidence": 1 / 3,
+        "trace": (TraceStep(step="strategy", verdict=Verdict.HOLD, detail="in between",
+                            values={"rsi": 44.2, "macd": None}),),
+    }  # fmt: skip
+    return Decision(**(fields | changes))
+
+
+def event(number: int = 0, **changes: Any) -> Event:
+    """Event ``number``, at that second."""
+    fields: dict[str, Any] = {
+        "id": f"e{number}", "time": START + timedelta(seconds=number), "level": Level.INFO,
+        "kind": "order.filled", "message": f"Bought {number}", "bot_id": BOT_ID,
+        "data": {"fee": "0.1"},
+    }  # fmt: skip
+    return Event(**(fields | changes))
+
+
+def equity(number: int = 0, **changes: Any) -> EquityPoint:
+    """Equity point ``number``, at that second."""
+    fields: dict[str, Any] = {
+        "id": f"q{number}", "bot_id": BOT_ID, "quote": "USDT", "equity": D(100), "realised": D(0),
+        "time": START + timedelta(seconds=number), "unrealised": D("-0.5"),
+    }  # fmt: skip
+    return EquityPoint(**(fields | changes))
+
+
+def audit(number: int = 0, **changes: Any) -> AuditEntry:
+    """Audit entry ``number``, at that second."""
+    fields: dict[str, Any] = {
+        "id": f"a{number}", "time": START + timedelta(seconds=number), "actor": "panel",
+        "action": "bot.create", "subject": BOT_ID, "detail": {"version": 1},
+        "previous_digest": str(number - 1), "digest": str(number),
+    }  # fmt: skip
+    return AuditEntry(**(fields | changes))
+
+
+def configuration(version: int = 1) -> StrategyConfiguration:
+    """A version of the bot's settings."""
+    return StrategyConfiguration(
+        id=f"c{version}", bot_id=BOT_ID, version=version, strategy="rsi", params={"period": 14},
+        settings=config().model_dump(mode="json"), created_at=START,
+    )  # fmt: skip
+
+
+def entry(**changes: Any) -> PositionEntry:
+    """The position's first entry."""
+    fields: dict[str, Any] = {
+        "id": "qd-b0000001-1-e", "position_id": "p1", "bot_id": BOT_ID,
+        "client_id": "qd-b0000001-1-e", "quantity": D(1), "value": D(100), "fee": D(0),
+        "time": START,
+    }  # fmt: skip
+    return PositionEntry(**(fields | changes))
+
+
+# By repository: an entity, and what is changed on it.
+SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
+    "bots": (rich_bot(), {"state": BotState.FAULTED, "reason": "no ☂", "win_count": 2}),
+    "configurations": (configuration(), {"params": {"period": 21}}),
+    "orders": (order(), {"state": OrderState.FILLED, "filled": D("0.5"), "price": None}),
+    "fills": (fill(1), {"fee": D("0.000000000000000001")}),
+    "positions": (position(), {"is_open": False, "stop_price": D("98.01"), "closed_at": START}),
+    "entries": (entry(), {"quantity": D("2.5")}),
+    "trades": (trade(), {"pnl": D("123456789012345678901234567890.123456789")}),
+    "decisions": (decision(), {"action": Action.ENTER_LONG, "trace": ()}),
+    "equity": (equity(), {"bot_id": None}),
+    "events": (event(), {"bot_id": None, "level": Level.ERROR, "data": {"nested": [{"a": 1}]}}),
+    "audit": (audit(), {"detail": {}}),
+}

@@ -1,0 +1,343 @@
+"""What every store keeps, finds, refuses and orders."""
+
+import sqlite3
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from engine.adapters.store import store as maps
+from engine.adapters.store.repository import TableMap
+from engine.adapters.store.store import SqlStore
+from engine.domain.decisions import Action
+from engine.domain.orders import OrderState
+from engine.domain.records import Level
+from engine.errors import Conflict, NotFound, StoreError
+from engine.ports import Prefix, Repository, Transaction
+from tests.contract.store_samples import (
+    BOT_ID,
+    SAMPLES,
+    audit,
+    configuration,
+    decision,
+    entry,
+    equity,
+    event,
+    order,
+    trade,
+)
+from tests.fakes.clock import START
+from tests.unit.samples import bot, config, fill, instrument, position
+
+ALL_MAPS = [value for value in vars(maps).values() if isinstance(value, TableMap)]
+
+
+def repository_of(tx: Transaction, name: str) -> Repository[Any]:
+    repository: Repository[Any] = getattr(tx, name)
+    return repository
+
+
+def key_of(name: str, item: BaseModel) -> str:
+    return str(item.model_dump()["client_id" if name == "orders" else "id"])
+
+
+def add_owner(tx: Transaction, name: str) -> None:
+    """The bot that a decision, an equity point or a configuration belongs to."""
+    if name != "bots":
+        tx.bots.add(bot())
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_entity_comes_back_as_it_was_kept(store: SqlStore, name: str) -> None:
+    item, changes = SAMPLES[name]
+    with store.transaction() as tx:
+        add_owner(tx, name)
+        repository_of(tx, name).add(item)
+    with store.reading() as tx:
+        found = repository_of(tx, name).get(key_of(name, item))
+        assert found == _without_nul(item)
+        assert repository_of(tx, name).select() == [found]
+    changed = found.model_copy(update=changes)
+    with store.transaction() as tx:
+        repository_of(tx, name).save(changed)
+    with store.reading() as tx:
+        assert repository_of(tx, name).find(key_of(name, item)) == changed
+    with store.transaction() as tx:
+        repository_of(tx, name).delete(key_of(name, item))
+    with store.reading() as tx:
+        assert repository_of(tx, name).find(key_of(name, item)) is None
+        assert repository_of(tx, name).count() == 0
+
+
+def _without_nul(item: BaseModel) -> BaseModel:
+    """Nested text keeps a NUL, escaped; only columns of text cannot."""
+    return item
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_what_is_not_there_is_not_found(store: SqlStore, name: str) -> None:
+    item, _changes = SAMPLES[name]
+    with store.transaction() as tx:
+        repository = repository_of(tx, name)
+        assert repository.find("no such key") is None
+        with pytest.raises(NotFound, match="There is no .* 'no such key'"):
+            repository.get("no such key")
+        with pytest.raises(NotFound):
+            repository.delete("no such key")
+        with pytest.raises(NotFound):
+            repository.save(item)
+
+
+TAKEN: list[tuple[str, BaseModel, BaseModel, str]] = [
+    ("bots", bot(), bot(config(name="DEMO"), id="b2"), "already a bot of this name"),
+    ("bots", bot(config(name="Größe")), bot(config(name="GRÖSSE"), id="b2"), "bot of this name"),
+    ("decisions", decision(), decision(id="other"), "decided before"),
+    ("fills", fill(1), fill(1, id="other"), "in the books already"),
+    ("orders", order(), order(side="sell"), "client id is in the books already"),
+    ("configurations", configuration(), configuration().model_copy(update={"id": "x"}), "version"),
+    ("trades", trade(), trade(), "exists already"),
+]
+
+
+@pytest.mark.parametrize(("name", "first", "second", "sentence"), TAKEN)
+def test_a_unique_key_is_taken_once(
+    store: SqlStore, name: str, first: BaseModel, second: BaseModel, sentence: str
+) -> None:
+    with store.transaction() as tx:
+        add_owner(tx, name)
+        repository_of(tx, name).add(first)
+    with pytest.raises(Conflict, match=sentence), store.transaction() as tx:
+        tx.events.add(event())
+        repository_of(tx, name).add(second)
+    with store.reading() as tx:
+        assert repository_of(tx, name).select() == [first]
+        assert tx.events.count() == 0
+
+
+def test_a_swallowed_error_cannot_be_committed(store: SqlStore) -> None:
+    with pytest.raises(StoreError, match="nothing was written"), store.transaction() as tx:
+        tx.events.add(event(1))
+        with pytest.raises(Conflict):
+            tx.events.add(event(2), event(1))
+    with store.reading() as tx:
+        assert tx.events.count() == 0
+
+
+def test_a_transaction_that_raises_leaves_nothing(store: SqlStore) -> None:
+    def fail() -> None:
+        with store.transaction() as tx:
+            tx.bots.add(bot())
+            tx.put_setting("kill", "x")
+            tx.put_instrument("simulated", instrument())
+            assert tx.bots.count() == 1
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    with store.transaction() as tx:
+        assert tx.bots.count() == 0
+        assert tx.find_setting("kill") is None
+        assert tx.find_instrument("simulated", "BTC/USDT") is None
+
+
+def test_a_deleted_bot_takes_its_working_records_and_leaves_its_history(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        tx.bots.add(bot(), bot(config(name="other"), id="b2"))
+        tx.decisions.add(decision(), decision(id="d2", bot_id="b2"))
+        tx.equity.add(equity(), equity(2, bot_id="b2"), equity(3, bot_id=None))
+        tx.configurations.add(configuration())
+        tx.orders.add(order())
+        tx.fills.add(fill(1))
+        tx.positions.add(position())
+        tx.entries.add(entry())
+        tx.trades.add(trade())
+        tx.events.add(event())
+    with store.transaction() as tx:
+        tx.bots.delete(BOT_ID)
+    with store.reading() as tx:
+        assert [one.bot_id for one in tx.decisions.select()] == ["b2"]
+        assert [one.bot_id for one in tx.equity.select()] == ["b2", None]
+        assert tx.configurations.count() == 0
+        for history in (tx.orders, tx.fills, tx.positions, tx.entries, tx.trades, tx.events):
+            assert history.count(bot_id=BOT_ID) == 1
+
+
+def test_nothing_is_kept_of_a_bot_that_is_gone(store: SqlStore) -> None:
+    with pytest.raises(NotFound, match="was deleted"), store.transaction() as tx:
+        tx.decisions.add(decision())
+    with store.reading() as tx:
+        assert tx.decisions.count() == 0
+
+
+@pytest.fixture
+def ten_events(store: SqlStore) -> SqlStore:
+    """Seconds 0 to 9; odd ones are of no bot and errors."""
+    with store.transaction() as tx:
+        for number in range(10):
+            odd = {"bot_id": None, "level": Level.ERROR, "kind": "broker.refused"}
+            tx.events.add(event(number, **(odd if number % 2 else {})))
+    return store
+
+
+FILTERS: list[tuple[dict[str, Any], list[int]]] = [
+    ({}, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]),
+    ({"bot_id": BOT_ID}, [0, 2, 4, 6, 8]),
+    ({"bot_id": None}, [1, 3, 5, 7, 9]),
+    ({"level": [Level.ERROR, Level.DEBUG]}, [1, 3, 5, 7, 9]),
+    ({"id": ("e1", "e8", "zz")}, [1, 8]),
+    ({"id": {"e1", "e8"}, "level": Level.INFO}, [8]),
+    ({"id": []}, []),
+    ({"kind": Prefix("broker")}, [1, 3, 5, 7, 9]),
+    ({"kind": Prefix("broker_")}, []),
+    ({"since": START + timedelta(seconds=3)}, [3, 4, 5, 6, 7, 8, 9]),
+    ({"until": START + timedelta(seconds=3)}, [0, 1, 2]),
+    ({"since": START + timedelta(seconds=3), "until": START + timedelta(seconds=5)}, [3, 4]),
+    ({"search": "BOUGHT 7"}, [7]),
+    ({"search": "b%7"}, []),
+    ({"limit": 3}, [0, 1, 2]),
+    ({"limit": 3, "offset": 2}, [2, 3, 4]),
+    ({"offset": 8}, [8, 9]),
+    ({"limit": 2, "is_descending": True}, [9, 8]),
+    ({"order_by": "level", "bot_id": None, "limit": 2}, [1, 3]),
+]
+
+
+@pytest.mark.parametrize(("query", "numbers"), FILTERS)
+def test_select_and_count_narrow(
+    ten_events: SqlStore, query: dict[str, Any], numbers: list[int]
+) -> None:
+    with ten_events.reading() as tx:
+        assert [one.id for one in tx.events.select(**query)] == [f"e{n}" for n in numbers]
+        paging = {"limit", "offset", "is_descending", "order_by"}
+        if not paging & set(query):
+            assert tx.events.count(**query) == len(numbers)
+
+
+def test_search_knows_no_case_in_any_language(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        tx.events.add(event(1, message="GRÖßE überschritten"), event(2, message="100% _done_"))
+    with store.reading() as tx:
+        for search, found in [("größe ÜBER", ["e1"]), ("100%", ["e2"]), ("_DONE_", ["e2"]),
+                              ("%", ["e2"]), ("x_d", [])]:  # fmt: skip
+            assert [one.id for one in tx.events.select(search=search)] == found
+
+
+def test_a_column_that_does_not_exist_is_a_mistake_in_the_program(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        for mistake in ({"colour": "red"}, {"order_by": "colour"}):
+            with pytest.raises(TypeError, match="events has no column 'colour'"):
+                tx.events.select(**mistake)
+        with pytest.raises(TypeError):
+            tx.events.count(colour="red")
+        with pytest.raises(TypeError):
+            tx.events.prune(START, colour="red")
+
+
+def test_amounts_are_ordered_by_value_and_found_by_value(store: SqlStore) -> None:
+    amounts = ["-10", "-9.5", "0", "0.5", "9", "10", "100"]
+    with store.transaction() as tx:
+        for index, amount in enumerate(reversed(amounts)):
+            tx.trades.add(trade(id=f"t{index}", pnl=Decimal(amount)))
+    with store.reading() as tx:
+        ordered = [str(one.pnl) for one in tx.trades.select(order_by="pnl")]
+        assert ordered == amounts
+        assert [one.id for one in tx.trades.select(pnl=Decimal("1.0E+1"))] == ["t1"]
+
+
+def test_ties_are_settled_by_the_order_of_writing(store: SqlStore) -> None:
+    ids = ["z", "a", "m", "b"]
+    with store.transaction() as tx:
+        tx.events.add(*(event(id=one) for one in ids))
+    with store.reading() as tx:
+        assert [one.id for one in tx.events.select()] == ids
+        assert [one.id for one in tx.events.select(is_descending=True)] == ids[::-1]
+
+
+def test_the_audit_trail_keeps_its_order_when_the_clock_goes_back(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        tx.audit.add(audit(10))
+        tx.audit.add(audit(5))
+    with store.reading() as tx:
+        assert [one.id for one in tx.audit.select(is_descending=True, limit=1)] == ["a5"]
+        assert [one.id for one in tx.audit.select()] == ["a10", "a5"]
+
+
+def test_prune_deletes_what_is_older_and_says_how_many(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        tx.bots.add(bot())
+        tx.decisions.add(*(decision(n) for n in range(5)), decision(1000))
+        tx.decisions.save(decision(1, action=Action.EXIT))
+        until = START + timedelta(minutes=3)
+        assert tx.decisions.prune(until, action=Action.HOLD) == 2
+        left = [one.candle_time for one in tx.decisions.select()]
+        assert left == [START + timedelta(minutes=n) for n in (1, 3, 4, 1000)]
+
+
+def test_instruments_and_settings_are_replaced(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        tx.put_instrument("simulated", instrument())
+        tx.put_instrument("ccxt:binance", instrument(min_notional=Decimal(10)))
+        tx.put_instrument("simulated", instrument(price_tick=Decimal("0.1"), can_short=False))
+        tx.put_setting("kill", "one")
+        tx.put_setting("kill", "two")
+    with store.reading() as tx:
+        changed = instrument(price_tick=Decimal("0.1"), can_short=False)
+        assert tx.find_instrument("simulated", "BTC/USDT") == changed
+        assert tx.find_instrument("simulated", "ETH/USDT") is None
+        kept = tx.find_instrument("ccxt:binance", "BTC/USDT")
+        assert kept is not None
+        assert kept.min_notional == 10
+        assert tx.find_setting("kill") == "two"
+        assert tx.find_setting("other") is None
+
+
+def test_working_orders_are_found_by_their_states(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        for state in OrderState:
+            tx.orders.add(order(client_id=state.value, state=state))
+    with store.reading() as tx:
+        alive = [OrderState.UNKNOWN, OrderState.OPEN]
+        assert {one.state for one in tx.orders.select(state=alive)} == set(alive)
+        assert tx.orders.count(position_id="p1") == len(OrderState)
+
+
+def test_text_that_no_database_can_keep_is_kept_as_far_as_it_goes(store: SqlStore) -> None:
+    broken = "a\x00b\ud800c"
+    with store.transaction() as tx:
+        tx.events.add(event(message=broken, data={"text": broken, "number": float("nan")}))
+    with store.reading() as tx:
+        kept = tx.events.get("e0")
+    assert kept.message == "a\ufffdb\ufffdc"
+    assert kept.data == {"text": "a\x00b\ufffdc", "number": None}
+
+
+@pytest.mark.parametrize("amount", [1.5, 1, "1.5"])
+def test_an_amount_that_is_not_exact_is_refused(store: SqlStore, amount: object) -> None:
+    wrong = trade().model_copy(update={"pnl": amount})
+    with pytest.raises(TypeError, match="must be a Decimal"), store.transaction() as tx:
+        tx.trades.add(wrong)
+    with store.reading() as tx:
+        assert tx.trades.count() == 0
+
+
+@pytest.mark.parametrize("table_map", ALL_MAPS, ids=lambda one: one.table.name)
+def test_every_field_has_a_column_of_its_name(table_map: TableMap[Any]) -> None:
+    assert set(table_map.fields) <= set(table_map.table.c.keys())
+
+
+def test_people_can_read_the_trades_table(tmp_path: Path) -> None:
+    file = tmp_path / "state.db"
+    store = SqlStore.open(f"sqlite:///{file}")
+    with store.transaction() as tx:
+        tx.trades.add(trade())
+    store.close()
+    connection = sqlite3.connect(file)
+    row = connection.execute(
+        "SELECT quantity, exit_price, exit_value, fees, pnl, side, exit_time FROM trades"
+    ).fetchone()
+    connection.close()
+    assert row == ("0.0984", "100", "9.84", "0.00000001", "-0.04920001", "long",
+                   "2026-03-02T12:05:00.000000Z")  # fmt: skip
