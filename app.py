@@ -15,7 +15,9 @@ PAGES = (
     ("settings", "Settings", "settings", "settings"),
 )
 
-st.set_page_config(page_title="Quarterdeck", page_icon=":material/sailing:", layout="wide")
+ICON = "panel/frontend/icon.svg"
+
+st.set_page_config(page_title="Quarterdeck", page_icon=ICON, layout="wide")
 is_on = is_engine_on(control_panel())
 navigation = st.navigation(
     [

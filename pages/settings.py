@@ -25,7 +25,7 @@ def draw_page(panel: ControlPanel) -> None:
         st.subheader("Engine", anchor=False)
         draw_engine(panel)
         st.subheader("Data and look", anchor=False)
-        st.markdown(f"Everything of yours is in `{escape(str(data_folder()))}`.")
+        st.markdown(f"Everything of yours is in {escape(str(data_folder()))}.")
         st.caption(
             "Light or dark follows your system; choose one in the menu at the top right, Settings."
         )

@@ -18,7 +18,9 @@ def draw_cards(bots: Sequence[BotView]) -> None:
     """A responsive grid of cards."""
     with st.grid(min_column_width=CARD_PX, gap="xsmall", key="qd-cards"):
         for bot in bots:
-            with st.container(border=True, key=f"qd-card-{bot.id}", gap="xxsmall"):
+            with st.container(
+                border=True, key=f"qd-card-{bot.id}", gap="xxsmall", height="stretch"
+            ):
                 _draw_card(bot)
 
 

@@ -12,10 +12,10 @@ from panel.bot_commands import command_buttons
 from panel.commands import attempt
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.figures import Figure, draw_figures
-from panel.format import ago, escape, every, money, now, percent, price, state_of
+from panel.format import clock, escape, every, money, percent, price, state_colour, state_of
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
-from panel.markup import gain_html, state_html
+from panel.markup import gain_html
 from panel.ticker import countdown_html
 
 NOT_FOUND = 404
@@ -134,14 +134,15 @@ def _buttons_of(bot: BotView) -> tuple[object, ...]:
 
 
 def _headline(bot: BotView) -> str:
-    config = bot.config
+    config, state = bot.config, state_of(bot)
+    badge = f'<span class="qd-state qd-{state_colour(state)}">{html.escape(state)}</span>'
     about = (
         config.symbol, config.timeframe, config.strategy, market_name(config.market),
         f"checked {every(config.interval_s)}",
     )  # fmt: skip
     reason = f'<span class="qd-why">{html.escape(bot.reason)}</span>' if bot.reason else ""
     return (
-        f'<div class="qd-statusline">{state_html(bot)}{reason}'
+        f'<div class="qd-statusline">{badge}{reason}'
         f'<span class="qd-quiet">{html.escape(" · ".join(about))}</span></div>'
     )
 
@@ -163,5 +164,5 @@ def _figures(bot: BotView) -> list[Figure]:
         Figure("Win rate", percent(win_rate)),
         Figure("Last price", price(bot.last_price)),
         Figure("Next check", html=countdown_html(bot.next_check_at)),
-        Figure("Last check", ago(bot.checked_at, now())),
+        Figure("Last check (UTC)", clock(bot.checked_at)),
     ]

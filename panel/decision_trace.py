@@ -82,16 +82,18 @@ def action_words(action: Action) -> str:
 def _decision(decision: Decision) -> str:
     steps = "".join(_step(step.step, step.verdict, step.detail, words(step.values))
                     for step in decision.trace)  # fmt: skip
+    confidence = (
+        "" if decision.action is Action.HOLD else f", confidence {percent(decision.confidence)}"
+    )
     body = f"<ol>{steps}</ol>" if steps else "<p>No trace was kept.</p>"
     return (
         f'<details data-id="{escape(decision.id)}"><summary>'
         f"<time>{moment(decision.candle_time)}</time>"
         f'<span class="qd-state qd-{ACTION_COLOURS[decision.action]}">'
         f"{action_words(decision.action)}</span>"
-        f"<span>{price(decision.price)}</span>"
+        f'<span class="qd-price">{price(decision.price)}</span>'
         f'<span class="qd-decision-why">{escape(decision.reason)}</span></summary>'
-        f"{body}<p>Decided {moment(decision.decided_at)} UTC, confidence "
-        f"{percent(decision.confidence)}</p></details>"
+        f"{body}<p>Decided {moment(decision.decided_at)} UTC{confidence}</p></details>"
     )
 
 

@@ -22,10 +22,16 @@ EXIT_WORDS = {"signal": "strategy signal", "stop": "bot stopped", "kill": "kill 
 # --- numbers
 def money(amount: Decimal | None, quote: str = "", *, is_signed: bool = False) -> str:
     """An amount with its asset: ``1,234.50 USDT``. Small amounts keep four significant digits."""
+    number = figure(amount, quote, is_signed=is_signed)
+    return f"{number} {quote}" if quote and amount is not None else number
+
+
+def figure(amount: Decimal | None, quote: str = "", *, is_signed: bool = False) -> str:
+    """An amount as ``money`` writes it, without its asset: for where a label names it."""
     if amount is None:
         return NONE
     body = f"{abs(amount):,.{_money_decimals(amount, quote)}f}"
-    return f"{_sign(amount, is_signed=is_signed)}{body}{f' {quote}' if quote else ''}"
+    return f"{_sign(amount, is_signed=is_signed)}{body}"
 
 
 def price(value: Decimal | float | None) -> str:

@@ -9,10 +9,10 @@ import streamlit as st
 
 from engine.contracts import BotView, EquitySeries, QuoteTotal
 from panel.bot_cards import draw_cards
-from panel.charts import equity_figure, sparkline
+from panel.charts import equity_figure
 from panel.demo import start_demo
 from panel.facade import ControlPanel, PanelError
-from panel.format import MINUS, money, percent, state_of
+from panel.format import MINUS, figure, percent, state_of
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 from panel.session import is_dark
@@ -76,7 +76,7 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
     if not overview.bots:
         _draw_welcome()
         return
-    _draw_totals(overview.totals, overview.equity)
+    _draw_totals(overview.totals)
     _draw_equity(overview.equity)
     _draw_bots(overview.bots, choice)
     left, right = st.columns(2, gap="small")
@@ -86,15 +86,11 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
         draw_events(overview.recent_events, overview.bots)
 
 
-def _draw_totals(totals: Sequence[QuoteTotal], equity: Sequence[EquitySeries]) -> None:
-    histories = {series.quote: series.equity for series in equity}
+def _draw_totals(totals: Sequence[QuoteTotal]) -> None:
     for total in totals:
-        history = sparkline(histories.get(total.quote, ()))
-        with st.grid(5, min_column_width=132, gap="xsmall", key=f"qd-totals-{total.quote}"):
-            st.metric(
-                f"Equity, {total.quote}", money(total.equity, total.quote), border=True,
-                chart_data=history if len(history) > 1 else None, height="stretch",
-            )  # fmt: skip
+        with st.grid(5, min_column_width=104, gap="xsmall", key=f"qd-totals-{total.quote}"):
+            st.metric(f"Equity, {total.quote}", figure(total.equity, total.quote), border=True,
+                      height="stretch")  # fmt: skip
             _gain("Today", total.today_pnl, total)
             _gain("Open P&L", total.unrealised_pnl, total)
             _gain("Realised", total.realised_pnl, total)
@@ -105,7 +101,7 @@ def _gain(label: str, amount: Decimal, total: QuoteTotal) -> None:
     """A signed amount with its share of equity; the metric colours by an ASCII sign."""
     share = percent(amount / total.equity, is_signed=True) if amount and total.equity else None
     st.metric(
-        label, money(amount, total.quote, is_signed=True), border=True, height="stretch",
+        label, figure(amount, total.quote, is_signed=True), border=True, height="stretch",
         delta=share.replace(MINUS, "-") if share else None,
         delta_description="of equity" if share else None,
     )  # fmt: skip

@@ -35,6 +35,7 @@ def draw_records(records: Sequence[R], columns: Sequence[Column[R]], *, key: str
         records_table(records, columns),
         hide_index=True,
         row_height=ROW_PX,
+        placeholder=NONE,
         height=min(ROW_PX * (len(records) + 1) + 8, MOST_PX),
         key=key,
     )

@@ -81,16 +81,12 @@ def draw_engine(panel: ControlPanel) -> None:
     facts = (
         ("Quarterdeck", health.version),
         ("Engine", f"{health.engine_id}, on since {moment(health.started_at)} UTC"),
-        ("Address", panel.url),
+        ("Address", panel.url.removeprefix("http://")),
         ("Streamlit", st.__version__),
         ("Python", platform.python_version()),
     )
     st.markdown("\n".join(f"- {name}: {escape(value)}" for name, value in facts))
-    st.button(
-        "Stop the engine", icon=":material/power_settings_new:", key="engine_stop",
-        on_click=st.session_state.update, args=({"confirm_shutdown": True},),
-    )  # fmt: skip
-    if st.session_state.pop("confirm_shutdown", False):
+    if st.button("Stop the engine", icon=":material/power_settings_new:", key="engine_stop"):
         _confirm_shutdown(panel)
 
 
@@ -102,6 +98,10 @@ def _confirm_shutdown(panel: ControlPanel) -> None:
     )
     if st.button(
         "Stop the engine", type="primary", key="engine_stop_confirmed",
-        on_click=attempt, args=(panel.shutdown, "The engine is stopping."),
+        on_click=_shut_down, args=(panel,),
     ):  # fmt: skip
         st.rerun()
+
+
+def _shut_down(panel: ControlPanel) -> None:
+    attempt(panel.shutdown, "The engine is stopping.")

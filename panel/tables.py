@@ -1,6 +1,8 @@
 """Dense tables of bots, trades and events, with signed and coloured gains."""
 
+import math
 from collections.abc import Hashable, Sequence
+from decimal import Decimal
 
 import pandas as pd
 import streamlit as st
@@ -9,7 +11,7 @@ from engine.contracts import BotView, Event, Trade
 from panel.bot_cards import position_words
 from panel.bot_commands import CAN_START, CAN_STOP, start, stop
 from panel.format import (
-    NONE, clock, countdown, exit_words, moment, money, now, percent, price, state_of,
+    NONE, clock, countdown, exit_words, figure, moment, money, now, percent, price, state_of,
 )  # fmt: skip
 from panel.palette import DOWN, UP
 
@@ -36,10 +38,9 @@ def draw_bots_table(bots: Sequence[BotView]) -> None:
     frame = bots_frame(bots)
     gains: list[Hashable] = ["Today", "Open", "Realised"]
     st.dataframe(
-        frame.style.map(_gain_colour, subset=gains).format(
-            dict.fromkeys(gains, "{:+,.2f}"), na_rep=NONE
-        ),
+        frame.style.map(_gain_colour, subset=gains).format(_signed, subset=gains),
         key="bots_table", hide_index=True, height=table_px(len(frame)), row_height=ROW_PX,
+        placeholder=NONE,
         column_config={
             "Name": st.column_config.ButtonColumn(
                 type="tertiary", alignment="left", pinned=True, key="bots_open",
@@ -64,6 +65,7 @@ def bots_frame(bots: Sequence[BotView]) -> pd.DataFrame:
         [
             {
                 "Name": bot.config.name,
+                "Command": _command_label(bot),
                 "State": state_of(bot),
                 "Symbol": bot.config.symbol,
                 "Frame": bot.config.timeframe,
@@ -78,7 +80,6 @@ def bots_frame(bots: Sequence[BotView]) -> pd.DataFrame:
                 "Win %": 100 * bot.win_count / bot.trade_count if bot.trade_count else None,
                 "Next check": countdown(bot.next_check_at, present),
                 "Equity": list(bot.sparkline),
-                "Command": _command_label(bot),
                 "Reason": bot.reason,
             }
             for bot in bots
@@ -91,6 +92,11 @@ def _command_label(bot: BotView) -> str:
     if state in CAN_START:
         return START_LABEL
     return STOP_LABEL if state in CAN_STOP else ""
+
+
+def _signed(value: object) -> str:
+    is_number = isinstance(value, float) and not math.isnan(value)
+    return figure(Decimal(str(value)), is_signed=True) if is_number else NONE
 
 
 def _gain_colour(value: object) -> str:

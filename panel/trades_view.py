@@ -94,7 +94,7 @@ def choose_page(count: int) -> int:
     pages = math.ceil(count / PAGE_SIZE)
     if pages < 2:
         return 1
-    return st.pagination(pages, key="page", bind="query-params")
+    return st.pagination(pages, width=340, key="page", bind="query-params")
 
 
 def _gain(label: str, amount: Decimal, quote: str) -> Figure:

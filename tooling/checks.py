@@ -90,7 +90,7 @@ def run_steps(environment: Environment, steps: Sequence[Step]) -> int:
 def prepare_postgres() -> None:
     """Install PostgreSQL's server programs when they are missing. Raises StartError."""
     if find_postgres() is None:
-        install_debian_package("postgresql")
+        install_debian_packages("postgresql")
     if find_postgres() is None:
         raise StartError(POSTGRES_NEEDED)
 
@@ -98,7 +98,7 @@ def prepare_postgres() -> None:
 def prepare_browser(environment: Environment) -> None:
     """Install a Chromium when there is none. Raises StartError."""
     if find_browser() is None:
-        install_debian_package("chromium")
+        install_debian_packages("chromium", "fonts-liberation")
     if find_browser() is None:
         say("Installing a browser for the tests ...")
         command = [environment.python, "-m", "playwright", "install", "chromium"]
@@ -108,15 +108,15 @@ def prepare_browser(environment: Environment) -> None:
             )
 
 
-def install_debian_package(name: str) -> None:
+def install_debian_packages(*names: str) -> None:
     """Install with apt where that can be done without asking; otherwise do nothing."""
     is_root = sys.platform.startswith("linux") and os.geteuid() == 0
     apt = shutil.which("apt-get")
     if not is_root or apt is None:
         return
-    say(f"Installing {name} with apt-get ...")
+    say(f"Installing {', '.join(names)} with apt-get ...")
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "-y", "--no-install-recommends", name]):
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *names]):
         done = subprocess.run(
             [apt, "-qq", *arguments], env=environment, capture_output=True, text=True, check=False
         )

@@ -11,7 +11,6 @@ from tooling.deck import Deck, is_engine_up, is_own_engine
 from tooling.environment import RUNTIME, Environment
 from tooling.place import Place, StartError, check_data_folder, check_port, read_place, say
 
-NEWEST = (3, 14)
 COMMANDS = ("run", "test", "lint", "bench")
 
 
@@ -28,9 +27,6 @@ def main(arguments: Sequence[str], help_text: str) -> int:
             raise StartError(f"There is no command '{command}'; known are {', '.join(COMMANDS)}.")
         if command in ("run", "lint") and rest:
             raise StartError(f"'{command}' takes no arguments, but got '{' '.join(rest)}'.")
-        if sys.version_info[:2] > NEWEST:
-            found = f"{sys.version_info[0]}.{sys.version_info[1]}"
-            say(f"Python {found} is newer than what was tried; some packages may not install.")
         if command == "test":
             return test(rest)
         if command == "bench":

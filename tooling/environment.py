@@ -11,6 +11,7 @@ from pathlib import Path
 from tooling.place import ROOT, StartError, say
 
 OLDEST = (3, 11)
+NEWEST = (3, 13)  # not every package has a release for a newer one
 RUNTIME = ("requirements.txt",)
 DEVELOPMENT = ("requirements.txt", "requirements-dev.txt")
 PROGRESS = re.compile(r"Downloading \S+\.(whl|tar\.gz)|Building wheel|Installing collected")
@@ -32,13 +33,19 @@ class Environment:
         """
         if self.is_stamped(names):
             return
-        if not self.has_pip():
+        if self.version() > NEWEST or not self.has_pip():
             self.make()
         say(f"Installing the packages of {names[-1]} (a few minutes the first time) ...")
-        for name in names:
-            self._stamp_file(name).unlink(missing_ok=True)
-        self._run_pip("install", "-r", str(self.root / names[-1]))
-        self.stamp(names)
+        try:
+            for name in names:
+                self._stamp_file(name).unlink(missing_ok=True)
+            self._run_pip("install", "-r", str(self.root / names[-1]))
+            self.stamp(names)
+        except OSError as error:
+            raise StartError(
+                f"The environment {self.folder} cannot be written to ({error.strerror}); make "
+                "the project's folder writable and run again."
+            ) from error
         say("The packages are installed.")
 
     def is_stamped(self, names: Sequence[str]) -> bool:
@@ -127,8 +134,12 @@ class Environment:
                 process.kill()  # nobody waits for it any more
                 raise
         if process.returncode:
+            hint = "check the internet connection and run again"
+            if self.version() > NEWEST:
+                hint = "use Python {}.{}, some have no release for {}.{} yet".format(
+                    *NEWEST, *self.version()
+                )
             raise StartError(
-                "The packages could not be installed; check the internet connection and run "
-                f"again, pip's own words are in {log} "
+                f"The packages could not be installed; {hint}, pip's own words are in {log} "
                 f"({last_error or f'exit code {process.returncode}'})."
             )

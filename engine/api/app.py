@@ -1,11 +1,14 @@
 """The FastAPI application over the engine's services."""
 
+from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from engine import __version__
 from engine.api import errors, routes_books, routes_bots, routes_engine, routes_reference
 from engine.api.auth import Gate
 from engine.api.services import EngineServices
+
+URGENT_THREADS = 4
 
 
 def create_app(services: EngineServices, token: str) -> FastAPI:
@@ -22,6 +25,7 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
         redirect_slashes=False,
     )
     app.state.services = services
+    app.state.urgent = CapacityLimiter(URGENT_THREADS)
     app.add_middleware(Gate, token=token)
     errors.install(app)
     for routes in (routes_engine, routes_bots, routes_books, routes_reference):

@@ -4,6 +4,7 @@ import logging
 import re
 import secrets
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
@@ -12,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from engine.api.wire import answer
 from engine.contracts import ErrorBody, ErrorDetail
+from engine.domain.money import text
 from engine.errors import (
     BrokerError,
     ConfigError,
@@ -79,6 +81,11 @@ SENTENCES = {
     "too_long": "must have at most {max_length} items",
     "string_pattern_mismatch": "has characters that are not allowed here",
     "enum": "must be one of {expected}",
+    "datetime_parsing": "must be a time such as 2026-01-31T08:00:00Z",
+    "datetime_from_date_parsing": "must be a time such as 2026-01-31T08:00:00Z",
+    "datetime_type": "must be a time such as 2026-01-31T08:00:00Z",
+    "time_parsing": "must be a time of the day such as 08:00",
+    "time_type": "must be a time of the day such as 08:00",
     "dict_type": "must be an object",
     "model_type": "must be an object",
     "model_attributes_type": "must be an object",
@@ -137,7 +144,10 @@ def _sentence(error: Mapping[str, Any]) -> str:
     if template is None:
         # Pydantic repeats parts of what was sent in few messages, and always within quotes.
         return re.sub(r"'[^']*'|\"[^\"]*\"", "...", str(error["msg"])).rstrip(".")
-    return template.format_map({**error.get("ctx", {})})
+    limits = error.get("ctx", {}).items()
+    return template.format_map(
+        {name: text(limit) if isinstance(limit, Decimal) else limit for name, limit in limits}
+    )
 
 
 def _on_quarterdeck_error(request: Request, error: Exception) -> Response:

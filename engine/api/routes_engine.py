@@ -1,8 +1,9 @@
 """The engine itself: its health, kill switch, settings and stop."""
 
+from anyio.to_thread import run_sync
 from fastapi import Response
 
-from engine.api.routing import API, Actor, Services, new_router
+from engine.api.routing import API, Actor, Services, Urgent, new_router
 from engine.api.wire import answer
 from engine.contracts import Health, KillRequest, KillSwitch, SettingsUpdate, SettingView
 
@@ -10,21 +11,23 @@ router = new_router("engine", prefix="")
 
 
 @router.get("/health", response_model=Health, summary="Is the engine alive?")
-def health(services: Services) -> Response:
-    """The only call without a token."""
+async def health(services: Services) -> Response:
+    """The only call without a token; answered from memory."""
     return answer(services.health())
 
 
 @router.get(f"{API}/kill", response_model=KillSwitch, summary="The kill switch")
-def kill_switch(services: Services) -> Response:
+async def kill_switch(services: Services, urgent: Urgent) -> Response:
     """The level in force, who set it and when."""
-    return answer(services.kill_switch())
+    return answer(await run_sync(services.kill_switch, limiter=urgent))
 
 
 @router.post(f"{API}/kill", response_model=KillSwitch, summary="Set the kill switch")
-def set_kill_switch(request: KillRequest, services: Services, actor: Actor) -> Response:
+async def set_kill_switch(
+    request: KillRequest, services: Services, actor: Actor, urgent: Urgent
+) -> Response:
     """Latches until it is released with ``none``."""
-    return answer(services.set_kill_switch(request.level, actor))
+    return answer(await run_sync(services.set_kill_switch, request.level, actor, limiter=urgent))
 
 
 @router.get(f"{API}/settings", response_model=list[SettingView], summary="Settings in force")
@@ -40,7 +43,7 @@ def update_settings(request: SettingsUpdate, services: Services, actor: Actor) -
 
 
 @router.post(f"{API}/shutdown", status_code=202, summary="Stop the engine")
-def shutdown(services: Services, actor: Actor) -> Response:
+async def shutdown(services: Services, actor: Actor, urgent: Urgent) -> Response:
     """A graceful stop; bots and positions are taken up again at the next start."""
-    services.request_shutdown(actor)
+    await run_sync(services.request_shutdown, actor, limiter=urgent)
     return answer({"status": "stopping"}, 202)

@@ -4,8 +4,10 @@ import json
 from collections.abc import Callable, Coroutine
 from typing import Annotated, Any, cast
 
+from anyio import CapacityLimiter
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 
 from engine.api.auth import actor_of
 from engine.api.services import EngineServices
@@ -18,7 +20,19 @@ def _services(request: Request) -> EngineServices:
     return cast(EngineServices, request.app.state.services)
 
 
+def _urgent(request: Request) -> CapacityLimiter:
+    return cast(CapacityLimiter, request.app.state.urgent)
+
+
+class ErrorAnswer(BaseModel):
+    """The body of every failed request."""
+
+    error: ErrorBody
+
+
 Services = Annotated[EngineServices, Depends(_services)]
+Urgent = Annotated[CapacityLimiter, Depends(_urgent)]
+"""Threads of their own, for what must be answered while all others wait for a slow venue."""
 Actor = Annotated[str, Depends(actor_of)]
 BotKey = Annotated[str, Path(max_length=64, description="a bot's id or name")]
 Limit = Annotated[int, Query(ge=1, le=5000)]
@@ -50,7 +64,7 @@ def new_router(tag: str, prefix: str = API) -> APIRouter:
         prefix=prefix,
         tags=[tag],
         route_class=_StrictRoute,
-        responses={"4XX": {"model": ErrorBody}, "5XX": {"model": ErrorBody}},
+        responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},
     )
 
 

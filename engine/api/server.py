@@ -17,7 +17,9 @@ LOOPBACK = "127.0.0.1"
 
 def bind_loopback(port: int) -> socket.socket:
     """A listening socket on 127.0.0.1; port 0 picks a free one. Raises ConfigError if taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it an answer of
+    # two packets waits 40 ms for a delayed ACK
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
             # There, SO_REUSEADDR would let two programs listen on one port.

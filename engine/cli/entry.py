@@ -65,5 +65,5 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _sentence(error: typer.TyperException) -> str:
-    words = one_line(error.format_message()).strip()
-    return f"{words.rstrip('.')}; see 'python -m engine --help'."
+    words = one_line(error.format_message()).strip().replace("Value error, ", "")
+    return f"{words.rstrip('.')} (see 'python -m engine --help')."

@@ -31,9 +31,7 @@ FILLED_SHARE: dict[Fault | None, Decimal] = {Fault.RESTS: ZERO, Fault.HALF: Deci
 class ScriptedBroker:
     """Fills at ``price`` at once unless ``faults`` says otherwise; ``sent`` lists every send."""
 
-    def __init__(
-        self, account_id: str = "paper:simulated", *, is_idempotent: bool = False
-    ) -> None:
+    def __init__(self, account_id: str = "paper:simulated", *, is_idempotent: bool = False) -> None:
         self.account_id = account_id
         self.capabilities = BrokerCapabilities(
             is_idempotent=is_idempotent, has_quote_amount=True, has_shorting=True, quiet_period_s=30

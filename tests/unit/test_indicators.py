@@ -124,7 +124,7 @@ def candles_of(close: FloatArray) -> Candles:
     return Candles("1m", time, close, close + 0.5, close - 0.5, close, np.ones(len(close)))
 
 
-SINGLE = {
+SINGLE: dict[str, Callable[[FloatArray], FloatArray]] = {
     "sma": lambda values: indicators.sma(values, 5),
     "ema": lambda values: indicators.ema(values, 5),
     "rsi": lambda values: indicators.rsi(values, 5),

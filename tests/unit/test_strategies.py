@@ -9,7 +9,7 @@ import pytest
 
 from engine.adapters.strategies.loader import build, describe, load
 from engine.domain import indicators
-from engine.domain.candles import BoolArray, Candles
+from engine.domain.candles import BoolArray, Candles, FloatArray
 from engine.domain.decisions import Intent
 from engine.domain.strategy import Signals, Strategy
 from engine.errors import ConfigError
@@ -47,6 +47,7 @@ def at_bounds(name: str) -> list[Strategy]:
 
 def told(signals: Signals, until: int) -> list[Any]:
     """Everything that signals say about the candles before ``until``."""
+    arrays: list[BoolArray | FloatArray]
     arrays = [signals.enter_long, signals.exit_long, signals.enter_short, signals.exit_short]
     arrays += [array for array in (signals.confidence, signals.size) if array is not None]
     arrays += [plot.values for plot in signals.plots.values()]
@@ -183,6 +184,7 @@ def test_parameters_at_their_bounds_work(name: str) -> None:
         signals = strategy.signals(candles)
         signals.check(len(candles))
         assert not (signals.enter_long & signals.exit_long).any()
+        assert not as_table(signals)[:, : strategy.warmup - 1].any()
         assert isinstance(strategy.decide(candles), Intent)
         assert strategy.warmup <= strategy.history
 
@@ -304,4 +306,4 @@ def test_signals_of_the_wrong_shape_or_type_are_refused() -> None:
     with pytest.raises(ValueError, match=r"exit_long has the shape \(4,\), expected \(5,\)"):
         Signals(yes, yes[:4], yes, yes).check(5)
     with pytest.raises(ValueError, match="size must be a numpy array of float64"):
-        Signals(yes, yes, yes, yes, size=np.ones(5, dtype=np.float32)).check(5)  # type: ignore[arg-type]
+        Signals(yes, yes, yes, yes, size=np.ones(5, dtype=np.float32)).check(5)

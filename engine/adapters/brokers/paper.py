@@ -12,13 +12,10 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from threading import RLock
 
+from engine.adapters.brokers.paper_fills import PaperTerms, ended
 from engine.domain.exits import price_bar
 from engine.domain.instruments import Instrument, Quote
-from engine.domain.matching import (
-    objection,
-    quoted_price,
-    touched_price,
-)
+from engine.domain.matching import objection, quoted_price, touched_price
 from engine.domain.money import ZERO, exact, floor_to, from_epoch_ms, text
 from engine.domain.orders import (
     TERMINAL,
@@ -144,13 +141,11 @@ class PaperBroker:
         if rows is None:
             purse = Purse()
             self._credit_unknown(purse, sorted(self._quote_assets()))
-            self._commit(purse)
-        else:
-            purse = Purse(rows.values())
-            for order in self._book.open_orders(self.account_id):
-                self._open[order.request.client_id] = order
-        self._purse = purse
-        return purse
+            return self._commit(purse)
+        for order in self._book.open_orders(self.account_id):
+            self._open[order.request.client_id] = order
+        self._purse = Purse(rows.values())
+        return self._purse
 
     def _quote_assets(self) -> set[str]:
         try:
@@ -168,12 +163,13 @@ class PaperBroker:
         for asset in unknown:
             purse.add(asset, free=self._opening_balance if asset in quotes else ZERO)
 
-    def _commit(self, purse: Purse, *orders: PaperOrder) -> None:
-        """Write to the book first, then remember."""
+    def _commit(self, purse: Purse, *orders: PaperOrder) -> Purse:
+        """Write to the book first, then remember; the purse as written."""
         self._book.commit(self.account_id, purse.changes(), *orders)
         self._purse = purse.copy()
         for order in orders:
             self._remember(order)
+        return self._purse
 
     def _remember(self, order: PaperOrder) -> None:
         if order.report.state in TERMINAL:

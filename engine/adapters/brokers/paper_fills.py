@@ -23,17 +23,22 @@ class PaperTerms:
     def worst_price(
         self, request: OrderRequest, instrument: Instrument, price: Decimal | None
     ) -> Decimal:
-        """What a unit may cost at the most (a gap aside): the price funds are locked at."""
-        if request.price is None or (price is not None and request.type is not OrderType.LIMIT):
-            if price is None:
-                raise DataError(f"{request.symbol} has no price now.")
-            return price
-        if request.type is OrderType.LIMIT:
+        """What a unit may cost at the most (a gap aside): the price funds are locked at.
+
+        ``price`` is the one it trades at now, or None while it rests. Raises DataError for a
+        market order without one.
+        """
+        if request.type is OrderType.LIMIT and request.price is not None:
             return request.price
+        if price is not None:
+            return price
+        if request.price is None:
+            raise DataError(f"{request.symbol} has no price now.")
         tick = instrument.price_tick
         return with_slippage(request.side, request.price, self.slippage_bps, tick)
 
     def sized(self, request: OrderRequest, instrument: Instrument, price: Decimal) -> Decimal:
+        """The base quantity that is asked for, at ``price``."""
         if request.quantity is not None:
             return request.quantity
         amount, step = request.quote_amount or ZERO, instrument.quantity_step
@@ -55,7 +60,7 @@ class PaperTerms:
         quote: Quote,
     ) -> PaperOrder:
         """The order after as much of it as the volume and the funds allow was traded."""
-        request, report, step = order.request, order.report, instrument.quantity_step
+        report, step = order.report, instrument.quantity_step
         order = order.model_copy(update={"matched_until": quote.time})
         left = report.quantity - report.filled
         quantity = capped(left, quote.volume, self.volume_cap, step)
@@ -66,7 +71,7 @@ class PaperTerms:
         if quantity:
             order = self._traded(purse, order, instrument, price, quantity, quote)
         if possible < left and quantity == possible:
-            return ended(purse, order, OrderState.CANCELLED, "the funds do not cover the rest")
+            return _exhausted(purse, order)
         return order
 
     def _possible(
@@ -128,6 +133,16 @@ class PaperTerms:
             update={"state": state, "filled": filled, "fills": (*report.fills, fill)}
         )
         return order.model_copy(update={"report": report, "locked_amount": locked})
+
+
+def _exhausted(purse: Purse, order: PaperOrder) -> PaperOrder:
+    """The end of an order whose rest cannot be paid: an amount of quote is then spent."""
+    report = order.report
+    if order.request.quote_amount is None or not report.fills:
+        return ended(purse, order, OrderState.CANCELLED, "the funds do not cover the rest")
+    spent = report.model_copy(update={"quantity": report.filled})
+    order = order.model_copy(update={"report": spent})
+    return ended(purse, order, OrderState.FILLED, "")
 
 
 def ended(purse: Purse, order: PaperOrder, state: OrderState, reason: str) -> PaperOrder:

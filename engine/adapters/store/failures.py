@@ -39,12 +39,14 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("XX001", DAMAGED),
 )
 
-# Unique constraints, by the column that stands out in their name.
+SENT = "An order of this client id is in the books already."
+# Unique constraints, by what stands out in their name.
 TAKEN: tuple[tuple[str, str, str | None], ...] = (
     ("name_key", "There is already a bot of this name.", "name"),
     ("candle_time", "This candle was decided before.", None),
     ("trade_id", "This fill is in the books already.", None),
-    ("client_id", "An order of this client id is in the books already.", None),
+    ("client_id", SENT, None),
+    ("pk_orders", SENT, None),
     ("version", "This version of the settings exists already.", None),
 )
 

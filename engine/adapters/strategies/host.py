@@ -106,6 +106,10 @@ class StrategyHost:
         except (TypeError, ValidationError) as error:
             _raise_nonsense(strategy_id, error)
 
+    def worker_pids(self) -> set[int]:
+        """Process ids of the workers that are up, for diagnostics."""
+        return self._pool.pids()
+
     def close(self) -> None:
         """Stop every worker; calls under way fail."""
         self._describers.shutdown(wait=False, cancel_futures=True)

@@ -78,12 +78,13 @@ class WorkerProcess:
         except TimeoutError as error:
             raise self._too_late() from error
         try:
-            answer = json.loads(receive(self._channel, deadline, ANSWER_LIMIT))
+            received = receive(self._channel, deadline, ANSWER_LIMIT)
         except TimeoutError as error:
             raise self._too_late() from error
-        except (Closed, ValueError) as error:
+        except Closed as error:
             raise Died(self._last_words()) from error
-        if not isinstance(answer, dict):
+        answer = _decode(received)
+        if answer is None:
             self.kill()
             raise Died("it wrote nonsense into the engine's channel")
         self.is_usable = not answer.get("is_spent")
@@ -150,6 +151,15 @@ class WorkerProcess:
         if code < 0:
             return f"its process was ended by {signal.Signals(-code).name}"
         return f"its process ended with exit code {code}"
+
+
+def _decode(received: bytes) -> dict[str, Any] | None:
+    """The answer, or None when this is none."""
+    try:
+        answer = json.loads(received)
+    except (ValueError, RecursionError):
+        return None
+    return answer if isinstance(answer, dict) else None
 
 
 def _environment() -> dict[str, str]:

@@ -1,0 +1,206 @@
+"""Every route of the API over HTTP, on the fake services."""
+
+import csv
+import io
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import TypeAdapter
+
+from engine.contracts import (
+    AccountView,
+    AuditEntry,
+    BotPreview,
+    BotView,
+    Chart,
+    Decision,
+    EquityPoint,
+    Event,
+    Fill,
+    Health,
+    KillSwitch,
+    MarketView,
+    Order,
+    Overview,
+    PositionView,
+    SettingView,
+    StrategyView,
+    SymbolView,
+    TradePage,
+)
+from tests.fakes.services import FakeServices
+from tests.support.client import RSI_DEMO
+from tests.support.fake_api import API, api_over, error_of
+
+READS: list[tuple[str, Any]] = [
+    ("/health", Health),
+    (f"{API}/overview", Overview),
+    (f"{API}/bots", list[BotView]),
+    (f"{API}/bots/b0001", BotView),
+    (f"{API}/bots/btc-rsi/chart?limit=50", Chart),
+    (f"{API}/bots/btc-rsi/decisions?limit=30&action=hold", list[Decision]),
+    (f"{API}/bots/btc-rsi/orders", list[Order]),
+    (f"{API}/bots/btc-rsi/fills", list[Fill]),
+    (f"{API}/bots/btc-rsi/equity", list[EquityPoint]),
+    (f"{API}/positions", list[PositionView]),
+    (f"{API}/trades?side=long&limit=5", TradePage),
+    (f"{API}/events?level=warning&kind=market&search=late", list[Event]),
+    (f"{API}/audit", list[AuditEntry]),
+    (f"{API}/strategies", list[StrategyView]),
+    (f"{API}/markets", list[MarketView]),
+    (f"{API}/symbols?market=simulated&search=usdt", list[SymbolView]),
+    (f"{API}/accounts", list[AccountView]),
+    (f"{API}/kill", KillSwitch),
+    (f"{API}/settings", list[SettingView]),
+]
+
+
+@pytest.fixture
+def services() -> FakeServices:
+    return FakeServices()
+
+
+@pytest.fixture
+def api(services: FakeServices) -> Iterator[httpx.Client]:
+    with api_over(services) as client:
+        yield client
+
+
+def test_reads_answer_with_the_types_of_the_contracts(
+    api: httpx.Client, services: FakeServices
+) -> None:
+    services.start_bot("eth-cross", "test")  # for the audit to have an entry
+    for path, kind in READS:
+        response = api.get(path)
+        assert response.status_code == 200, f"{path}: {response.text}"
+        assert response.headers["content-type"] == "application/json"
+        assert response.headers["cache-control"] == "no-store"
+        assert TypeAdapter(kind).validate_json(response.content), path
+
+
+def test_what_is_read_is_what_the_services_have(api: httpx.Client, services: FakeServices) -> None:
+    held = services.positions_held["b0001"]
+    view = api.get(f"{API}/bots/btc-rsi").json()
+    assert Decimal(view["position"]["quantity"]) == held.quantity
+    assert view["position"]["opened_at"].endswith("Z")
+    newest = max(services.trades_made, key=lambda trade: trade.exit_time)
+    page = TradePage.model_validate_json(api.get(f"{API}/trades?limit=1").content)
+    assert page.items == (newest,)
+    assert page.count == len(services.trades_made)
+
+
+def test_a_bot_is_created_edited_started_stopped_and_deleted(
+    api: httpx.Client, services: FakeServices
+) -> None:
+    created = api.post(f"{API}/bots", json=RSI_DEMO)
+    assert created.status_code == 201
+    bot = BotView.model_validate_json(created.content)
+    assert (bot.state, bot.config.amount) == ("stopped", Decimal(100))
+    assert bot.config.params == {"period": 14, "oversold": 30.0, "overbought": 70.0}
+
+    edited = api.put(f"{API}/bots/demo", json=RSI_DEMO | {"amount": "250.5"})
+    assert edited.json()["config"]["amount"] == "250.5"
+    assert api.post(f"{API}/bots/{bot.id}/start").json()["state"] == "running"
+    assert api.post(f"{API}/bots/demo/pause").json()["state"] == "paused"
+    assert error_of(api.delete(f"{API}/bots/demo"))["code"] == "conflict"
+    assert api.post(f"{API}/bots/demo/stop").json()["state"] == "stopped"
+
+    clone = api.post(f"{API}/bots/demo/clone", json={"name": "demo two"})
+    assert clone.status_code == 201
+    assert clone.json()["config"]["amount"] == "250.5"
+    deleted = api.delete(f"{API}/bots/demo two")
+    assert (deleted.status_code, deleted.content) == (204, b"")
+    assert [one.config.name for one in services.bots.values()].count("demo two") == 0
+    assert error_of(api.get(f"{API}/bots/demo two"))["code"] == "not_found"
+
+
+def test_stop_closes_the_position_only_when_told(api: httpx.Client, services: FakeServices) -> None:
+    trades = len(services.trades_made)
+    kept = api.post(f"{API}/bots/btc-rsi/stop", json={"close_position": False}).json()
+    assert kept["position"] is not None
+    assert len(services.trades_made) == trades
+    closed = api.post(f"{API}/bots/btc-rsi/stop", json={"close_position": True}).json()
+    assert closed["position"] is None
+    assert len(services.trades_made) == trades + 1
+
+
+def test_preview_saves_nothing(api: httpx.Client, services: FakeServices) -> None:
+    count = len(services.bots)
+    preview = BotPreview.model_validate_json(api.post(f"{API}/bots/preview", json=RSI_DEMO).content)
+    assert preview.stop_price is not None and preview.stop_price < preview.last_price
+    assert len(services.bots) == count
+    taken = RSI_DEMO | {"name": "btc-rsi"}
+    assert error_of(api.post(f"{API}/bots/preview", json=taken))["code"] == "conflict"
+    own = api.post(f"{API}/bots/preview?bot_id=b0001", json=taken)
+    assert own.status_code == 200
+
+
+def test_filters_narrow_trades_and_their_totals(api: httpx.Client, services: FakeServices) -> None:
+    of_bot = [one for one in services.trades_made if one.bot_name == "eur-short"]
+    middle = sorted(one.exit_time for one in of_bot)[6]
+    query = {"bot_id": "eur-short", "side": "short", "since": middle.isoformat(), "limit": "3"}
+    page = TradePage.model_validate_json(api.get(f"{API}/trades", params=query).content)
+    wanted = [one for one in of_bot if one.exit_time >= middle]
+    assert (page.count, len(page.items)) == (len(wanted), 3)
+    assert page.totals[0].pnl == sum(one.pnl for one in wanted)
+    assert api.get(f"{API}/trades", params=query | {"symbol": "X"}).json()["count"] == 0
+
+
+def test_csv_has_all_that_match_to_the_last_digit(
+    api: httpx.Client, services: FakeServices
+) -> None:
+    response = api.get(f"{API}/trades.csv", params={"bot_id": "btc-rsi", "limit": 1})
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    assert "attachment" in response.headers["content-disposition"]
+    rows = list(csv.DictReader(io.StringIO(response.text, newline="")))
+    wanted = {one.id: one for one in services.trades_made if one.bot_name == "btc-rsi"}
+    assert {row["id"] for row in rows} == set(wanted)
+    for row in rows:
+        assert Decimal(row["pnl"]) == wanted[row["id"]].pnl
+        assert Decimal(row["entry_value"]) == wanted[row["id"]].entry_value
+
+
+def test_csv_without_trades_is_its_header() -> None:
+    with api_over(FakeServices(0)) as api:
+        lines = api.get(f"{API}/trades.csv").text.splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("id,bot_id,")
+
+
+def test_the_kill_switch_latches_and_is_released(api: httpx.Client, services: FakeServices) -> None:
+    headers = {"X-Quarterdeck-Actor": "cli:ada"}
+    switch = api.post(f"{API}/kill", json={"level": "close_all"}, headers=headers).json()
+    assert (switch["level"], switch["actor"]) == ("close_all", "cli:ada")
+    assert services.switch.level == "close_all"
+    assert api.post(f"{API}/kill", json={"level": "none"}).json()["level"] == "none"
+    assert api.get(f"{API}/kill").json()["actor"] == "api"
+
+
+def test_an_actor_of_odd_characters_is_not_believed(
+    api: httpx.Client, services: FakeServices
+) -> None:
+    for name in ("<b>", "a" * 65, "a b", ""):
+        api.post(f"{API}/bots/btc-rsi/pause", headers={"X-Quarterdeck-Actor": name})
+    assert [entry.actor for entry in services.audit_log] == ["api"] * 4
+
+
+def test_settings_change_all_or_none(api: httpx.Client, services: FakeServices) -> None:
+    both = {"values": {"log_level": "DEBUG", "data": "/elsewhere"}}
+    assert error_of(api.put(f"{API}/settings", json=both))["details"][0]["field"] == "data"
+    assert services.values["log_level"] == "INFO"
+    answer = api.put(f"{API}/settings", json={"values": {"log_level": "DEBUG"}}).json()
+    assert {one["key"]: one["value"] for one in answer}["log_level"] == "DEBUG"
+
+
+def test_shutdown_is_asked_for(api: httpx.Client, services: FakeServices) -> None:
+    assert api.post(f"{API}/shutdown").status_code == 202
+    assert services.shutdown_requests == ["api"]
+
+
+def test_decimals_are_never_scientific(services: FakeServices, api: httpx.Client) -> None:
+    tiny = RSI_DEMO | {"amount": "1E+2", "stop_loss": "1E-8"}
+    config = api.post(f"{API}/bots", json=tiny).json()["config"]
+    assert (config["amount"], config["stop_loss"]) == ("100", "0.00000001")

@@ -1,0 +1,89 @@
+"""Pages run by Streamlit's own test runner against the real HTTP API over the fake services."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+
+from tests.fakes.serve import TEST_TOKEN, serving
+from tests.fakes.services import FakeServices
+
+APP = Path(__file__).resolve().parents[2] / "app.py"
+
+
+@dataclass
+class FakeEngine:
+    """A running API, and the state behind it."""
+
+    services: FakeServices
+    url: str
+    token: str
+
+
+EngineStarter = Callable[..., FakeEngine]
+
+
+@pytest.fixture
+def start_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[EngineStarter]:
+    """Starts engines over fake services, sized by the arguments of ``FakeServices``."""
+    (tmp_path / "api.token").write_text(TEST_TOKEN, "ascii")
+    monkeypatch.setenv("QUARTERDECK_DATA", str(tmp_path))
+    with ExitStack() as stack:
+
+        def start(**size: int) -> FakeEngine:
+            services = FakeServices(**size)
+            served = stack.enter_context(serving(services))
+            monkeypatch.setenv("QUARTERDECK_API_PORT", str(served.port))
+            return FakeEngine(services, served.url, served.token)
+
+        yield start
+    st.cache_data.clear()
+    st.cache_resource.clear()
+
+
+@pytest.fixture
+def fake_engine(start_engine: EngineStarter) -> FakeEngine:
+    """An engine with nine bots, one in each state."""
+    return start_engine()
+
+
+@pytest.fixture
+def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int) -> int:
+    """Nobody listens at the engine's port, which is returned."""
+    monkeypatch.setenv("QUARTERDECK_DATA", str(tmp_path))
+    monkeypatch.setenv("QUARTERDECK_API_PORT", str(free_port))
+    return free_port
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A port of this machine that nobody listens on."""
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def open_page(page: str, query: Mapping[str, Any] | None = None) -> AppTest:
+    """Run the whole app and go to ``pages/<page>.py``, as a browser would."""
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    for name, value in (query or {}).items():
+        app.query_params[name] = value
+    if page != "overview":
+        app.switch_page(f"pages/{page}.py")
+    return app.run()
+
+
+def words(app: AppTest) -> str:
+    """All text that a page shows."""
+    kinds = (
+        "header", "subheader", "markdown", "caption", "error", "warning", "info", "success", "html",
+    )  # fmt: skip
+    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))

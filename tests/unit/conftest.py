@@ -1,0 +1,109 @@
+"""A small engine room for tests of services: a real store, a scripted venue, a hand-turned clock."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.adapters.store.store import SqlStore
+from engine.domain.bots import Bot
+from engine.domain.orders import Order
+from engine.domain.positions import PositionSide, Trade
+from engine.domain.records import Event
+from engine.services.books import Books
+from engine.services.controls import Controls
+from engine.services.order_desk import OrderDesk
+from tests.fakes.broker import ScriptedBroker
+from tests.fakes.clock import FakeClock
+from tests.fakes.venues import FakeVenues
+from tests.unit.samples import bot as sample_bot
+
+
+@dataclass
+class Room:
+    """The order desk with everything it needs."""
+
+    clock: FakeClock
+    store: SqlStore
+    market: SimulatedMarket
+    broker: ScriptedBroker
+    venues: FakeVenues
+    folder: Path
+    books: Books
+    controls: Controls
+    desk: OrderDesk
+
+    @property
+    def bot(self) -> Bot:
+        """The one bot, as it stands."""
+        return next(iter(self.books.bots.values()))
+
+    def restart(self) -> None:
+        """What a crash and a start leave: everything in memory made anew from the store."""
+        self.books = Books(self.store, self.clock)
+        self.books.load()
+        self.controls = Controls(self.books, self.folder / "KILL")
+        self.controls.load()
+        self.desk = OrderDesk(self.books, self.venues, self.controls)
+
+    def add_bot(self, **changes: Any) -> Bot:
+        """Insert a running bot."""
+        bot = sample_bot(**changes)
+        with self.books.writing() as writing:
+            writing.add_bot(bot)
+            writing.tx.put_instrument(bot.config.market, self.market.instrument(bot.config.symbol))
+        return bot
+
+    def enter(self, side: PositionSide = PositionSide.LONG) -> None:
+        """Plan and send an entry of the one bot, decided now."""
+        now = self.clock.now()
+        with self.books.writing() as writing:
+            self.desk.plan_entry(writing, self.bot, side, size=1.0, candle_time=now, decided_at=now)
+        self.advance()
+
+    def advance(self, seconds: float = 0) -> None:
+        """Let time pass and take every order one step on."""
+        self.broker.now = self.clock.advance(seconds)
+        self.desk.advance(self.bot.id, self.market)
+
+    def close(self, reason: str = "stop_loss") -> None:
+        """Ask for the position to be closed."""
+        self.desk.close_position(self.bot.id, self.market, reason)
+
+    def orders(self) -> list[Order]:
+        """All orders, oldest first."""
+        with self.store.reading() as tx:
+            return list(tx.orders.select())
+
+    def trades(self) -> list[Trade]:
+        """All trades, oldest first."""
+        with self.store.reading() as tx:
+            return list(tx.trades.select())
+
+    def events(self) -> list[Event]:
+        """All events, oldest first."""
+        with self.store.reading() as tx:
+            return list(tx.events.select())
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    """A room with one running bot of 100 USDT, at a price of 100."""
+    clock = FakeClock()
+    store = SqlStore.open(f"sqlite:///{tmp_path / 'state.db'}", now=clock.now)
+    market = SimulatedMarket(7, clock)
+    broker = ScriptedBroker()
+    broker.now = clock.now()
+    broker.price = Decimal(100)
+    venues = FakeVenues(market, broker)
+    books = Books(store, clock)
+    controls = Controls(books, tmp_path / "KILL")
+    desk = OrderDesk(books, venues, controls)
+    room = Room(clock, store, market, broker, venues, tmp_path, books, controls, desk)
+    room.add_bot()
+    yield room
+    store.close()
