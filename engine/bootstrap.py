@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.clock.system import SystemClock
-from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.paper_book import SqlPaperBook
@@ -273,12 +272,17 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
             volume_cap=settings.paper_volume_cap,
         )
 
+    def ccxt(market_id: str) -> MarketData:
+        from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
+
+        return CcxtPublicMarket(market_id)
+
     kinds = {
         "simulated": MarketKind(simulated, lambda: ["simulated"]),
         "replay": MarketKind(
-            ReplayMarket, lambda: [f"replay:{path}" for path in find_replays(candles)],
+            ReplayMarket, lambda: find_replays(candles),
             is_stepped=True,
         ),
-        "ccxt": MarketKind(CcxtPublicMarket, lambda: list(OFFERED_EXCHANGES)),
+        "ccxt": MarketKind(ccxt, lambda: list(OFFERED_EXCHANGES)),
     }  # fmt: skip
     return VenueRegistry(kinds, paper)

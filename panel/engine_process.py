@@ -14,18 +14,22 @@ POLL_S = 0.2
 SAID_LINES = 4
 
 
-def start_engine(panel: ControlPanel, command: list[str] | None = None) -> str:
+def engine_command() -> list[str]:
+    """How the engine is started, in this project's environment."""
+    return [sys.executable, "-m", "engine", "run"]
+
+
+def start_engine(panel: ControlPanel) -> str:
     """Start the engine on its own and wait until it answers.
 
     Returns an empty text, or why it did not start in the engine's own words. The engine outlives
     the panel; its output goes to ``logs/engine.out`` in the data folder.
     """
-    command = command or [sys.executable, "-m", "engine", "run"]
     try:
         output = _output_file()
         with output.open("wb") as sink:
             process = subprocess.Popen(
-                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
+                engine_command(), cwd=ROOT, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink,
                 start_new_session=True, creationflags=_detached(),
             )  # fmt: skip
     except OSError as error:

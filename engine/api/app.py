@@ -7,16 +7,20 @@ from engine import __version__
 from engine.api import errors, routes_books, routes_bots, routes_engine, routes_reference
 from engine.api.auth import Gate
 from engine.api.services import EngineServices
+from engine.errors import ConfigError
 
 URGENT_THREADS = 4
 
 
 def create_app(services: EngineServices, token: str) -> FastAPI:
     """The API of docs/api.md. Everything but ``/health`` demands ``token``.
+    Raises ConfigError without one.
 
     The pages of FastAPI that draw the documentation load scripts from the internet, so only the
     OpenAPI document itself is served, behind the token like the rest.
     """
+    if not token:
+        raise ConfigError("The API needs a token.")
     app = FastAPI(
         title="Quarterdeck engine",
         version=__version__,

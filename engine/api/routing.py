@@ -16,11 +16,14 @@ from engine.contracts import ErrorBody
 API = "/api/v1"
 
 
-def _services(request: Request) -> EngineServices:
+# Dependencies are coroutines: a plain function would wait for a free thread.
+
+
+async def _services(request: Request) -> EngineServices:
     return cast(EngineServices, request.app.state.services)
 
 
-def _urgent(request: Request) -> CapacityLimiter:
+async def _urgent(request: Request) -> CapacityLimiter:
     return cast(CapacityLimiter, request.app.state.urgent)
 
 

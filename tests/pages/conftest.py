@@ -1,5 +1,6 @@
 """Pages run by Streamlit's own test runner against the real HTTP API over the fake services."""
 
+import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -63,8 +64,6 @@ def no_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, free_port: int) -
 @pytest.fixture
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
-    import socket
-
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

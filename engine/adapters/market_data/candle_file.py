@@ -22,7 +22,9 @@ MOST_DIGITS = 10
 FIRST_MS, LAST_MS = 0, 4_102_444_800_000  # 1970 to 2100
 FIAT = frozenset({"USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD"})
 MIN_NOTIONAL = {"BTC": Decimal("0.0001"), "ETH": Decimal("0.001")}
-FILE_NAME = re.compile(r"^(?P<symbol>[A-Za-z0-9.^]+(-[A-Za-z0-9]+)?)(\.(?P<timeframe>\d+[smhd]))?$")
+FILE_NAME = re.compile(
+    r"^(?P<symbol>[A-Za-z0-9.^]+?(-[A-Za-z0-9]+)?)(\.(?P<timeframe>\d+[smhd]))?$"
+)
 
 
 @dataclass(frozen=True, slots=True)

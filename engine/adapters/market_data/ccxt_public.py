@@ -1,0 +1,256 @@
+"""Live public prices of any exchange that ccxt knows; no account and no key."""
+
+import logging
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+from threading import RLock
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from engine.domain.candles import Candles, empty_candles
+from engine.domain.instruments import Instrument, Quote
+from engine.domain.money import ZERO, exact, from_epoch_ms, plain, to_epoch_ms
+from engine.domain.timeframes import SECONDS, timeframe_s
+from engine.errors import DataError, NotFound
+from engine.ports import Clock
+
+log = logging.getLogger("quarterdeck.ccxt")
+
+PREFIX = "ccxt:"
+TIMEOUT_MS = 10_000
+PAGE = 1000  # candles of one request, the most that Binance gives
+MOST_PAGES = 50
+LISTING_AGE = timedelta(hours=1)
+DEFAULT_TICK = Decimal("1e-8")
+MINUTES_A_DAY = 1440
+# ccxt's settings for Binance: spot only, and no call that needs a key.
+OPTIONS = {
+    "defaultType": "spot",
+    "fetchMarkets": {"types": ["spot"]},
+    "fetchCurrencies": False,
+    "fetchMargins": False,
+}
+# What ccxt raises by itself on an answer that is not what the exchange documents.
+JUNK = (AttributeError, IndexError, KeyError, TypeError, ValueError)
+T = TypeVar("T")
+
+
+class CcxtPublicMarket:
+    """Implements ``MarketData`` for ``ccxt:EXCHANGE``, as in ``ccxt:binance``.
+
+    ccxt is imported when the market is first made. One request at a time: its synchronous client
+    is not thread-safe. ``base_url`` replaces scheme and host of every address, for tests.
+    Raises NotFound for an exchange that ccxt does not know.
+    """
+
+    def __init__(
+        self,
+        market_id: str,
+        clock: Clock,
+        *,
+        base_url: str | None = None,
+        timeout_ms: int = TIMEOUT_MS,
+    ) -> None:
+        import ccxt
+
+        name = market_id.removeprefix(PREFIX)
+        if name not in ccxt.exchanges:
+            raise NotFound(f"ccxt knows no exchange '{name}'.", field="market")
+        self.market_id = market_id
+        self._name = name
+        self._ccxt = ccxt
+        self._clock = clock
+        self._lock = RLock()
+        self._exchange: Any = getattr(ccxt, name)(
+            {"enableRateLimit": True, "timeout": timeout_ms, "options": dict(OPTIONS)}
+        )
+        if base_url is not None:
+            self._exchange.urls["api"] = _redirected(self._exchange.urls["api"], base_url)
+        self._instruments: dict[str, Instrument] = {}
+        self._listed_at: datetime | None = None
+        self._lead = timedelta(0)  # of the exchange's clock over ours
+
+    def now(self) -> datetime:
+        """The exchange's time, as far as it is known."""
+        return self._clock.now() + self._lead
+
+    def instruments(self) -> Sequence[Instrument]:
+        """Active spot symbols; asked for once an hour. Raises DataError."""
+        with self._lock:
+            age = self._clock.now() - self._listed_at if self._listed_at else LISTING_AGE
+            if age >= LISTING_AGE:
+                self._list()
+            return list(self._instruments.values())
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Raises NotFound, DataError."""
+        with self._lock:
+            self.instruments()
+            try:
+                return self._instruments[symbol]
+            except KeyError:
+                raise NotFound(f"{self._name} has no symbol '{symbol}'.", field="symbol") from None
+
+    def timeframes(self) -> Sequence[str]:
+        """What both the exchange and Quarterdeck know, shortest first."""
+        offered = self._exchange.timeframes or {}
+        return [name for name in SECONDS if name in offered]
+
+    def candles(
+        self, symbol: str, timeframe: str, *, limit: int, before: datetime | None = None
+    ) -> Candles:
+        """The newest closed candles without a gap: the unbroken run that ends with the newest.
+
+        Raises NotFound, DataError.
+        """
+        self.instrument(symbol)
+        length_ms = timeframe_s(timeframe) * 1000
+        end_ms = to_epoch_ms(before or self.now()) // length_ms * length_ms
+        found = self._fetch(symbol, timeframe, end_ms - max(limit, 0) * length_ms, end_ms)
+        gaps = np.flatnonzero(np.diff(found.time) != length_ms)
+        return found[int(gaps[-1]) + 1 :] if len(gaps) else found
+
+    def quote(self, symbol: str, *, seen_price: Decimal | None = None) -> Quote:
+        """The exchange's ticker; ``seen_price`` is ignored.
+
+        ``volume`` is the day's mean for a minute, since tickers do not tell that of the last one.
+        Raises NotFound, DataError.
+        """
+        self.instrument(symbol)
+        ticker = self._call(self._exchange.fetch_ticker, symbol)
+        last = _positive(ticker.get("last")) or _positive(ticker.get("close"))
+        if last is None:
+            raise DataError(f"{self._name} gave no price of {symbol}.")
+        day_volume = _positive(ticker.get("baseVolume")) or ZERO
+        told_ms = ticker.get("timestamp")
+        return Quote(
+            symbol=symbol,
+            bid=_positive(ticker.get("bid")) or last,
+            ask=_positive(ticker.get("ask")) or last,
+            last=last,
+            time=from_epoch_ms(int(told_ms)) if told_ms else self.now(),
+            volume=plain(round(day_volume / MINUTES_A_DAY, 8)),
+        )
+
+    def bars_since(self, symbol: str, after: datetime) -> Candles:
+        """The finest closed candles of which one request holds all. Raises NotFound, DataError."""
+        self.instrument(symbol)
+        after_ms, now_ms = to_epoch_ms(after), to_epoch_ms(self.now())
+        timeframes = self.timeframes()
+        for timeframe in timeframes:
+            length_ms = timeframe_s(timeframe) * 1000
+            if now_ms - after_ms <= PAGE * length_ms or timeframe == timeframes[-1]:
+                start_ms = -(-after_ms // length_ms) * length_ms
+                return self._fetch(symbol, timeframe, start_ms, now_ms // length_ms * length_ms)
+        raise DataError(f"{self._name} gives no candles.")
+
+    # --- requests ------------------------------------------------------------------------------
+
+    def _list(self) -> None:
+        """Read the exchange's clock and symbols; a listing known before is kept on failure."""
+        try:
+            if self._exchange.has.get("fetchTime"):
+                told = self._call(self._exchange.fetch_time)
+                self._lead = from_epoch_ms(int(told)) - self._clock.now()
+            markets = self._call(self._exchange.load_markets, True)
+        except DataError as error:
+            if not self._instruments:
+                raise
+            log.warning("kept the symbols known before: %s", error)
+        else:
+            mode = self._exchange.precisionMode
+            is_ticks = mode == self._ccxt.TICK_SIZE
+            self._instruments = {
+                market["symbol"]: _instrument(market, is_ticks=is_ticks)
+                for market in markets.values()
+                if market.get("spot") and market.get("active") is not False
+            }
+        self._listed_at = self._clock.now()
+
+    def _fetch(self, symbol: str, timeframe: str, start_ms: int, end_ms: int) -> Candles:
+        """Closed candles that open in [start, end), however many requests that takes."""
+        length_ms = timeframe_s(timeframe) * 1000
+        rows: list[list[Any]] = []
+        since = start_ms
+        for _ in range(MOST_PAGES):
+            wanted = min((end_ms - since) // length_ms, PAGE)
+            if wanted <= 0:
+                break
+            page = self._call(self._exchange.fetch_ohlcv, symbol, timeframe, since, wanted)
+            fresh = [row for row in page if since <= row[0] < end_ms]
+            if not fresh:
+                break
+            rows += fresh
+            since = int(fresh[-1][0]) + length_ms
+        return _candles(timeframe, rows)
+
+    def _call(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Ask the exchange. Raises NotFound, DataError in place of ccxt's own errors."""
+        try:
+            with self._lock:
+                return function(*arguments)
+        except self._ccxt.BadSymbol as error:
+            raise NotFound(f"{self._name} has no such symbol: {error}", field="symbol") from error
+        except self._ccxt.RateLimitExceeded as error:
+            raise DataError(f"{self._name} asks for fewer requests; it is tried again.") from error
+        except self._ccxt.NetworkError as error:
+            raise DataError(f"{self._name} does not answer ({type(error).__name__}).") from error
+        except self._ccxt.BaseError as error:
+            raise DataError(f"{self._name} refused: {error}") from error
+        except JUNK as error:
+            raise DataError(f"{self._name} gave an answer that cannot be read.") from error
+
+
+def _candles(timeframe: str, rows: list[list[Any]]) -> Candles:
+    if not rows:
+        return empty_candles(timeframe)
+    try:
+        table = np.array(rows, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise DataError("The exchange gave candles that cannot be read.") from error
+    if table.shape[1] != 6 or not np.isfinite(table).all() or (table[:, 1:5] <= 0).any():
+        raise DataError("The exchange gave candles without prices.")
+    time = table[:, 0].astype(np.int64)
+    if (np.diff(time) <= 0).any():
+        raise DataError("The exchange gave candles that are not in order.")
+    return Candles(timeframe, time, *np.ascontiguousarray(table[:, 1:].T))
+
+
+def _instrument(market: Any, *, is_ticks: bool) -> Instrument:
+    precision, limits = market.get("precision") or {}, market.get("limits") or {}
+    return Instrument(
+        symbol=market["symbol"],
+        name=f"{market['base']} in {market['quote']}",
+        base=market["base"],
+        quote=market["quote"],
+        price_tick=_step(precision.get("price"), is_ticks=is_ticks),
+        quantity_step=_step(precision.get("amount"), is_ticks=is_ticks),
+        min_quantity=_positive((limits.get("amount") or {}).get("min")) or ZERO,
+        min_notional=_positive((limits.get("cost") or {}).get("min")) or ZERO,
+        can_short=True,
+    )
+
+
+def _step(number: Any, *, is_ticks: bool) -> Decimal:
+    """A precision as ccxt tells it: a step, or (on old adapters) a count of decimals."""
+    if number is None:
+        return DEFAULT_TICK
+    if is_ticks:
+        return _positive(number) or DEFAULT_TICK
+    return Decimal(1).scaleb(-int(number))
+
+
+def _positive(number: Any) -> Decimal | None:
+    """An exact price or amount; None for what is missing or not above zero."""
+    value = exact(float(number)) if number is not None else ZERO
+    return plain(value) if value.is_finite() and value > 0 else None
+
+
+def _redirected(urls: Any, base_url: str) -> Any:
+    """The same addresses at another host."""
+    if isinstance(urls, dict):
+        return {name: _redirected(url, base_url) for name, url in urls.items()}
+    return base_url + urlsplit(urls).path if isinstance(urls, str) else urls
