@@ -83,6 +83,10 @@ class ControlPanel:
             base_url=url, trust_env=False, transport=transport
         )
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
     # --- the engine
     def health(self) -> Health:
         """The engine's heartbeat; the one call without a token, and the one that waits briefly."""

@@ -37,7 +37,7 @@ def choose_events(bots: Sequence[BotView]) -> EventFilter:
     ids = {bot.config.name: bot.id for bot in bots}
     level = st.selectbox(
         "Level", [level.value for level in Level], index=1, key="level", width=130,
-        format_func=level_words, bind="query-params",
+        help="This level and those above it", bind="query-params",
     )  # fmt: skip
     bot = st.selectbox(
         "Bot", sorted(ids), index=None, key="bot", placeholder="All", width=180,
@@ -50,11 +50,6 @@ def choose_events(bots: Sequence[BotView]) -> EventFilter:
     return EventFilter(
         level=Level(level), bot_id=ids[bot] if bot else None, search=search or "", limit=SHOWN
     )
-
-
-def level_words(level: str) -> str:
-    """``warning`` as ``Warning and up``."""
-    return {"debug": "All", "error": "Error"}.get(level, f"{level.capitalize()} and up")
 
 
 def draw_downloads(panel: ControlPanel, chosen: EventFilter, names: Names) -> None:

@@ -45,7 +45,7 @@ def is_engine_on(panel: ControlPanel) -> bool:
     return True
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner=False, on_release=ControlPanel.close)
 def _connection(url: str, data: str) -> ControlPanel:
     return ControlPanel(url, read_token)
 

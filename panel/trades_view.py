@@ -13,9 +13,12 @@ from panel.format import NONE, exit_words, money, percent
 from panel.markup import gain_html
 
 PAGE_SIZE = 100
-EXIT_REASONS = (
+EXIT_CODES = (
     "signal", "stop_loss", "take_profit", "trailing_stop", "time_limit", "roi", "stop", "kill",
 )  # fmt: skip
+EXIT_REASONS = {exit_words(code): code for code in EXIT_CODES}
+"""What the filter offers, by its words."""
+
 FILTER_KEYS = ("bot", "symbol", "strategy", "side", "exit", "from", "to")
 
 
@@ -31,7 +34,7 @@ def choose_trades(bots: Sequence[BotView]) -> TradeFilter | None:
         symbol = _pick("Symbol", "symbol", sorted({one.config.symbol for one in bots}))
         strategy = _pick("Strategy", "strategy", sorted({one.config.strategy for one in bots}))
         side = _pick("Side", "side", [side.value for side in PositionSide], is_open=False)
-        reason = _pick("Exit", "exit", EXIT_REASONS)
+        reason = _pick("Exit", "exit", list(EXIT_REASONS))
         first = _day("From (UTC)", "from")
         last = _day("To (UTC)", "to")
     if first and last and first > last:
@@ -42,7 +45,7 @@ def choose_trades(bots: Sequence[BotView]) -> TradeFilter | None:
         symbol=symbol,
         strategy=strategy,
         side=PositionSide(side) if side else None,
-        exit_reason=reason,
+        exit_reason=EXIT_REASONS.get(reason, reason) if reason else None,
         since=_midnight(first) if first else None,
         until=_midnight(last + timedelta(days=1)) if last else None,
     )
@@ -109,7 +112,6 @@ def _pick(label: str, key: str, options: Sequence[str], *, is_open: bool = True)
         key=key,
         placeholder="All",
         accept_new_options=is_open,
-        format_func=exit_words if key == "exit" else str,
         on_change=first_page,
         width=150,
         bind="query-params",

@@ -26,6 +26,11 @@ class EngineClient:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
+    def close(self) -> None:
+        """Close the connection, if there is one."""
+        if "_http" in self.__dict__:
+            self._http.close()
+
     def get(self, path: str, **query: Any) -> Any:
         """``GET``; a parameter that is None is left out."""
         return self._call("GET", path, query=query)

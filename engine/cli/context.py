@@ -31,6 +31,11 @@ class Desk:
         """The engine of the data folder in force."""
         return EngineClient(self.settings)
 
+    def close(self) -> None:
+        """Close what was opened."""
+        if "engine" in self.__dict__:
+            self.engine.close()
+
 
 def desk_of(ctx: typer.Context) -> Desk:
     """The desk of this run."""

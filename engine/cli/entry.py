@@ -1,5 +1,6 @@
 """``python -m engine``: reads the command line, runs one command, says how it ended."""
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
@@ -43,12 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     is_json = JSON_FLAG in words
     desk = Desk(is_json)
     try:
-        result = build()(
-            [word for word in words if word != JSON_FLAG],
-            prog_name="python -m engine",
-            standalone_mode=False,
-            obj=desk,
-        )
+        with contextlib.closing(desk):
+            result = build()(
+                [word for word in words if word != JSON_FLAG],
+                prog_name="python -m engine",
+                standalone_mode=False,
+                obj=desk,
+            )
     except Failure as failure:
         desk.printer.fail(failure)
         return failure.exit_code

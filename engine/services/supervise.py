@@ -164,8 +164,9 @@ class Supervisor:
         if is_waiting:
             return
         with self._books.writing() as writing:
-            kept = bot_id in self._books.positions
-            reason = "Its position is kept and no longer watched." if kept else bot.reason
+            reason = bot.reason
+            if bot_id in self._books.positions:
+                reason = f"{reason} Its position is kept and no longer watched.".strip()
             writing.save_bot(bot_id, state=BotState.STOPPED, reason=reason, close_on_stop=False)
             writing.event(Level.INFO, "bot.stopped", "The bot is stopped.", bot_id)
         self._forget(bot_id)

@@ -112,7 +112,10 @@ def test_a_unique_key_is_taken_once(
 
 
 def test_a_swallowed_error_cannot_be_committed(store: SqlStore) -> None:
-    with pytest.raises(StoreError, match="nothing was written"), store.transaction() as tx:
+    with (
+        pytest.raises(StoreError, match="had failed. Nothing was written"),
+        store.transaction() as tx,
+    ):
         tx.events.add(event(1))
         with pytest.raises(Conflict):
             tx.events.add(event(2), event(1))

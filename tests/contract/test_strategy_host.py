@@ -1,5 +1,6 @@
 """The strategy host: a contract for the real one and the fake, then what only processes can do."""
 
+import json
 import os
 import shutil
 import signal
@@ -307,11 +308,20 @@ def test_what_a_strategy_leaves_running_dies_with_its_worker(
         folder,
         "forks",
         f"import subprocess; p = subprocess.Popen(['sleep', '60']); "
-        f"open({str(noted)!r}, 'w').write(str(p.pid))",
+        f"pids = [p.pid] + [os.fork() or time.sleep(60) for _ in range(5)]; "
+        f"open({str(noted)!r}, 'w').write(str(pids))",
     )
     assert host.decide("forks", {}, CANDLES).reason == "calm"
-    child = int(noted.read_text())
-    assert until(lambda: not is_running(child), within_s=3)
+    children = json.loads(noted.read_text())
+    assert len(children) == 6
+    assert until(lambda: not any(is_running(child) for child in children), within_s=3)
+
+
+def test_a_copy_made_by_fork_answers_nothing(host: StrategyHost, folder: Path) -> None:
+    write_strategy(folder, "doubles", "os.fork()", reason="str(candles.close[-1])")
+    for price in (2.0, 3.0, 4.0):
+        assert host.decide("doubles", {}, flat_candles(20, price)).reason == str(price)
+        assert host.decide("rsi", {}, flat_candles(20, price)).values == {"RSI": 50.0}
 
 
 def is_running(pid: int) -> bool:
@@ -349,14 +359,13 @@ def test_hanging_strategies_do_not_delay_others(host: StrategyHost, folder: Path
     with ThreadPoolExecutor(10) as threads:
         hung = [threads.submit(hang, number) for number in range(10)]
         time.sleep(0.3)
-        longest = 0.0
+        answered = 0
         while not hung[0].done():
-            started = time.monotonic()
             host.decide("rsi", {}, CANDLES)
-            longest = max(longest, time.monotonic() - started)
-            time.sleep(0.02)
+            answered += 1
+            time.sleep(0.01)
         messages = [future.result() for future in hung]
-    assert longest < DEADLINE_S
+    assert answered > 5  # one, had it to wait for a hung call to end
     assert any("did not answer within 1 s" in message for message in messages)
     assert until(lambda: len(host.worker_pids()) >= 2, within_s=5)
 

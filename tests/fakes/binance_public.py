@@ -85,7 +85,7 @@ class BinancePublic:
         limit = min(int(query.get("limit", 500)), MOST_KLINES)
         start = -(-int(query.get("startTime", 0)) // length) * length
         end = min(int(query.get("endTime", self.now_ms())), self.now_ms())
-        rows = []
+        rows: list[list[Any]] = []
         while start <= end and len(rows) < limit:
             if start not in self.missing:
                 rows.append(kline(start, length))

@@ -76,7 +76,7 @@ BROKEN = {
         "from engine.domain.strategy import Strategy\n"
         "class A(Strategy):\n    def signals(self, candles): ...\n"
         "    @property\n    def warmup(self):\n        return 1 // 0\n",
-        "line 5: ZeroDivisionError: integer division or modulo by zero",
+        "line 6: ZeroDivisionError: integer division or modulo by zero",
     ),
     "exits": ("import sys\nsys.exit(3)\n", "line 2: SystemExit: 3"),
     "dies": ("import os\nos._exit(3)\n", "its process ended with exit code 3"),

@@ -265,10 +265,11 @@ def test_csv_that_breaks_half_way_is_not_taken_for_whole() -> None:
 
 
 def test_the_kill_switch_works_while_every_thread_waits() -> None:
-    gate = threading.Event()
+    gate, stuck = threading.Event(), threading.Semaphore(0)
 
     class Stuck(FakeServices):
         def list_bots(self) -> Sequence[BotView]:
+            stuck.release()
             gate.wait(20)
             return []
 
@@ -276,6 +277,7 @@ def test_the_kill_switch_works_while_every_thread_waits() -> None:
     with api_over(services) as api, ThreadPoolExecutor(60) as pool:
         waiting = [pool.submit(api.get, f"{API}/bots", timeout=30) for _ in range(60)]
         try:
+            assert all(stuck.acquire(timeout=10) for _ in range(40)), "the pool has 40 threads"
             answer = api.post(f"{API}/kill", json={"level": "close_all"}, timeout=5)
             assert answer.status_code == 200
             assert services.switch.level == "close_all"

@@ -107,7 +107,7 @@ def test_many_bots_are_a_table_and_cards_are_paged(start_engine: EngineStarter) 
     assert len(table) == 60
     assert set(table["Command"]) == {"Start", "Stop", ""}
     paged = open_page("overview", {"view": "Cards"})
-    cards = [html for html in paged.get("html") if "qd-figures" in str(html.proto.body)]
+    cards = [html for html in paged.get("html") if '<dl class="qd-figures">' in html.proto.body]
     assert len(cards) == 24
 
 

@@ -68,7 +68,8 @@ def _read(path: Path) -> "pd.DataFrame":
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        return pd.read_csv(path, skipinitialspace=True, float_precision="round_trip")
+        # As text: only Python's own float() is sure to keep every digit.
+        return pd.read_csv(path, skipinitialspace=True, dtype=str)
     except FileNotFoundError:
         raise _refused(path, "there is no such file") from None
     except (OSError, ValueError, UnicodeError) as error:
@@ -78,7 +79,7 @@ def _read(path: Path) -> "pd.DataFrame":
 def _times(path: Path, column: Any) -> IntArray:
     import pandas as pd
 
-    if pd.api.types.is_numeric_dtype(column):
+    if pd.api.types.is_numeric_dtype(column) or _is_number(column.iloc[0]):
         numbers = _numbers(path, "timestamp", column)
         is_seconds = float(np.abs(numbers).max()) < 1e11
         return np.rint(numbers * 1000 if is_seconds else numbers).astype(np.int64)
@@ -91,14 +92,25 @@ def _times(path: Path, column: Any) -> IntArray:
 
 
 def _numbers(path: Path, name: str, column: Any) -> FloatArray:
-    import pandas as pd
-
-    numbers = np.array(pd.to_numeric(column, errors="coerce"), dtype=np.float64)
+    values = column.to_list()
+    try:
+        numbers = np.array([float(value) for value in values], dtype=np.float64)
+    except (TypeError, ValueError):
+        row = next(row for row, value in enumerate(values) if not _is_number(value))
+        raise _refused(path, f"{name} is '{values[row]}', which is no number", row) from None
     unread = np.flatnonzero(~np.isfinite(numbers))
     if len(unread):
         row = int(unread[0])
-        raise _refused(path, f"{name} is '{column.iloc[row]}', which is no number", row)
+        raise _refused(path, f"{name} is '{values[row]}', which is no number", row)
     return numbers
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        float(value)
+    except (TypeError, ValueError):
+        return False
+    return True
 
 
 def _check(path: Path, time: IntArray, numbers: dict[str, FloatArray]) -> None:

@@ -110,6 +110,8 @@ class CcxtPublicMarket:
         length_ms = timeframe_s(timeframe) * 1000
         end_ms = to_epoch_ms(before or self.now()) // length_ms * length_ms
         found = self._fetch(symbol, timeframe, end_ms - max(limit, 0) * length_ms, end_ms)
+        if limit > 0 and not len(found):
+            raise DataError(f"{self._name} gave no candles of {symbol}.")
         gaps = np.flatnonzero(np.diff(found.time) != length_ms)
         return found[int(gaps[-1]) + 1 :] if len(gaps) else found
 
@@ -194,7 +196,7 @@ class CcxtPublicMarket:
                 return function(*arguments)
         except self._ccxt.BadSymbol as error:
             raise NotFound(f"{self._name} has no such symbol: {error}", field="symbol") from error
-        except self._ccxt.RateLimitExceeded as error:
+        except (self._ccxt.DDoSProtection, self._ccxt.RateLimitExceeded) as error:
             raise DataError(f"{self._name} asks for fewer requests; it is tried again.") from error
         except self._ccxt.NetworkError as error:
             raise DataError(f"{self._name} does not answer ({type(error).__name__}).") from error

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engi
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
-from engine.adapters.store.failures import BUSY, translated
+from engine.adapters.store.failures import BUSY, NOTHING_WRITTEN, translated
 from engine.errors import ConfigError, StoreError
 
 READERS = 8
@@ -54,7 +54,7 @@ class Session:
     def commit(self) -> None:
         """Make it durable. Raises StoreError, and then nothing was written."""
         if self._has_failed:
-            raise StoreError("A step of this transaction had failed; nothing was written.")
+            raise StoreError("A step of this transaction had failed." + NOTHING_WRITTEN)
         with self._translating():
             self.connection.commit()
 
@@ -97,7 +97,7 @@ class Database:
         if self._writing_thread == threading.get_ident():
             raise RuntimeError("a write inside another write of the same thread")
         if not self._lock.acquire(timeout=self._busy_timeout_s):
-            raise StoreError(BUSY)
+            raise StoreError(BUSY + NOTHING_WRITTEN)
         try:
             self._writing_thread = threading.get_ident()
             with self._session(self._writer) as session:

@@ -5,17 +5,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from engine.errors import Conflict, NotFound, StoreError
 
-BUSY = "The database is busy with another program. Nothing was written; it is tried again."
-FULL = "The disk is full, so nothing was written. Free some space; it is tried again."
-READ_ONLY = (
-    "The database cannot be written. Check that its folder is not read-only and belongs to you;"
-    " nothing was written."
-)
-DAMAGED = (
-    "The database file is damaged or is not a database. Stop the engine and put a backup in its"
-    " place; nothing was written."
-)
-UNREACHABLE = "The database does not answer. Nothing was written; it is tried again."
+NOTHING_WRITTEN = " Nothing was written."
+
+BUSY = "The database is busy with another program."
+FULL = "The disk is full; free some space."
+READ_ONLY = "The database cannot be written; check that its folder is not read-only and is yours."
+DAMAGED = "The file is damaged or is not a database; stop the engine and put a backup in its place."
 
 # SQLite's error names and PostgreSQL's SQLSTATEs, by how they begin.
 SENTENCES: tuple[tuple[str, str], ...] = (
@@ -27,15 +22,14 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("SQLITE_PERM", READ_ONLY),
     ("SQLITE_CORRUPT", DAMAGED),
     ("SQLITE_NOTADB", DAMAGED),
-    ("SQLITE_IOERR", "The disk failed to read or write. Check it; nothing was written."),
+    ("SQLITE_IOERR", "The disk failed to read or write; check it."),
     ("40", BUSY),
     ("55P03", BUSY),
     ("57014", BUSY),
     ("53100", FULL),
     ("25006", READ_ONLY),
     ("42501", READ_ONLY),
-    ("28", "The database refused the login. Check the user and password of its URL."),
-    ("3D000", "There is no such database. Create it, or correct its URL."),
+    ("28", "The database refused the login; check the user and password of its URL."),
     ("XX001", DAMAGED),
 )
 
@@ -60,12 +54,12 @@ def translated(error: SQLAlchemyError) -> Exception:
     if isinstance(error, IntegrityError):
         return _integrity(error)
     if isinstance(error, DBAPIError):
-        return StoreError(_sentence(error))
+        return StoreError(_problem(error) + NOTHING_WRITTEN)
     if isinstance(error, PoolTimeout):
-        return StoreError(BUSY)
+        return StoreError(BUSY + NOTHING_WRITTEN)
     if isinstance(error, StatementError) and isinstance(error.orig, TypeError | ValueError):
         return error.orig
-    return StoreError(f"The database refused: {error}. Nothing was written.")
+    return StoreError(f"The database refused: {error}." + NOTHING_WRITTEN)
 
 
 def _code(error: DBAPIError) -> str:
@@ -73,14 +67,15 @@ def _code(error: DBAPIError) -> str:
     return str(code or "")
 
 
-def _sentence(error: DBAPIError) -> str:
+def _problem(error: DBAPIError) -> str:
     code = _code(error)
     for beginning, sentence in SENTENCES:
         if code.startswith(beginning):
             return sentence
+    said = str(error.orig).strip().partition("\n")[0].rstrip(".")
     if error.connection_invalidated or not code:
-        return UNREACHABLE
-    return f"The database refused ({code}): {error.orig}. Nothing was written."
+        return f"The database does not answer: {said}."
+    return f"The database refused ({code}): {said}."
 
 
 def _integrity(error: IntegrityError) -> Exception:
@@ -93,7 +88,7 @@ def _integrity(error: IntegrityError) -> Exception:
             if column in constraint:
                 return Conflict(sentence, field=field)
         return Conflict(f"It exists already ({constraint}).")
-    return StoreError(f"The database refused ({code}): {error.orig}. Nothing was written.")
+    return StoreError(_problem(error) + NOTHING_WRITTEN)
 
 
 def _constraint(error: IntegrityError) -> str:

@@ -9,7 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine.adapters.store.database import Database
-from engine.adapters.store.failures import translated
+from engine.adapters.store.failures import NOTHING_WRITTEN, translated
 from engine.errors import ConfigError, StoreError
 
 FOLDER = Path(__file__).resolve().parent / "migrations"
@@ -37,7 +37,9 @@ def migrate(database: Database) -> None:
         database.close()
         problem = translated(error) if isinstance(error, SQLAlchemyError) else error
         raise ConfigError(
-            f"The database {database.shown_url} cannot be opened. {problem}", field="database_url"
+            f"The database {database.shown_url} cannot be opened."
+            f" {str(problem).removesuffix(NOTHING_WRITTEN)}",
+            field="database_url",
         ) from error
 
 

@@ -7,13 +7,13 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from engine.adapters.strategies.process import Died, NotStarted, TooLate, WorkerProcess
+from engine.adapters.strategies.process import Died, Gone, NotStarted, TooLate, WorkerProcess
 from engine.errors import StrategyError
 
 EXTRA_WORKERS = 6
 RETIRE_AFTER_S = 30.0
 KEEP_INTERVAL_S = 5.0
-ATTEMPTS = 3  # a worker found dead before it was asked costs one
+MOST_GONE = 2  # so many workers may be found dead before a call fails
 
 
 class WorkerPool:
@@ -40,22 +40,10 @@ class WorkerPool:
 
     def call(self, strategy_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of a worker. Raises StrategyError."""
-        for attempt in range(ATTEMPTS):
-            worker = self._acquire(strategy_id)
-            try:
-                answer = worker.call(request)
-            except NotStarted:
-                if attempt == ATTEMPTS - 1:
-                    raise
-            except (TooLate, Died):
-                self._suspects.add(strategy_id)
-                raise
-            else:
-                self._suspects.discard(strategy_id)
-                return answer
-            finally:
-                self._release(strategy_id, worker)
-        raise AssertionError("the last attempt returns or raises")
+        for _ in range(MOST_GONE):
+            with contextlib.suppress(Gone):
+                return self._call_once(strategy_id, request)
+        return self._call_once(strategy_id, request)
 
     def pids(self) -> set[int]:
         """Process ids of all workers that are up."""
@@ -75,6 +63,18 @@ class WorkerPool:
         self._keeper.join(timeout=self._deadline_s)
 
     # --- inside -----------------------------------------------------------------------------------
+
+    def _call_once(self, strategy_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
+        worker = self._acquire(strategy_id)
+        try:
+            answer = worker.call(request)
+        except (TooLate, Died):
+            self._suspects.add(strategy_id)
+            raise
+        finally:
+            self._release(strategy_id, worker)
+        self._suspects.discard(strategy_id)
+        return answer
 
     def _acquire(self, strategy_id: str) -> WorkerProcess:
         with self._changed:

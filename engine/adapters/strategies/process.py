@@ -35,8 +35,12 @@ class TooLate(StrategyError):
     """The worker did not answer within the deadline."""
 
 
+class Gone(StrategyError):
+    """The worker had ended before it was asked; another one may be."""
+
+
 class NotStarted(StrategyError):
-    """No worker could be started, or it was gone before it was asked anything."""
+    """No worker could be started."""
 
 
 class WorkerProcess:
@@ -47,6 +51,7 @@ class WorkerProcess:
         self._memory_mb = memory_mb
         self.is_usable = True
         self._is_killed = False
+        self._calls = 0
         self.idle_since = time.monotonic()
         self._channel, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as complaints:
@@ -67,14 +72,16 @@ class WorkerProcess:
     def call(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its answer.
 
-        Raises TooLate or Died, after which the worker is dead, or NotStarted when it already was.
+        Raises TooLate or Died, after which the worker is dead, or Gone when it already was.
         """
         deadline = time.monotonic() + self._deadline_s
+        self._calls += 1
+        message = pickle.dumps((self._calls, request), protocol=5)
         try:
-            send(self._channel, pickle.dumps(request, protocol=5), deadline)
+            send(self._channel, message, deadline)
         except Closed as error:
             self.kill()
-            raise NotStarted("the strategy worker was gone") from error
+            raise Gone("the strategy worker was gone") from error
         except TimeoutError as error:
             raise self._too_late() from error
         try:
@@ -84,7 +91,7 @@ class WorkerProcess:
         except Closed as error:
             raise Died(self._last_words()) from error
         answer = _decode(received)
-        if answer is None:
+        if answer is None or answer.get("number") != self._calls:
             self.kill()
             raise Died("it wrote nonsense into the engine's channel")
         self.is_usable = not answer.get("is_spent")

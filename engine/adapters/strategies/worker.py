@@ -176,17 +176,20 @@ def serve(channel: socket.socket, deadline_s: float, is_bloated: threading.Event
 
     An answer says when the worker is spent: short of memory, or not alone in its process any more.
     """
-    workshop = Workshop()
+    workshop, own_pid = Workshop(), os.getpid()
     np.seterr(all="ignore")
     has_alarm = hasattr(signal, "alarm")
     while True:
-        request = pickle.loads(receive(channel))  # noqa: S301  the engine wrote it
+        number, request = pickle.loads(receive(channel))  # noqa: S301  the engine wrote it
         if has_alarm:
             # The engine kills sooner; this ends a worker stuck in C code after the engine died.
             signal.alarm(math.ceil(deadline_s) + ALARM_MARGIN_S)
         answer = workshop.answer(request)
         if has_alarm:
             signal.alarm(0)
+        if os.getpid() != own_pid:
+            os._exit(0)  # a copy that the strategy made by fork; the original answers
+        answer["number"] = number
         answer["is_spent"] = "is_spent" in answer or is_bloated.is_set() or _left_something_behind()
         send(channel, _encode(answer))
 
@@ -195,7 +198,8 @@ def _encode(answer: dict[str, Any]) -> bytes:
     try:
         return json.dumps(answer, allow_nan=False).encode()
     except (TypeError, ValueError) as error:
-        return json.dumps({"error": f"the answer makes no sense: {error}"}).encode()
+        words = f"its answer makes no sense: {error}"
+        return json.dumps({"error": words, "number": answer["number"]}).encode()
 
 
 def main() -> None:
