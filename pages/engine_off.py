@@ -5,6 +5,7 @@ import streamlit as st
 from panel.engine_process import start_engine
 from panel.format import escape
 from panel.live import REFRESH_S
+from panel.navigation import ensure_navigation
 from panel.session import control_panel, data_folder, is_engine_on
 from panel.style import apply_style
 
@@ -26,6 +27,7 @@ def watch_for_engine() -> None:
         st.rerun()
 
 
+ensure_navigation()
 apply_style()
 st.header("The engine is off", anchor=False)
 st.markdown(

@@ -8,17 +8,21 @@ from engine.contracts import KillLevel
 from panel.facade import ControlPanel, EngineOff, EngineSilent, PanelError
 from panel.format import escape as markdown_escape
 from panel.kill_switch import kill_banner, kill_button
+from panel.navigation import ensure_navigation
 from panel.live import REFRESH_S, STALE_AFTER_S, latest
 from panel.style import apply_style
 from panel.ticker import age_html, run_ticker
 
 MODE = "PAPER"
 DRAWN_LEVEL = "header:kill_level"
+IS_FIRST_DRAW = "header:first_draw"
 
 
 def page_header(title: str, panel: ControlPanel) -> None:
     """Draw the head of a page. Stops the page when the engine refuses this panel."""
+    ensure_navigation()
     apply_style()
+    st.session_state[IS_FIRST_DRAW] = True
     try:
         kill = latest("kill", panel.kill_switch).value
     except PanelError as error:
@@ -43,14 +47,18 @@ def show_error(error: PanelError) -> None:
 @st.fragment(run_every=REFRESH_S)
 def _heartbeat(panel: ControlPanel) -> None:
     """The engine's state and the age of its heartbeat; redraws the page when that must change."""
+    is_first_draw = st.session_state.pop(IS_FIRST_DRAW, False)
     try:
         health = panel.health()
         level = panel.kill_switch().level
     except EngineSilent as error:
         _status_line("silent", "Engine does not answer", error.message)
         return
-    except EngineOff:
-        st.rerun()
+    except EngineOff as error:
+        if not is_first_draw:
+            st.rerun()  # app.py then shows how to start it
+        _status_line("silent", "Engine is off", error.message)
+        return
     except PanelError as error:
         _status_line("silent", "Engine refuses this panel", error.message)
         return

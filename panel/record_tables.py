@@ -93,17 +93,11 @@ POSITION_COLUMNS: tuple[Column[PositionView], ...] = (
     Column("Fees", lambda one: float(one.fees), _amount),
 )
 
-_TRADE_TIMES: tuple[Column[Trade], ...] = (
+BOT_TRADE_COLUMNS: tuple[Column[Trade], ...] = (
     Column("Closed (UTC)", lambda one: one.exit_time, moment),
-)
-_TRADE_OWNER: tuple[Column[Trade], ...] = (
-    Column("Bot", lambda one: one.bot_name),
-    Column("Symbol", lambda one: one.symbol),
-)
-_TRADE_FIGURES: tuple[Column[Trade], ...] = (
-    Column("Side", lambda one: one.side.value),
     Column("P&L", lambda one: float(one.pnl), _signed, is_gain=True),
     Column("Return", lambda one: float(one.return_fraction), _share, is_gain=True),
+    Column("Side", lambda one: one.side.value),
     Column("Quantity", lambda one: float(one.quantity), price),
     Column("Entry", lambda one: float(one.entry_price), _average),
     Column("Exit", lambda one: float(one.exit_price), _average),
@@ -111,11 +105,11 @@ _TRADE_FIGURES: tuple[Column[Trade], ...] = (
     Column("Held", lambda one: (one.exit_time - one.entry_time).total_seconds(), duration),
     Column("Exit reason", lambda one: exit_words(one.exit_reason)),
 )
-BOT_TRADE_COLUMNS = (*_TRADE_TIMES, *_TRADE_FIGURES)
 TRADE_COLUMNS: tuple[Column[Trade], ...] = (
-    *_TRADE_TIMES,
-    *_TRADE_OWNER,
-    *_TRADE_FIGURES,
+    Column("Bot", lambda one: one.bot_name),
+    *BOT_TRADE_COLUMNS[:3],
+    Column("Symbol", lambda one: one.symbol),
+    *BOT_TRADE_COLUMNS[3:],
     Column("Strategy", lambda one: one.strategy),
 )
 

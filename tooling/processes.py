@@ -39,11 +39,16 @@ def spawn(
 
 def open_log(path: Path) -> IO[bytes]:
     """Append to a log file that is put aside first when it has grown large."""
-    if path.exists() and path.stat().st_size > LOG_LIMIT_BYTES:
+    if size_of(path) > LOG_LIMIT_BYTES:
         # On Windows a file that is still open elsewhere stays: it grows on.
         with contextlib.suppress(PermissionError):
             path.replace(path.with_name(path.name + ".1"))
     return path.open("ab")
+
+
+def size_of(path: Path) -> int:
+    """Bytes in a file; 0 when there is none."""
+    return path.stat().st_size if path.exists() else 0
 
 
 def last_line(log: Path, offset: int) -> str:
@@ -82,6 +87,17 @@ def kill_group(process: Process) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+
+
+def is_alive(pid: int) -> bool:
+    """Does a process run that is not our child? Always False on Windows, where asking kills."""
+    if sys.platform == "win32":
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def ask(port: int, path: str, *, method: str = "GET", token: str = "") -> tuple[int, bytes] | None:

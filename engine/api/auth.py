@@ -94,7 +94,7 @@ class Gate:
         if scope["type"] != "http":
             return
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope["path"], headers)
+        refusal = self._refusal(scope, headers)
         if refusal is not None:
             status, code, message = refusal
             response = error_response(status, code, message)
@@ -112,11 +112,14 @@ class Gate:
             return
         await self._app(scope, _replay(body, receive), _with_headers(send))
 
-    def _refusal(self, path: str, headers: Headers) -> tuple[int, str, str] | None:
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
+        path: str = scope["path"]
         if not _is_local(headers.get("host", "")):
             return 421, "wrong_host", "This engine answers to 127.0.0.1 and localhost only."
         if path not in OPEN_PATHS and not self._is_authorized(headers.get("authorization", "")):
             return 401, "unauthorized", "The API token is missing or wrong."
+        if "\0" in path or b"%00" in scope["query_string"]:
+            return 400, "malformed", "The address has a character that no text may have."
         if not _is_small(headers.get("content-length", "0")):
             return 413, *_TOO_LARGE
         return None

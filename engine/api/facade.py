@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, TypeVar
 
 from engine import __version__
@@ -40,7 +39,7 @@ from engine.contracts import (
 )
 from engine.domain.decisions import Action
 from engine.errors import QuarterdeckError
-from engine.ports import Repository, StrategyHost, Venues
+from engine.ports import Prefix, Repository, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.controls import Controls
@@ -211,10 +210,10 @@ class EngineFacade:
             where["bot_id"] = self.books.get_bot(filter.bot_id).id
         if filter.search:
             where["search"] = filter.search
-        kind = filter.kind or ""
+        if filter.kind:
+            where["kind"] = Prefix(filter.kind)
         with self.books.store.reading() as tx:
-            found = (one for one in _pages(tx.events, where) if one.kind.startswith(kind))
-            return list(islice(found, filter.limit))
+            return tx.events.select(is_descending=True, limit=filter.limit, **where)
 
     def audit(self, limit: int) -> Sequence[AuditEntry]:
         """Newest first."""

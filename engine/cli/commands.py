@@ -44,7 +44,8 @@ def status(ctx: typer.Context) -> None:
         "states": overview["states"],
         "totals": overview["totals"],
     }
-    states = ", ".join(f"{count} {state}" for state, count in sorted(overview["states"].items()))
+    counts = sorted(overview["states"].items())
+    states = ", ".join(f"{count} {state}" for state, count in counts if count)
     lines = pairs(
         [
             ("engine", f"{health['status']}, version {health['version']}"),

@@ -1,6 +1,7 @@
 """``python -m engine``: reads the command line, runs one command, says how it ended."""
 
 import contextlib
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -42,6 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     is_json = JSON_FLAG in words
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console may lack a letter of a bot's name
+            stream.reconfigure(errors="backslashreplace")
     desk = Desk(is_json)
     try:
         with contextlib.closing(desk):

@@ -23,15 +23,16 @@ class Printer:
     def show(self, document: Any, lines: Sequence[str]) -> None:
         """``document`` for programs, ``lines`` for people."""
         if self.is_json:
-            print(json.dumps(document, indent=2, ensure_ascii=False))
+            print(json.dumps(document, indent=2))
         else:
             print("\n".join(lines))
+        sys.stdout.flush()  # a reader that went away is noticed here, not at the very end
 
     def fail(self, failure: Failure) -> None:
         """The error document on stdout for programs, one sentence on stderr for people."""
         if self.is_json:
             error = {"code": failure.code, "message": failure.message, "details": failure.details}
-            print(json.dumps({"error": error}, indent=2, ensure_ascii=False))
+            print(json.dumps({"error": error}, indent=2))
         else:
             print(one_line(failure.message), file=sys.stderr)
 

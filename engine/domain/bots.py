@@ -46,6 +46,10 @@ ACTIVE_STATES = frozenset(
 )
 
 
+WORKING_STATES = frozenset({BotState.RUNNING, BotState.PAUSED, BotState.SLEEPING})
+"""States in which candles are decided."""
+
+
 class RoiStep(BaseModel):
     """Take this profit once the position is this old."""
 

@@ -69,3 +69,8 @@ class Intent(BaseModel):
     values: dict[str, float | None] = Field(
         default_factory=dict, description="the plotted series' newest values; None while warming up"
     )
+
+    @property
+    def wants_something(self) -> bool:
+        """Whether there is any signal; without one nothing can follow."""
+        return self.enter_long or self.exit_long or self.enter_short or self.exit_short

@@ -11,6 +11,7 @@ import threading
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from engine.domain.bots import Bot
@@ -69,6 +70,10 @@ class Writing:
         self.tx.bots.save(changed)
         self.bots[bot_id] = changed
         return changed
+
+    def mark_decided(self, bot_id: str, until: datetime) -> Bot:
+        """Remember that everything up to ``until`` is decided, and that it went well."""
+        return self.save_bot(bot_id, decided_until=until, strategy_errors=0, reason="")
 
     def delete_bot(self, bot_id: str) -> None:
         """Remove a bot. Raises NotFound."""

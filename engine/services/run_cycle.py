@@ -4,30 +4,31 @@ import asyncio
 import time
 from datetime import datetime
 
-from engine.domain.bots import Bot, BotState, Desired
+from engine.domain.bots import WORKING_STATES, Bot, BotState, Desired
 from engine.domain.candles import Candles
 from engine.domain.cycle import choose_action, entry_of
 from engine.domain.decisions import Action, Decision, Intent, TraceStep, Verdict
 from engine.domain.exits import price_bar
 from engine.domain.instruments import Quote
-from engine.domain.money import exact, from_epoch_ms, to_epoch_ms
+from engine.domain.money import exact, from_epoch_ms
 from engine.domain.orders import Order
 from engine.domain.positions import Position, PositionSide
 from engine.domain.records import Level
 from engine.domain.risk import Proposal, judge
 from engine.domain.sizing import stake
 from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
+from engine.domain.trace import decision_of, first_steps, planned_step
 from engine.errors import Conflict, DataError, NotFound, StrategyError
 from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues
 from engine.services.books import Books, Writing
 from engine.services.candle_feed import CandleFeed, PriceBoard, check_candles
 from engine.services.controls import Controls
+from engine.services.hold_writer import HoldWriter
 from engine.services.lanes import STRATEGY_LANE, Lanes, account_lane
 from engine.services.order_desk import OrderDesk, client_id
 from engine.services.watch_positions import PositionWatcher
 
 MOST_STRATEGY_ERRORS = 3
-WORKING_STATES = frozenset({BotState.RUNNING, BotState.PAUSED, BotState.SLEEPING})
 REPLAY_SLICE_S = 0.2
 CANDLE_WAITS_S = (0.5, 1.0, 2.0, 0.0)
 """Waits for a candle that has closed and is not published yet; then what is there is taken."""
@@ -59,6 +60,7 @@ class CycleRunner:
         self._feed = feed
         self._prices = prices
         self._lanes = lanes
+        self._holds = HoldWriter(books, lanes)
         self._is_halted = False
 
     def halt(self) -> None:
@@ -95,6 +97,11 @@ class CycleRunner:
         intent = await self._lanes.run(
             STRATEGY_LANE, self._host.decide, config.strategy, config.params, candles
         )
+        if not intent.wants_something:
+            steps = first_steps(candles, intent, Action.HOLD)
+            decision = decision_of(bot, market.now(), candles, intent, Action.HOLD, steps)
+            await self._holds.write(decision, candles.last_close_time)
+            return
         lane = account_lane(bot.account_id)
         await self._lanes.run(lane, self.conclude, bot.id, market, candles, intent)
 
@@ -179,27 +186,15 @@ class CycleRunner:
         if action in (Action.EXIT, Action.REVERSE):
             self._desk.cancel_entries(bot_id, market)
             position = self._books.positions.get(bot_id)
-        opened = from_epoch_ms(int(candles.time[-1]))
-        decision = Decision(
-            id=f"{bot_id}-{bot.config.timeframe}-{to_epoch_ms(opened) // 1000}",
-            bot_id=bot_id,
-            candle_time=opened,
-            decided_at=market.now(),
-            action=action,
-            reason=next((s.detail for s in steps if s.verdict is Verdict.VETO), intent.reason),
-            price=float(candles.close[-1]),
-            confidence=intent.confidence,
-            trace=tuple(steps),
-        )
+        decision = decision_of(bot, market.now(), candles, intent, action, steps)
         try:
             with self._books.writing() as writing:
                 self._write(writing, bot, decision, intent, position)
-                writing.save_bot(bot_id, decided_until=candles.last_close_time,
-                                 strategy_errors=0, reason="")  # fmt: skip
+                writing.mark_decided(bot_id, candles.last_close_time)
         except Conflict:
             # This candle was decided before, under other settings: never twice.
             with self._books.writing() as writing:
-                writing.save_bot(bot_id, decided_until=candles.last_close_time)
+                writing.mark_decided(bot_id, candles.last_close_time)
         self._desk.advance(bot_id, market)
 
     def _write(
@@ -220,14 +215,14 @@ class CycleRunner:
                 writing, position, "signal",
                 order_id=client_id(bot.id, moment, "x"), decided_at=decided_at,
             )  # fmt: skip
-            steps.append(_planned(exit_order))
+            steps.append(planned_step(exit_order))
         side = entry_of(decision.action, held)
         if side is not None:
             entry = self._desk.plan_entry(
                 writing, bot, side, size=intent.size, candle_time=moment,
                 decided_at=decided_at, after=exit_order,
             )  # fmt: skip
-            steps.append(_planned(entry))
+            steps.append(planned_step(entry))
         writing.tx.decisions.add(decision.model_copy(update={"trace": tuple(steps)}))
         if decision.action is not Action.HOLD:
             words = decision.action.value.replace("_", " ")
@@ -247,17 +242,7 @@ class CycleRunner:
         action = choose_action(intent, config.direction, held)
         if self._desk.is_closing(bot.id):
             action = Action.HOLD
-        steps = [
-            TraceStep(step="candles", verdict=Verdict.PASS,
-                      detail=f"{len(candles)} closed {config.timeframe} candles",
-                      values={"close": float(candles.close[-1]),
-                              "closed_at": candles.last_close_time.isoformat()}),
-            TraceStep(step="strategy",
-                      verdict=Verdict.HOLD if action is Action.HOLD else Verdict.PASS,
-                      detail=intent.reason,
-                      values={**intent.values, "confidence": intent.confidence,
-                              "size": intent.size}),
-        ]  # fmt: skip
+        steps = first_steps(candles, intent, action)
         side = entry_of(action, held)
         if side is not None:
             verdict = self._risk(bot, market, side, intent, position)
@@ -299,13 +284,3 @@ class CycleRunner:
                 writing.save_bot(bot_id, strategy_errors=errors, reason=reason)
             kind = "bot.faulted" if is_fault else "strategy.error"
             writing.event(Level.ERROR, kind, reason, bot_id)
-
-
-def _planned(order: Order) -> TraceStep:
-    amount = order.quantity if order.quote_amount is None else order.quote_amount
-    return TraceStep(
-        step="order desk",
-        verdict=Verdict.PASS,
-        detail=f"{order.purpose.value} planned: {order.side.value} {order.symbol}",
-        values={"client_id": order.client_id, "amount": str(amount) if amount else "proceeds"},
-    )

@@ -3,20 +3,32 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from engine.adapters.store.store import SqlStore
 from tests.fakes.clock import FakeClock
+from tests.support.postgres import PostgresServer
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))
 
 
+@pytest.fixture(scope="session")
+def emptied_database(postgres: PostgresServer) -> Iterator[str]:
+    """One PostgreSQL database for all tests of the store: emptying it beats making another."""
+    with postgres.fresh_database() as url:
+        yield url
+
+
 @pytest.fixture(params=["sqlite", POSTGRES])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a fresh database."""
+    """The URL of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'data' / 'state.db'}"
-    url: str = request.getfixturevalue("postgres_url")
+    url: str = request.getfixturevalue("emptied_database")
+    with psycopg.connect(url.replace("+psycopg", "")) as connection:
+        connection.execute("DROP SCHEMA public CASCADE")
+        connection.execute("CREATE SCHEMA public")
     return url
 
 

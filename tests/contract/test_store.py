@@ -77,7 +77,7 @@ def test_what_is_not_there_is_not_found(store: SqlStore) -> None:
         for name, (item, _changes) in SAMPLES.items():
             repository = repository_of(tx, name)
             assert repository.find("no such key") is None
-            with pytest.raises(NotFound, match="There is no .* 'no such key'"):
+            with pytest.raises(NotFound, match=r"There is no .* 'no such key'"):
                 repository.get("no such key")
             with pytest.raises(NotFound):
                 repository.delete("no such key")
@@ -113,7 +113,7 @@ def test_a_unique_key_is_taken_once(
 
 def test_a_swallowed_error_cannot_be_committed(store: SqlStore) -> None:
     with (
-        pytest.raises(StoreError, match="had failed. Nothing was written"),
+        pytest.raises(StoreError, match=r"had failed\. Nothing was written"),
         store.transaction() as tx,
     ):
         tx.events.add(event(1))
@@ -179,6 +179,11 @@ FILTERS: list[tuple[dict[str, Any], list[int]]] = [
     ({"id": []}, []),
     ({"kind": Prefix("broker")}, [1, 3, 5, 7, 9]),
     ({"kind": Prefix("broker_")}, []),
+    ({"kind": Prefix("Broker")}, []),
+    ({"kind": "order"}, []),
+    ({"kind": "\x00\ud800"}, []),
+    ({"kind": Prefix("\x00\ud800")}, []),
+    ({"search": "\x00\ud800"}, []),
     ({"since": START + timedelta(seconds=3)}, [3, 4, 5, 6, 7, 8, 9]),
     ({"until": START + timedelta(seconds=3)}, [0, 1, 2]),
     ({"since": START + timedelta(seconds=3), "until": START + timedelta(seconds=5)}, [3, 4]),
@@ -217,9 +222,10 @@ def test_search_knows_no_case_in_any_language(store: SqlStore) -> None:
 
 def test_a_column_that_does_not_exist_is_a_mistake_in_the_program(store: SqlStore) -> None:
     with store.transaction() as tx:
-        for mistake in ({"colour": "red"}, {"order_by": "colour"}):
-            with pytest.raises(TypeError, match="events has no column 'colour'"):
-                tx.events.select(**mistake)
+        with pytest.raises(TypeError, match="events has no column 'colour'"):
+            tx.events.select(colour="red")
+        with pytest.raises(TypeError, match="events has no column 'colour'"):
+            tx.events.select(order_by="colour")
         with pytest.raises(TypeError):
             tx.events.count(colour="red")
         with pytest.raises(TypeError):

@@ -83,7 +83,7 @@ def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_file_s_place_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "state.db").mkdir()
-    with pytest.raises(ConfigError, match="cannot be opened.*cannot be written"):
+    with pytest.raises(ConfigError, match=r"cannot be opened.*cannot be written"):
         SqlStore.open(f"sqlite:///{tmp_path / 'state.db'}")
 
 

@@ -175,6 +175,13 @@ def test_parameters_have_bounds(api: httpx.Client, path: str, field: str) -> Non
     assert [row["field"] for row in error_of(response)["details"]] == [field]
 
 
+@pytest.mark.parametrize("path", ["/bots/%00", "/events?search=a%00b", "/symbols?market=%00"])
+def test_a_null_character_is_malformed(api: httpx.Client, path: str) -> None:
+    response = api.get(f"{API}{path}")
+    assert response.status_code == 400
+    assert error_of(response)["code"] == "malformed"
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [

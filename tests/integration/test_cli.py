@@ -236,7 +236,7 @@ def test_a_reader_that_goes_away_is_no_crash(shell: Shell) -> None:
 def test_commands_start_fast(shell: Shell) -> None:
     """The goal is 0.7 s; what is measured here is bounded with room for a busy machine."""
     best = min(_seconds(shell) for _ in range(3))
-    assert best < 1.5
+    assert best < 2.5
     code = "import sys, engine.cli; print([m for m in sys.modules if m in %r])"
     slow = ["fastapi", "sqlmodel", "sqlalchemy", "ccxt", "numpy", "talib", "pandas", "apscheduler"]
     done = subprocess.run(

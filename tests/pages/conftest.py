@@ -36,7 +36,7 @@ def start_engine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[En
     monkeypatch.setenv("QUARTERDECK_DATA", str(tmp_path))
     with ExitStack() as stack:
 
-        def start(**size: int) -> FakeEngine:
+        def start(**size: Any) -> FakeEngine:
             services = FakeServices(**size)
             served = stack.enter_context(serving(services))
             monkeypatch.setenv("QUARTERDECK_API_PORT", str(served.port))
@@ -85,4 +85,4 @@ def words(app: AppTest) -> str:
     kinds = (
         "header", "subheader", "markdown", "caption", "error", "warning", "info", "success", "html",
     )  # fmt: skip
-    return "\n".join(str(element.value) for kind in kinds for element in app.get(kind))
+    return "\n".join(str(getattr(element, "value", "")) for kind in kinds for element in app.get(kind))

@@ -4,11 +4,13 @@ import sys
 from pathlib import Path
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine.contracts import BotState, Desired, KillLevel, KillSwitch
 from engine.errors import StoreError
+from panel.navigation import NAVIGATED
 from tests.fakes.services import FakeServices
-from tests.pages.conftest import EngineStarter, FakeEngine, open_page, words
+from tests.pages.conftest import APP, EngineStarter, FakeEngine, open_page, words
 
 
 def test_shows_the_totals_of_each_quote_asset_as_the_engine_gives_them(
@@ -148,11 +150,11 @@ def test_the_kill_switch_is_engaged_through_its_dialog_and_released_from_the_ban
     app.button("kill_open").click().run()
     app.radio("kill_level").set_value(KillLevel.CLOSE_ALL)
     app.button("kill_engage").click().run()
-    assert fake_engine.services.switch.level is KillLevel.CLOSE_ALL
+    assert fake_engine.services.switch.level == "close_all"
     app = open_page("settings")
     assert "Kill switch: Close everything" in words(app)
     app.button("kill_release").click().run()
-    assert fake_engine.services.switch.level is KillLevel.NONE
+    assert fake_engine.services.switch.level == "none"
     assert "Kill switch:" not in words(app)
 
 
@@ -183,7 +185,9 @@ def test_the_engines_own_sentence_is_shown_when_it_does_not_start(
     no_engine: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("panel.engine_process.engine_command", failing_command)
-    app = open_page("overview").button("engine_start").click().run()
+    page = AppTest.from_file(str(APP.parent / "pages/engine_off.py"), default_timeout=30)
+    page.session_state[NAVIGATED] = True
+    app = page.run().button("engine_start").click().run()
     assert any("data folder is read" in error.value for error in app.error)
 
 

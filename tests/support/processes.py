@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.support.ports import free_port
-from tooling.deck import is_engine_up, is_panel_up, read_token
+from tooling.deck import is_engine_up, is_panel_up, panel_command, read_token
 from tooling.place import HOST, ROOT, Place
 from tooling.processes import Process, ask_to_stop, kill_group, spawn, wait_for
 
@@ -44,11 +44,7 @@ class Copy:
 
     def start_panel(self) -> None:
         """Start the panel and wait until it answers. Raises RuntimeError with its words."""
-        self.panel = self._spawn(
-            "streamlit", "run", "app.py", "--server.port", str(self.place.panel_port),
-            "--server.address", HOST, "--server.headless", "true",
-            "--browser.gatherUsageStats", "false",
-        )  # fmt: skip
+        self.panel = self._spawn(*panel_command(self.place))
         self._wait_for_start(self.panel, self.panel_log)
 
     def stop_engine(self) -> int:

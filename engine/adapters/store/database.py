@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from engine.adapters.store.failures import BUSY, NOTHING_WRITTEN, translated
 from engine.errors import ConfigError, StoreError
@@ -25,6 +25,7 @@ MORE_READERS = 24
 WAL_SIZE_LIMIT = 64 * 1024 * 1024
 ADVISORY_LOCK = 0x517264  # any number, the same in every version
 POSTGRES = "postgresql"
+LOST_COMMIT = "The database went away while it committed: what was written may or may not be there."
 
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
@@ -52,11 +53,16 @@ class Session:
             return result.rowcount
 
     def commit(self) -> None:
-        """Make it durable. Raises StoreError, and then nothing was written."""
+        """Make it durable. Raises StoreError, and then nothing was written, unless a server was
+        lost on the way: its last word is unknown."""
         if self._has_failed:
             raise StoreError("A step of this transaction had failed." + NOTHING_WRITTEN)
-        with self._translating():
+        try:
             self.connection.commit()
+        except SQLAlchemyError as error:
+            if isinstance(error, DBAPIError) and error.connection_invalidated:
+                raise StoreError(LOST_COMMIT) from error
+            raise translated(error) from error
 
     @contextmanager
     def _translating(self) -> Iterator[None]:

@@ -21,7 +21,7 @@ from sqlalchemy import (
 
 from engine.adapters.store.columns import Row, table_of
 from engine.adapters.store.database import Session
-from engine.adapters.store.types import ExactDecimal
+from engine.adapters.store.types import ExactDecimal, clean_text
 from engine.errors import NotFound
 from engine.ports import Prefix
 
@@ -185,7 +185,7 @@ class SqlRepository(Generic[T]):
         if until is not None:
             conditions.append(self._map.time < until)
         if search:
-            wanted = search.lower()
+            wanted = clean_text(search).lower()
             conditions.append(
                 or_(*(self._folded(one).contains(wanted, autoescape=True)
                       for one in self._map.search))
@@ -200,7 +200,8 @@ class SqlRepository(Generic[T]):
 
 def _equal(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
     if isinstance(value, Prefix):
-        return column.startswith(value, autoescape=True)
+        beginning = clean_text(value)  # not LIKE, which knows no case on SQLite
+        return func.substr(column, 1, len(beginning)) == beginning
     if isinstance(value, list | tuple | set | frozenset):
         return column.in_(list(value))
     return column.is_(None) if value is None else column == value

@@ -13,6 +13,7 @@ from engine.errors import StrategyError
 EXTRA_WORKERS = 6
 RETIRE_AFTER_S = 30.0
 KEEP_INTERVAL_S = 5.0
+MOST_WAITING = 4
 MOST_GONE = 2  # so many workers may be found dead before a call fails
 
 
@@ -20,7 +21,8 @@ class WorkerPool:
     """Calls go to any free worker; thread-safe. ``size`` workers are kept warm.
 
     One strategy holds at most ``size`` workers, so that it leaves others to the rest when it
-    hangs; once it has hung, calls beyond those are refused at once instead of waiting.
+    hangs. Once it has hung, only a few of its calls may wait, so that they do not use up the
+    threads of their callers.
     """
 
     def __init__(self, size: int, deadline_s: float, memory_mb: int) -> None:
@@ -30,6 +32,7 @@ class WorkerPool:
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
         self._held: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
         self._suspects: set[str] = set()
         self._changed = threading.Condition()
         self._is_closed = False
@@ -78,8 +81,7 @@ class WorkerPool:
 
     def _acquire(self, strategy_id: str) -> WorkerProcess:
         with self._changed:
-            while not self._may_take(strategy_id):
-                self._changed.wait()
+            self._wait_for_turn(strategy_id)
             self._held[strategy_id] += 1
             while self._idle:
                 worker = self._idle.pop()
@@ -94,13 +96,23 @@ class WorkerPool:
                 self._let_go(strategy_id)
             raise
 
+    def _wait_for_turn(self, strategy_id: str) -> None:
+        """Wait until a worker may be taken; refused at once behind a queue that does not move."""
+        is_queue_full = self._waiting[strategy_id] >= MOST_WAITING
+        if is_queue_full and strategy_id in self._suspects and not self._may_take(strategy_id):
+            raise StrategyError("is still busy with earlier calls that did not answer")
+        self._waiting[strategy_id] += 1
+        try:
+            while not self._may_take(strategy_id):
+                self._changed.wait()
+        finally:
+            self._waiting[strategy_id] -= 1
+
     def _may_take(self, strategy_id: str) -> bool:
         """Whether a worker is there, or may be started, for this strategy now."""
         if self._is_closed:
             raise StrategyError("the engine is stopping")
         if self._held[strategy_id] >= self._size:
-            if strategy_id in self._suspects:
-                raise StrategyError("is still busy with calls that do not end")
             return False
         if self._idle:
             return True
@@ -135,8 +147,6 @@ class WorkerPool:
 
     def _let_go(self, strategy_id: str) -> None:
         self._held[strategy_id] -= 1
-        if not self._held[strategy_id]:
-            del self._held[strategy_id]
         self._changed.notify_all()
 
     def _keep(self) -> None:

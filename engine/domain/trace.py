@@ -1,0 +1,63 @@
+"""The decision trace: what each step of a cycle had to say, as the bot's "Why?" tab shows it."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from engine.domain.bots import Bot
+from engine.domain.candles import Candles
+from engine.domain.decisions import Action, Decision, Intent, TraceStep, Verdict
+from engine.domain.money import from_epoch_ms, to_epoch_ms
+from engine.domain.orders import Order
+
+
+def first_steps(candles: Candles, intent: Intent, action: Action) -> list[TraceStep]:
+    """What was looked at, and what the strategy made of it."""
+    close = float(candles.close[-1])
+    return [
+        TraceStep(
+            step="candles",
+            verdict=Verdict.PASS,
+            detail=f"{len(candles)} closed {candles.timeframe} candles",
+            values={"close": close, "closed_at": candles.last_close_time.isoformat()},
+        ),
+        TraceStep(
+            step="strategy",
+            verdict=Verdict.HOLD if action is Action.HOLD else Verdict.PASS,
+            detail=intent.reason,
+            values={**intent.values, "confidence": intent.confidence, "size": intent.size},
+        ),
+    ]
+
+
+def planned_step(order: Order) -> TraceStep:
+    """The order that follows."""
+    amount = order.quantity if order.quote_amount is None else order.quote_amount
+    return TraceStep(
+        step="order desk",
+        verdict=Verdict.PASS,
+        detail=f"{order.purpose.value} planned: {order.side.value} {order.symbol}",
+        values={"client_id": order.client_id, "amount": str(amount) if amount else "proceeds"},
+    )
+
+
+def decision_of(
+    bot: Bot,
+    decided_at: datetime,
+    candles: Candles,
+    intent: Intent,
+    action: Action,
+    steps: Sequence[TraceStep],
+) -> Decision:
+    """The decision on the newest candle; its reason is the first veto's, or the strategy's."""
+    opened = from_epoch_ms(int(candles.time[-1]))
+    return Decision(
+        id=f"{bot.id}-{candles.timeframe}-{to_epoch_ms(opened) // 1000}",
+        bot_id=bot.id,
+        candle_time=opened,
+        decided_at=decided_at,
+        action=action,
+        reason=next((s.detail for s in steps if s.verdict is Verdict.VETO), intent.reason),
+        price=float(candles.close[-1]),
+        confidence=intent.confidence,
+        trace=tuple(steps),
+    )

@@ -1,0 +1,48 @@
+"""Which pages there are and under which address; the one place that calls ``st.navigation``."""
+
+import streamlit as st
+
+from panel.session import control_panel, is_engine_on
+
+PAGES = (
+    # file, title, icon, URL path
+    ("overview", "Overview", "dashboard", "overview"),
+    ("create_bot", "Create bot", "add_circle", "create"),
+    ("bot", "Bot", "candlestick_chart", "bot"),
+    ("trades", "Trades", "swap_vert", "trades"),
+    ("strategies", "Strategies", "functions", "strategies"),
+    ("logs", "Logs", "list_alt", "logs"),
+    ("settings", "Settings", "settings", "settings"),
+)
+
+
+NAVIGATED = "navigation:called"
+
+
+def navigate() -> st.Page:
+    """The page that is asked for. With the engine off each address shows why, and is kept."""
+    st.session_state[NAVIGATED] = True
+    is_on = is_engine_on(control_panel())
+    return st.navigation(
+        [
+            st.Page(
+                f"pages/{file if is_on else 'engine_off'}.py",
+                title=title,
+                icon=f":material/{icon}:",
+                url_path=path,
+                default=path == "overview",
+            )
+            for file, title, icon, path in PAGES
+        ]
+    )
+
+
+def ensure_navigation() -> None:
+    """Start over through app.py when Streamlit came to a page around it.
+
+    Until ``st.navigation`` is called for the first time in a server's life, Streamlit itself runs
+    the file of pages/ whose name is in the address.
+    """
+    if NAVIGATED not in st.session_state:
+        navigate()
+        st.rerun()

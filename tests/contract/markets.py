@@ -1,0 +1,68 @@
+"""The markets that the contract suite runs over, ready to be asked."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from engine.adapters.clock.system import SystemClock
+from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
+from engine.adapters.market_data.replay import ReplayMarket
+from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.ports import MarketData
+from tests.contract.brokers import CSV
+from tests.fakes.binance_public import binance_public
+from tests.fakes.clock import FakeClock
+from tests.fakes.market import FakeMarket
+
+
+@dataclass
+class Subject:
+    """A market under test, one of its symbols, and a timeframe that has history."""
+
+    market: MarketData
+    symbol: str
+    timeframe: str
+
+
+@contextmanager
+def fake_market(folder: Path) -> Iterator[Subject]:
+    """Prices set by hand."""
+    market = FakeMarket()
+    market.history("BTC/USDT", [100 + place % 7 for place in range(200)])
+    yield Subject(market, "BTC/USDT", "1m")
+
+
+@contextmanager
+def simulated_market(folder: Path) -> Iterator[Subject]:
+    """The simulated world, at a moment inside a second."""
+    clock = FakeClock()
+    clock.advance(12.7)
+    yield Subject(SimulatedMarket(7, clock), "ETH/USDT", "1m")
+
+
+@contextmanager
+def replay_market(folder: Path) -> Iterator[Subject]:
+    """A candle file, two hours in."""
+    path = folder / "BTC-USD.1m.csv"
+    path.write_text(CSV)
+    market = ReplayMarket(f"replay:{path}")
+    market.seek(market.now() + timedelta(hours=2))
+    yield Subject(market, "BTC/USD", "1m")
+
+
+@contextmanager
+def ccxt_market(folder: Path) -> Iterator[Subject]:
+    """Binance's public interface on the loopback, through ccxt."""
+    with binance_public() as server:
+        market = CcxtPublicMarket("ccxt:binance", SystemClock(), base_url=server.url)
+        yield Subject(market, "BTC/USDT", "1m")
+
+
+MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
+    "fake": fake_market,
+    "simulated": simulated_market,
+    "replay": replay_market,
+    "ccxt": ccxt_market,
+}

@@ -1,0 +1,105 @@
+"""Live public data, through ccxt itself, against a loopback server that answers like Binance."""
+
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+
+from engine.adapters.clock.system import SystemClock
+from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
+from engine.domain.money import to_epoch_ms
+from engine.errors import DataError, NotFound
+from tests.fakes.binance_public import BinancePublic, binance_public
+
+
+@pytest.fixture
+def server() -> Iterator[BinancePublic]:
+    with binance_public() as server:
+        yield server
+
+
+def connected(server: BinancePublic) -> CcxtPublicMarket:
+    return CcxtPublicMarket("ccxt:binance", SystemClock(), base_url=server.url, timeout_ms=400)
+
+
+def test_only_active_spot_symbols_are_listed_with_their_rules(server: BinancePublic) -> None:
+    market = connected(server)
+    assert [instrument.symbol for instrument in market.instruments()] == ["BTC/USDT", "ETH/BTC"]
+    instrument = market.instrument("BTC/USDT")
+    assert instrument.price_tick == Decimal("0.01")
+    assert instrument.quantity_step == instrument.min_quantity == Decimal("0.00001")
+    assert instrument.min_notional == 5
+    assert server.requests == ["/api/v3/time", "/api/v3/exchangeInfo"]  # and kept
+
+
+def test_a_long_window_is_read_in_pages(server: BinancePublic) -> None:
+    candles = connected(server).candles("BTC/USDT", "1m", limit=2300)
+    assert len(candles) == 2300
+    assert (np.diff(candles.time) == 60_000).all()
+    assert server.requests.count("/api/v3/klines") == 3
+
+
+def test_the_unfinished_candle_is_left_out_by_the_exchanges_clock(server: BinancePublic) -> None:
+    server.clock_lead_ms = 3_600_000
+    market = connected(server)
+    candles = market.candles("BTC/USDT", "1m", limit=5)
+    assert candles.last_close_time <= market.now()
+    lead = market.now() - SystemClock().now()
+    assert abs(lead - timedelta(hours=1)) < timedelta(seconds=5)
+
+
+def test_a_gap_ends_the_window(server: BinancePublic) -> None:
+    market = connected(server)
+    market.instruments()
+    newest = to_epoch_ms(market.now()) // 3_600_000 * 3_600_000 - 3_600_000
+    server.missing = {newest - 7 * 3_600_000}
+    candles = market.candles("BTC/USDT", "1h", limit=20)
+    assert len(candles) == 7
+    assert int(candles.time[-1]) == newest
+
+
+def test_the_ticker_becomes_a_quote(server: BinancePublic) -> None:
+    quote = connected(server).quote("BTC/USDT", seen_price=Decimal(1))
+    assert (quote.bid, quote.ask) == (Decimal(50_000), Decimal("50000.2"))
+    assert (quote.last, quote.volume) == (Decimal("50000.1"), Decimal(1))
+
+
+def test_a_ticker_without_a_price_is_an_error(server: BinancePublic) -> None:
+    server.ticker = {"bidPrice": "0.0", "askPrice": None}
+    with pytest.raises(DataError, match="no price"):
+        connected(server).quote("BTC/USDT")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ("429", "fewer requests"),
+        ("418", "fewer requests"),
+        ("500", "refused|does not answer"),
+        ("timeout", "does not answer"),
+        ("junk", "no candles|cannot be read"),
+    ],
+)
+def test_a_fault_is_one_sentence_and_passes(server: BinancePublic, fault: str, words: str) -> None:
+    market = connected(server)
+    market.instruments()
+    server.faults.append(fault)
+    started = time.monotonic()
+    with pytest.raises(DataError, match=words):
+        market.candles("BTC/USDT", "1m", limit=5)
+    assert time.monotonic() - started < 3
+    assert len(market.candles("BTC/USDT", "1m", limit=5)) == 5
+
+
+def test_an_exchange_that_is_down_lists_nothing(server: BinancePublic) -> None:
+    server.faults.extend(["500", "500"])
+    with pytest.raises(DataError):
+        connected(server).instruments()
+
+
+def test_an_unknown_exchange_is_not_found() -> None:
+    with pytest.raises(NotFound, match="no exchange 'nowhere'"):
+        CcxtPublicMarket("ccxt:nowhere", SystemClock())
