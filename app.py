@@ -4,9 +4,7 @@ import streamlit as st
 
 from panel.navigation import navigate
 
-st.set_page_config(
-    page_title="Quarterdeck", page_icon="panel/frontend/icon.svg", layout="wide"
-)
+st.set_page_config(page_title="Quarterdeck", page_icon="panel/frontend/icon.svg", layout="wide")
 page = navigate()
 st.sidebar.caption("Quarterdeck trades with paper money: no order leaves this machine.")
 page.run()

@@ -275,7 +275,7 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
     def ccxt(market_id: str) -> MarketData:
         from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 
-        return CcxtPublicMarket(market_id)
+        return CcxtPublicMarket(market_id, clock)
 
     kinds = {
         "simulated": MarketKind(simulated, lambda: ["simulated"]),

@@ -8,18 +8,29 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine.domain.bots import Bot, BotConfig, BotState, Desired
-from engine.domain.decisions import Decision
+from engine.domain.bots import (
+    ACTIVE_STATES,
+    Bot,
+    BotConfig,
+    BotState,
+    Desired,
+    Direction,
+    RoiStep,
+)
+from engine.domain.decisions import Action, Decision, Verdict
 from engine.domain.instruments import Instrument, Quote
-from engine.domain.money import UtcDatetime
+from engine.domain.money import UtcDatetime, to_epoch_ms
 from engine.domain.orders import Order
 from engine.domain.positions import Fill, Position, PositionSide, Trade
 from engine.domain.records import AuditEntry, EquityPoint, Event, KillLevel, KillSwitch, Level
+from engine.domain.timeframes import SECONDS, timeframe_s
 
+# The words of the domain that the panel speaks too: it imports nothing else of the engine.
 __all__ = [
-    "AuditEntry", "Bot", "BotConfig", "BotState", "Decision", "Desired", "EquityPoint", "Event",
-    "Fill", "Instrument", "KillLevel", "KillSwitch", "Level", "Order", "Position", "PositionSide",
-    "Quote", "Trade",
+    "ACTIVE_STATES", "SECONDS", "Action", "AuditEntry", "Bot", "BotConfig", "BotState", "Decision",
+    "Desired", "Direction", "EquityPoint", "Event", "Fill", "Instrument", "KillLevel",
+    "KillSwitch", "Level", "Order", "Position", "PositionSide", "Quote", "RoiStep", "Trade",
+    "Verdict", "timeframe_s", "to_epoch_ms",
 ]  # fmt: skip
 
 

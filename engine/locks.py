@@ -2,10 +2,13 @@
 
 import os
 import sys
+import time
 from pathlib import Path
 from typing import IO
 
 from engine.errors import ConfigError
+
+DYING_S = 1.0
 
 
 class FolderLock:
@@ -28,7 +31,7 @@ class FolderLock:
                 field="data",
             ) from error
         try:
-            _lock(file)
+            _lock_soon(file)
         except OSError as error:
             file.close()
             raise ConfigError(
@@ -53,6 +56,18 @@ class FolderLock:
             return ""  # a locked file cannot be read there
         pid = self._path.read_text("utf-8").strip()
         return f" (process {pid})" if pid.isdecimal() else ""
+
+
+def _lock_soon(file: IO[str]) -> None:
+    """Lock, waiting a moment for a process that is just being killed. Raises OSError."""
+    deadline = time.monotonic() + DYING_S
+    while True:
+        try:
+            return _lock(file)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
 
 
 def _lock(file: IO[str]) -> None:

@@ -38,7 +38,9 @@ def _stop_button(bot: BotView) -> None:
         )
         return
     with st.popover("Stop", icon=":material/stop:", key=f"stop-menu-{bot.id}"):
-        st.markdown("This bot holds a position. A kept position is not watched until the next start.")
+        st.markdown(
+            "This bot holds a position. A kept position is not watched until the next start."
+        )
         st.button("Stop, keep the position", key=f"keep-{bot.id}", on_click=stop, args=(bot, False))
         st.button("Close it and stop", key=f"close-{bot.id}", on_click=stop, args=(bot, True))
 

@@ -6,8 +6,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from engine.contracts import ErrorDetail, MarketView, StrategyView, SymbolView
-from engine.domain.timeframes import SECONDS
+from engine.contracts import SECONDS, ErrorDetail, MarketView, StrategyView, SymbolView
 from panel.bot_draft import CUSTOM, DEFAULTS, INTERVALS, PREFIX, PRESETS, REPLAY, UNITS_S
 from panel.format import escape
 from panel.forms import draw_field, field_specs, initial_value

@@ -9,6 +9,7 @@ import streamlit as st
 from engine.contracts import BotPreview, ErrorDetail
 from panel.bot_draft import body_of
 from panel.bot_form import forget_draft, read_draft
+from panel.commands import attempt
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.format import escape as markdown_escape
 from panel.format import every, money, percent, price, quantity
@@ -43,10 +44,7 @@ def save(panel: ControlPanel, name: str, bot_id: str | None, is_started: bool) -
     forget_draft()
     st.session_state[SAVED] = bot.id
     if is_started:
-        try:
-            panel.start_bot(bot.id)
-        except PanelError as error:
-            st.toast(markdown_escape(f"Saved, but not started. {error.message}"), duration=12)
+        attempt(lambda: panel.start_bot(bot.id), f"{bot.config.name} is starting.")
 
 
 def draw_review(
@@ -76,7 +74,9 @@ def review_html(preview: BotPreview) -> str:
     stop = f"{price(preview.stop_price)} ({percent(config.stop_loss)})"
     target = f"{price(preview.target_price)} ({percent(config.take_profit)})"
     entries = f" in up to {config.max_entries} entries" if config.max_entries > 1 else ""
-    loss = money(-preview.loss_at_stop, quote) if preview.loss_at_stop is not None else "not limited"
+    loss = (
+        money(-preview.loss_at_stop, quote) if preview.loss_at_stop is not None else "not limited"
+    )
     rows = (
         ("Decides", f"on {config.timeframe} candles, {every(config.interval_s)}"),
         ("Last price", f"{price(preview.last_price)} {quote}"),

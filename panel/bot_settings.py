@@ -7,8 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.contracts import BotConfig, BotView, StrategyView
-from engine.domain.bots import Direction, RoiStep
+from engine.contracts import BotConfig, BotView, Direction, RoiStep, StrategyView
 from panel.bot_view import market_name
 from panel.facade import ControlPanel
 from panel.format import duration, every, moment, money, percent

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from engine.contracts import BotView
-from engine.domain.bots import ACTIVE_STATES
+from engine.contracts import ACTIVE_STATES, BotView
 from panel.bot_commands import command_buttons
 from panel.commands import attempt
 from panel.facade import ControlPanel, EngineRefused, PanelError

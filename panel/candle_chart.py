@@ -10,9 +10,7 @@ from html import escape
 from itertools import pairwise
 from typing import Any
 
-from engine.contracts import Chart, Marker, PositionSide, SeriesView
-from engine.domain.money import to_epoch_ms
-from engine.domain.timeframes import timeframe_s
+from engine.contracts import Chart, Marker, PositionSide, SeriesView, timeframe_s, to_epoch_ms
 from panel.palette import BLUE, DOWN, GREY, ORANGE, UP, VIOLET, faded, overlay_colour, series_colour
 
 VOLUME_PX = 70

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from engine.contracts import EquitySeries
-from panel.palette import BLUE, DOWN, faded, series_colour
+from panel.palette import DOWN, faded, series_colour
 
 
 def equity_figure(series: Sequence[EquitySeries], *, is_dark: bool) -> go.Figure:
@@ -48,26 +48,13 @@ def drawdowns(equity: Sequence[float]) -> list[float]:
 
 
 def sparkline(values: Sequence[float], *, points: int = 40) -> list[float]:
-    """``values`` thinned to at most ``points`` with the newest kept, for a metric's small chart."""
+    """``values`` thinned to at most ``points`` with the newest kept, for a small line."""
     if points < 2:
         raise ValueError("a sparkline needs at least two points")
     if len(values) <= points:
         return list(values)
     step = (len(values) - 1) / (points - 1)
     return [values[round(index * step)] for index in range(points)]
-
-
-def sparkline_figure(values: Sequence[float], *, is_dark: bool, height_px: int = 44) -> go.Figure:
-    """A line without axes, as small as a table row."""
-    figure = go.Figure()
-    figure.add_scatter(
-        y=sparkline(values), mode="lines", line={"color": BLUE, "width": 1.4}, hoverinfo="skip"
-    )
-    _style(figure, is_dark=is_dark, has_legend=False)
-    figure.update_layout(height=height_px, margin={"l": 0, "r": 0, "t": 2, "b": 2})
-    figure.update_xaxes(visible=False)
-    figure.update_yaxes(visible=False)
-    return figure
 
 
 def _style(figure: go.Figure, *, is_dark: bool, has_legend: bool) -> None:

@@ -7,14 +7,31 @@ import streamlit as st
 from panel.facade import PanelError
 from panel.format import escape
 
+OUTCOMES = "commands:outcomes"
+REFUSAL_S = 12
+
 
 def attempt(command: Callable[[], object], done: str = "") -> bool:
-    """Run ``command``; say ``done``, or why the engine refused. True when it was done."""
+    """Run ``command`` and remember what to say: ``done``, or why the engine refused.
+
+    True when it was done. For callbacks, which must not draw: ``show_outcomes`` does.
+    """
     try:
         command()
     except PanelError as error:
-        st.toast(escape(error.message), icon=":material/error:", duration=12)
+        _remember(error.message, is_done=False)
         return False
     if done:
-        st.toast(escape(done), icon=":material/check:")
+        _remember(done, is_done=True)
     return True
+
+
+def show_outcomes() -> None:
+    """Say in toasts what became of the commands since the last draw."""
+    for text, is_done in st.session_state.pop(OUTCOMES, ()):
+        icon = ":material/check:" if is_done else ":material/error:"
+        st.toast(escape(text), icon=icon, duration="short" if is_done else REFUSAL_S)
+
+
+def _remember(text: str, *, is_done: bool) -> None:
+    st.session_state.setdefault(OUTCOMES, []).append((text, is_done))

@@ -8,8 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.contracts import BotView, Decision
-from engine.domain.decisions import Action, Verdict
+from engine.contracts import Action, BotView, Decision, Verdict
 from panel.facade import ControlPanel, PanelError
 from panel.format import moment, percent, price
 from panel.layout import show_error

@@ -79,9 +79,7 @@ class ControlPanel:
         self._read_token = read_token
         self._token = ""
         # trust_env would send loopback calls, token included, through a configured proxy
-        self._http = httpx.Client(
-            base_url=url, trust_env=False, transport=transport
-        )
+        self._http = httpx.Client(base_url=url, trust_env=False, transport=transport)
 
     def close(self) -> None:
         """Close the connections."""
@@ -145,9 +143,7 @@ class ControlPanel:
 
     def stop_bot(self, bot_id: str, *, close_position: bool = False) -> BotView:
         """Ask for a bot to stop, keeping its position or closing it first."""
-        return self._post(
-            BotView, _bot(bot_id, "stop"), StopRequest(close_position=close_position)
-        )
+        return self._post(BotView, _bot(bot_id, "stop"), StopRequest(close_position=close_position))
 
     def clone_bot(self, bot_id: str, name: str) -> BotView:
         """Copy a bot's configuration under a new name."""
@@ -261,7 +257,9 @@ class ControlPanel:
         params = {key: value for key, value in (query or {}).items() if value not in (None, "")}
         self._token = self._token or self._read_token()
         for attempt in (1, 2):
-            headers = {"Content-Type": "application/json"} if content is not None else {}
+            headers = {"X-Quarterdeck-Actor": "panel"}
+            if content is not None:
+                headers["Content-Type"] = "application/json"
             if self._token and path != "/health":
                 headers["Authorization"] = f"Bearer {self._token}"
             try:
@@ -300,6 +298,4 @@ def _refusal(response: httpx.Response) -> EngineRefused:
     except (ValueError, KeyError, TypeError):
         status = f"{response.status_code} {response.reason_phrase}"
         return EngineRefused(f"The engine answered {status}.", status=response.status_code)
-    return EngineRefused(
-        body.message, body.details, code=body.code, status=response.status_code
-    )
+    return EngineRefused(body.message, body.details, code=body.code, status=response.status_code)

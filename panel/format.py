@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from engine.contracts import BotState, BotView, Desired
 
-NONE = "–"
+NONE = "\u2013"
 MINUS = "\u2212"
 CENT_ASSETS = frozenset(
     {"USD", "USDT", "USDC", "FDUSD", "TUSD", "DAI", "EUR", "GBP", "CHF", "AUD", "CAD", "NZD", "INR"}
@@ -21,7 +21,7 @@ EXIT_WORDS = {"signal": "strategy signal", "stop": "bot stopped", "kill": "kill 
 
 # --- numbers
 def money(amount: Decimal | None, quote: str = "", *, is_signed: bool = False) -> str:
-    """An amount with its asset: ``1,234.50 USDT``. Small amounts keep four significant digits."""
+    """An amount with its asset: ``1,234.50 USDT``. Small amounts keep two significant digits."""
     number = figure(amount, quote, is_signed=is_signed)
     return f"{number} {quote}" if quote and amount is not None else number
 
@@ -65,13 +65,10 @@ def coloured(text: str, amount: Decimal | float | None) -> str:
 
 
 def _money_decimals(amount: Decimal, quote: str) -> int:
-    if quote in CENT_ASSETS and (amount == 0 or abs(amount) >= Decimal("0.01")):
-        return 2
-    if amount == 0:
-        return 2 if not quote else 4
+    """Cents where cents are read, more for what is less than a cent; five digits of a coin."""
     if quote in CENT_ASSETS or not quote:
-        return 2 if abs(amount) >= 1 else min(8, 3 - amount.adjusted())
-    return max(4, min(8, 5 - amount.adjusted()))
+        return 2 if amount == 0 else max(2, min(8, 1 - amount.adjusted()))
+    return max(4, min(8, 4 - amount.adjusted()))
 
 
 def _sign(amount: Decimal, *, is_signed: bool) -> str:
@@ -139,7 +136,7 @@ def every(seconds: int) -> str:
 
 # --- words
 def state_of(bot: BotView) -> str:
-    """What a bot is doing; a wish that the engine has not taken up yet is shown as its way there."""
+    """What a bot is doing; a wish not taken up by the engine yet counts as under way."""
     if bot.desired is Desired.RUNNING and bot.state in (BotState.STOPPED, BotState.PAUSED):
         return "starting"
     if bot.desired is Desired.PAUSED and bot.state is BotState.RUNNING:

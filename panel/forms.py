@@ -97,7 +97,7 @@ def _resolved(raw: Mapping[str, Any], definitions: Mapping[str, Any]) -> dict[st
         for option in (*raw.get("allOf", ()), *raw.get("anyOf", ()))
         if option.get("type") != "null"
     ]
-    for option in ([raw] if "$ref" in raw else options[:1]):
+    for option in [raw] if "$ref" in raw else options[:1]:
         target = definitions.get(str(option.get("$ref", "")).rpartition("/")[2], {})
         merged = {**option, **target, **merged}
     return merged

@@ -24,10 +24,14 @@ LEVELS = {
 CHOSEN = "kill_level"
 
 
+@st.fragment
 def kill_button(panel: ControlPanel) -> None:
-    """The button that opens the dialog."""
+    """The button that opens the dialog; a fragment, so that nothing else is drawn first."""
     if st.button(
-        "Kill switch", icon=":material/emergency_home:", key="kill_open", help="Stop all bots at once"
+        "Kill switch",
+        icon=":material/emergency_home:",
+        key="kill_open",
+        help="Stop all bots at once",
     ):
         _dialog(panel)
 
@@ -41,9 +45,7 @@ def kill_banner(panel: ControlPanel, kill: KillSwitch) -> None:
     since = f" since {moment(kill.since)} UTC" if kill.since else ""
     with st.container(key="qd-kill-banner", horizontal=True, vertical_alignment="center"):
         st.markdown(f":material/emergency_home: **Kill switch: {title}**{by}{since}. {effect}")
-        st.button(
-            "Release", key="kill_release", on_click=_set_level, args=(panel, KillLevel.NONE)
-        )
+        st.button("Release", key="kill_release", on_click=_set_level, args=(panel, KillLevel.NONE))
 
 
 @st.dialog("Kill switch")

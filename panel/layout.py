@@ -5,6 +5,7 @@ from html import escape
 import streamlit as st
 
 from engine.contracts import KillLevel
+from panel.commands import show_outcomes
 from panel.facade import ControlPanel, EngineOff, EngineSilent, PanelError
 from panel.format import escape as markdown_escape
 from panel.kill_switch import kill_banner, kill_button
@@ -23,6 +24,7 @@ def page_header(title: str, panel: ControlPanel) -> None:
     ensure_navigation()
     apply_style()
     st.session_state[IS_FIRST_DRAW] = True
+    show_outcomes()
     try:
         kill = latest("kill", panel.kill_switch).value
     except PanelError as error:
@@ -48,6 +50,7 @@ def show_error(error: PanelError) -> None:
 def _heartbeat(panel: ControlPanel) -> None:
     """The engine's state and the age of its heartbeat; redraws the page when that must change."""
     is_first_draw = st.session_state.pop(IS_FIRST_DRAW, False)
+    show_outcomes()
     try:
         health = panel.health()
         level = panel.kill_switch().level

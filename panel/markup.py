@@ -18,8 +18,9 @@ def state_html(bot: BotView) -> str:
     """A bot's state and mode; the reason of the state is the hint."""
     state = state_of(bot)
     shown = f"{state}…" if state in TRANSIENT else state
+    look = f"qd-state qd-{state_colour(state)}"
     return (
-        f'<span class="qd-state qd-{state_colour(state)}" title="{escape(bot.reason)}">{shown}</span>'
+        f'<span class="{look}" title="{escape(bot.reason)}">{shown}</span>'
         f' <span class="qd-mode">{escape(bot.mode.upper())}</span>'
     )
 

@@ -10,6 +10,7 @@ import streamlit as st
 from engine.contracts import BotView, EquitySeries, QuoteTotal
 from panel.bot_cards import draw_cards
 from panel.charts import equity_figure
+from panel.commands import show_outcomes
 from panel.demo import start_demo
 from panel.facade import ControlPanel, PanelError
 from panel.format import MINUS, figure, percent, state_of
@@ -66,6 +67,7 @@ def choose() -> Choice:
 @st.fragment(run_every=REFRESH_S)
 def draw_live(panel: ControlPanel, choice: Choice) -> None:
     """Totals, equity, bots, recent trades and events, refreshed without a page reload."""
+    show_outcomes()
     try:
         snapshot = latest("overview", panel.overview)
     except PanelError as error:

@@ -27,7 +27,9 @@ def draw_editable(panel: ControlPanel, settings: Sequence[SettingView]) -> None:
                 escape(setting.title), value=setting.value, key=f"{KEY}{setting.key}",
                 help=escape(f"{setting.description}.{default}"),
             )  # fmt: skip
-        st.form_submit_button("Save settings", type="primary", on_click=_save, args=(panel, editable))
+        st.form_submit_button(
+            "Save settings", type="primary", on_click=_save, args=(panel, editable)
+        )
 
 
 def _save(panel: ControlPanel, editable: Sequence[SettingView]) -> None:
@@ -69,7 +71,9 @@ def draw_accounts(accounts: Sequence[AccountView]) -> None:
         for asset in sorted(account.free.keys() | account.locked.keys())
     ]  # fmt: skip
     if rows:
-        right = {name: st.column_config.TextColumn(alignment="right") for name in ("Free", "Locked")}
+        right = {
+            name: st.column_config.TextColumn(alignment="right") for name in ("Free", "Locked")
+        }
         st.dataframe(pd.DataFrame(rows), hide_index=True, key="balances", column_config=right)
     elif not accounts:
         st.caption("No account has been used yet.")

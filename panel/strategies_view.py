@@ -58,7 +58,9 @@ def _draw_strategy(strategy: StrategyView) -> None:
         if strategy.doc:
             with st.expander("How it works", key=f"doc-{strategy.id}"):
                 st.markdown(strategy.doc)
-        st.caption(f"{escape(strategy.path)}, needs {strategy.warmup} candles before its first signal")
+        st.caption(
+            f"{escape(strategy.path)}, needs {strategy.warmup} candles before its first signal"
+        )
 
 
 def _used_by(names: Sequence[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.domain.money import to_epoch_ms
+from engine.contracts import to_epoch_ms
 from panel.format import NONE, countdown, duration, now
 
 SCRIPT = Path(__file__).resolve().parent / "frontend" / "ticker.js"

@@ -17,6 +17,7 @@ L. B. Raschke, *Street Smarts* (1996), here with the slow average instead of ADX
 
 from typing import ClassVar, Self
 
+import numpy as np
 from pydantic import Field, model_validator
 
 from engine.domain.candles import Candles
@@ -82,6 +83,7 @@ class SimpleProfitable(Strategy):
         is_falling = below(close, slow) & below(fast, slow)
         has_dipped = ~above(candles.low, fast) & above(close, fast)
         has_spiked = ~below(candles.high, fast) & below(close, fast)
+        is_warm = ~np.isnan(slow) & ~np.isnan(index)
         enter_long = is_rising & has_dipped & (index < self.rsi_limit)
         enter_short = is_falling & has_spiked & (index > 100 - self.rsi_limit)
 
@@ -101,9 +103,9 @@ class SimpleProfitable(Strategy):
 
         return Signals(
             enter_long=enter_long,
-            exit_long=below(close, slow),
+            exit_long=below(close, slow) & is_warm,
             enter_short=enter_short,
-            exit_short=above(close, slow),
+            exit_short=above(close, slow) & is_warm,
             plots={
                 f"EMA {self.fast}": Plot(fast),
                 f"EMA {self.slow}": Plot(slow),

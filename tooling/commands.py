@@ -50,9 +50,7 @@ def run() -> int:
     environment = Environment()
     environment.install(RUNTIME)
     deck = Deck(place, environment.python)
-    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), deck.on_signal)
+    stop_on_signals(deck)
     say("Starting the engine and the panel ...")
     try:
         deck.start()
@@ -64,6 +62,15 @@ def run() -> int:
         say("Stopping ...")
         deck.close()
         say("Stopped.")
+
+
+def stop_on_signals(deck: Deck) -> None:
+    """Ctrl-C, a polite kill and a closed terminal stop the deck; ``nohup`` keeps its meaning."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        number = getattr(signal, name, None)
+        if number is None or (name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN):
+            continue
+        signal.signal(number, deck.on_signal)
 
 
 def check_not_running(place: Place) -> None:

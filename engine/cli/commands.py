@@ -1,7 +1,7 @@
 """The commands about the engine as a whole."""
 
+import contextlib
 import csv
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -142,6 +142,8 @@ def trades(
 
 def _export(desk: Desk, file: Path, query: dict[str, Any]) -> None:
     """Write the CSV beside ``file`` first, so that a broken download leaves no half a file."""
+    if not file.name or file.is_dir():
+        raise BadInput(f"--csv: {file} is a folder; name a file.")
     part = file.with_name(f"{file.name}.part")
     try:
         with part.open("wb") as target, desk.engine.stream("/trades.csv", **query) as chunks:
@@ -149,11 +151,12 @@ def _export(desk: Desk, file: Path, query: dict[str, Any]) -> None:
                 target.write(chunk)
         with part.open(encoding="utf-8", newline="") as written:
             count = sum(1 for _ in csv.reader(written)) - 1
-        shutil.move(part, file)
+        part.replace(file)
     except OSError as error:
         raise BadInput(f"--csv: {file} cannot be written: {error.strerror}.") from error
     finally:
-        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            part.unlink()
     path = str(file.resolve())
     desk.printer.show({"file": path, "count": count}, [f"{count} trades written to {path}."])
 

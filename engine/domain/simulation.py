@@ -192,9 +192,19 @@ class PriceProcess:
         share = np.arange(MINUTES_A_DAY + 1) / MINUTES_A_DAY
         knots = start + walk + (end - start - walk[:, -1:]) * share
         knots[:, -1] = levels[1:]  # exactly the next day's beginning
-        places = np.concatenate([index, index[:, -1:] + 1], axis=1)
-        swings = _interpolated(self._key("swings"), places, SWING)
-        return np.asarray(knots + SWING_SIZE * self._minute_deviation * swings)
+        knots += SWING_SIZE * self._minute_deviation * self._swings(days)
+        return np.asarray(knots)
+
+    def _swings(self, days: IntArray) -> FloatArray:
+        """The short swings at each minute and at the next midnight, straight between turns."""
+        turns_a_day = MINUTES_A_DAY // SWING
+        turns = _gaussians(
+            self._key("swings"), days[:, None] * turns_a_day + np.arange(turns_a_day + 1)
+        )
+        weight = np.tile(np.arange(SWING) / SWING, turns_a_day)
+        before = np.repeat(turns[:, :-1], SWING, axis=1)
+        after = np.repeat(turns[:, 1:], SWING, axis=1)
+        return np.concatenate([_mixed(before, after, weight), turns[:, -1:]], axis=1)
 
     def _minute_volume(self, index: IntArray, log_range: FloatArray) -> FloatArray:
         """Volume rises with the minute's range; never nothing."""

@@ -249,6 +249,11 @@ class ChartView {
         rangeslider: { visible: false }, showspikes: true, spikemode: "across", spikethickness: 1,
         spikedash: "dot", spikecolor: muted, spikesnap: "hovered data", nticks: this.width / 110 },
     };
+    if (layout.xaxis.rangebreaks.length)
+      Object.assign(
+        layout.xaxis,
+        candleTicks(this.candles.x, range, payload.bar_ms, this.width / 110),
+      );
     for (const name of Object.keys(payload.layout).filter((key) => key.startsWith("yaxis")))
       layout[name] = { ...axis, ...payload.layout[name], side: "right", fixedrange: true,
         range: payload.layout[name].range || this.fit(name.replace("axis", ""), range) };

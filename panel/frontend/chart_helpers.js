@@ -21,6 +21,22 @@ function firstAtOrAfter(times, ms) {
   return low;
 }
 
+// Ticks at candles, evenly by their number: plotly spaces them by time, which gaps make uneven.
+function candleTicks(times, [from, to], barMs, most) {
+  const first = firstAtOrAfter(times, from);
+  const last = firstAtOrAfter(times, to + 1);
+  const step = Math.max(1, Math.ceil((last - first) / Math.max(1, most)));
+  const ticks = [];
+  for (let at = Math.ceil(first / step) * step; at < last; at += step) ticks.push(toIso(times[at]));
+  const texts = ticks.map((tick, index) => {
+    const [day, time] = tick.split("T");
+    if (barMs >= 86_400_000) return day;
+    const isNewDay = !index || !ticks[index - 1].startsWith(day);
+    return time.slice(0, barMs < 60_000 ? 8 : 5) + (isNewDay ? `<br>${day}` : "");
+  });
+  return { tickmode: "array", tickvals: ticks, ticktext: texts };
+}
+
 // Moves marks down, then up, until they lie `gap` pixels apart within the pane.
 function keepApart(marks, gap, pane) {
   const sorted = [...marks].sort((a, b) => a.wanted - b.wanted);

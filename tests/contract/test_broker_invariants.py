@@ -17,7 +17,7 @@ OPENING = Decimal(10_000)
 SYMBOLS = st.sampled_from([BTC.symbol, SPOT.symbol])
 TICKS = st.integers(min_value=5_000, max_value=15_000)
 STEPS = st.integers(min_value=0, max_value=3_000_000)
-VOLUMES = st.sampled_from(["0", "0.00003", "1.5", "400"])
+VOLUMES = st.sampled_from(["0", "0.00003", "1.5", "8", "400"])
 
 
 class PaperAccount(RuleBasedStateMachine):
@@ -28,7 +28,7 @@ class PaperAccount(RuleBasedStateMachine):
         self.market = FakeMarket()
         self.book = FakePaperBook()
         for instrument in INSTRUMENTS:
-            self.market.set_price(instrument.symbol, "100")
+            self.market.set_price(instrument.symbol, "100", volume="8")
         self.reports: dict[str, OrderReport] = {}
         self.sent = 0
         self.reopen()
@@ -39,7 +39,8 @@ class PaperAccount(RuleBasedStateMachine):
 
     @rule(
         symbol=SYMBOLS, side=st.sampled_from(list(Side)), type_=st.sampled_from(list(OrderType)),
-        steps=STEPS, ticks=TICKS, reduce_only=st.booleans(), is_amount=st.booleans(),
+        steps=STEPS, ticks=TICKS, reduce_only=st.sampled_from([False, False, True]),
+        is_amount=st.booleans(),
     )  # fmt: skip
     def submit(
         self, symbol: str, side: Side, type_: OrderType, steps: int, ticks: int,

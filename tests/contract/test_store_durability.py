@@ -19,6 +19,8 @@ from engine.adapters.store.store import SqlStore
 from engine.errors import StoreError
 from tests.contract.store_samples import event
 
+ROOT = Path(__file__).resolve().parents[2]
+
 # Commits two rows at a time and says so, for ever.
 WRITER = """
 import sys
@@ -70,7 +72,10 @@ def test_what_was_committed_before_a_kill_is_there(store: SqlStore, store_url: s
     said = 0
     for _kill in range(3):
         child = subprocess.Popen(
-            [sys.executable, "-c", WRITER, store_url, str(said)], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", WRITER, store_url, str(said)],
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
         )
         assert child.stdout is not None
         for _line in range(25):

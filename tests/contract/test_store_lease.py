@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from engine.errors import Conflict, LeaseLost
 from tests.contract.store_samples import event
 from tests.fakes.clock import START, FakeClock
 
+ROOT = Path(__file__).resolve().parents[2]
 TTL = timedelta(seconds=10)
 RACER = """
 import sys, time
@@ -129,7 +131,7 @@ def test_without_a_lease_nothing_is_fenced(store: SqlStore, rival: SqlStore) -> 
 def test_of_racing_processes_exactly_one_wins(store_url: str) -> None:
     racers = [
         subprocess.Popen([sys.executable, "-c", RACER, store_url, str(number)],
-                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT)
         for number in range(2)
     ]  # fmt: skip
     try:

@@ -96,8 +96,8 @@ class FakeMarket:
         """Closed bars, joined."""
         end = to_epoch_ms(before or self.now())
         bars = resample(self._candles(symbol), timeframe)
-        closed = bars.time + timeframe_s(timeframe) * 1000 <= end
-        return bars[slice(0, int(closed.sum()))][slice(-limit, None)]
+        closed = int((bars.time + timeframe_s(timeframe) * 1000 <= end).sum())
+        return bars[slice(max(closed - max(limit, 0), 0), closed)]
 
     def quote(self, symbol: str, *, seen_price: Decimal | None = None) -> Quote:
         """The price set last, at the present second. Raises DataError before the first."""

@@ -9,13 +9,14 @@ from engine.ports import PaperOrder
 
 class FakePaperBook:
     """Implements ``PaperBook``. ``commits`` counts transactions; ``failure`` is raised by the
-    next one instead of writing."""
+    next one instead of writing, ``late_failure`` after writing."""
 
     def __init__(self) -> None:
         self.rows: dict[str, dict[str, PaperBalance]] = {}
         self.orders: dict[tuple[str, str], PaperOrder] = {}
         self.commits = 0
         self.failure: Exception | None = None
+        self.late_failure: Exception | None = None
 
     def balances(self, account_id: str) -> dict[str, PaperBalance] | None:
         """None for an account that was never opened."""
@@ -45,3 +46,6 @@ class FakePaperBook:
         self.rows.setdefault(account_id, {}).update(balances)
         for order in orders:
             self.orders[(account_id, order.request.client_id)] = order
+        if self.late_failure is not None:
+            failure, self.late_failure = self.late_failure, None
+            raise failure

@@ -22,7 +22,7 @@ NEEDED = ["--name", "demo", "--symbol", "BTC/USDT", "--strategy", "rsi", "--amou
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, int, FakeServices]]:
     data = tmp_path_factory.mktemp("data")
-    services = FakeServices(2, 3, 5)
+    services = FakeServices(2, 3, 12)
     with serving(services, ensure_token(data / "api.token")) as api:
         yield data, api.port, services
 
@@ -114,6 +114,8 @@ def test_a_bad_option_is_one_sentence_and_creates_nothing(
         ["trades", "--since", "yesterday"],
         ["trades", "--limit", "0"],
         ["trades", "--limit", "many"],
+        ["trades", "--csv", "."],
+        ["trades", "--csv", __file__ + "/trades.csv"],
         ["logs", "--level", "loud"],
         ["symbols", "--market", "mars"],
         ["dance"],
@@ -146,6 +148,43 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "direction": "both", "reinvest": False, "max_entries": 3,
         "active_hours": {"start": "22:00:00", "end": "06:00:00"},
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["status"], "kill switch  off"),
+        (["bots", "list"], "btc-rsi"),
+        (["bots", "show", "btc-rsi"], "long 0.0"),
+        (["trades", "--limit", "5"], "trades in USDT"),
+        (["trades", "--symbol", "none such"], "No trades."),
+        (["strategies"], "was never closed"),
+        (["markets"], "Kraken does not answer"),
+        (["symbols", "btc"], "BTC/USDT"),
+        (["logs", "--level", "error"], "ZeroDivisionError"),
+        (["--help"], "bots"),
+        (["bots", "create", "--help"], "--stop-loss"),
+    ],
+)
+def test_text_for_people(run: Run, arguments: list[str], words: str) -> None:
+    code, out, err = run(*arguments)
+    assert (code, err) == (0, "")
+    assert words in out
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["status"], ["bots", "list"], ["bots", "start", "x"], ["bots", "create", *NEEDED], ["trades"],
+     ["kill", "--release"]],
+)  # fmt: skip
+def test_without_an_engine_nothing_is_written(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
+) -> None:
+    monkeypatch.setenv("QUARTERDECK_DATA", str(tmp_path / "data"))
+    code, out, err = run(*arguments)
+    assert (code, out) == (3, "")
+    assert "is not running" in err and err.count("\n") == 1
+    assert not (tmp_path / "data").exists()
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,15 @@ def nursery_of(copy: Copy) -> Iterator[Nursery]:
         nursery.close()
 
 
+def kill_nine(process: int) -> None:
+    """Kill, and wait until it is gone."""
+    os.kill(process, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        while True:
+            os.kill(process, 0)
+            time.sleep(0.002)
+
+
 def is_up(copy: Copy) -> bool:
     """Whether the copy's engine answers."""
     try:
@@ -124,11 +133,11 @@ def test_two_hundred_kills_leave_the_trades_of_an_undisturbed_run(tmp_path: Path
             # Each life decides about its share, so that the kills spread over the whole replay.
             _wait_for_decisions(copy, int((kill - 1) * pace * 0.95))
             time.sleep(chance.uniform(0, 0.05))
-            os.kill(engine, signal.SIGKILL)
+            kill_nine(engine)
             engine = nursery.start()
             if kill % 4 == 0:  # also while it starts, before it has decided anything
                 time.sleep(chance.uniform(0, LONGEST_LIFE_S))
-                os.kill(engine, signal.SIGKILL)
+                kill_nine(engine)
                 engine = nursery.start()
         eventually(lambda: is_up(copy), bool)
         ended = finish(copy, bot)

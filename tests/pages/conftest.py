@@ -11,6 +11,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from panel.navigation import NAVIGATED
 from tests.fakes.serve import TEST_TOKEN, serving
 from tests.fakes.services import FakeServices
 
@@ -71,11 +72,16 @@ def free_port() -> int:
 
 
 def open_page(page: str, query: Mapping[str, Any] | None = None) -> AppTest:
-    """Run the whole app and go to ``pages/<page>.py``, as a browser would."""
+    """Run ``app.py``, or go straight to ``pages/<page>.py``.
+
+    Streamlit's test runner forgets ``st.navigation`` between runs and then finds a page by its
+    file: such a page counts as navigated to.
+    """
     app = AppTest.from_file(str(APP), default_timeout=30)
     for name, value in (query or {}).items():
         app.query_params[name] = value
     if page != "overview":
+        app.session_state[NAVIGATED] = True
         app.switch_page(f"pages/{page}.py")
     return app.run()
 
@@ -85,4 +91,5 @@ def words(app: AppTest) -> str:
     kinds = (
         "header", "subheader", "markdown", "caption", "error", "warning", "info", "success", "html",
     )  # fmt: skip
-    return "\n".join(str(getattr(element, "value", "")) for kind in kinds for element in app.get(kind))
+    elements = (element for kind in kinds for element in app.get(kind))
+    return "\n".join(str(getattr(element, "value", "")) for element in elements)

@@ -16,8 +16,6 @@ def open_bot(bot: str, tab: str | None = None) -> AppTest:
     return app
 
 
-
-
 def test_head_shows_name_state_and_figures(fake_engine: FakeEngine) -> None:
     view = fake_engine.services.get_bot(RUNNING)
     shown = words(open_bot(RUNNING))

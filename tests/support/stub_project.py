@@ -60,7 +60,7 @@ def serve(name, port, answers):
 """
 
 ENGINE = """
-import os, pathlib, subprocess, sys
+import os, pathlib, subprocess, sys, time
 from stub_server import serve
 
 if "STUB_ENGINE_SAYS" in os.environ:
@@ -68,6 +68,7 @@ if "STUB_ENGINE_SAYS" in os.environ:
     sys.exit(print(os.environ["STUB_ENGINE_SAYS"], file=sys.stderr) or int(os.environ["STUB_CODE"]))
 data = pathlib.Path(os.environ["QUARTERDECK_DATA"])
 (data / "api.token").write_text("secret-of-" + data.name)
+(data / "engine.lock").write_text(str(os.getpid()))
 subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])  # a worker it forgets
 
 def answers(path, token):
@@ -76,6 +77,7 @@ def answers(path, token):
     return (202 if token == "Bearer secret-of-" + data.name else 401), b""
 
 serve("engine", int(os.environ["QUARTERDECK_API_PORT"]), answers)
+time.sleep(0.3)  # as an engine that has closed its port and still writes
 """
 
 PANEL = """

@@ -118,6 +118,17 @@ def test_what_the_funds_no_longer_cover_is_cancelled(desk: Desk) -> None:
     assert 0 <= balance.free < D("0.01")
 
 
+def test_a_cancel_frees_what_was_not_traded(desk: Desk) -> None:
+    desk.send("held", Side.BUY, "5")
+    desk.market.set_price("BTC/USDT", "100", volume="8")
+    assert desk.send("a", Side.SELL, "5", reduce_only=True).filled == 2
+    assert desk.broker.balances()["BTC"].locked == 3
+    cancelled = desk.broker.cancel("a", "BTC/USDT")
+    assert (cancelled.state, cancelled.filled) == (OrderState.CANCELLED, D(2))
+    balance = desk.broker.balances()["BTC"]
+    assert (balance.free, balance.locked) == (D(3), D(0))
+
+
 @pytest.mark.parametrize(
     ("bar", "expected"),
     [
@@ -227,6 +238,16 @@ def test_a_commit_that_fails_leaves_everything_as_it_was(desk: Desk) -> None:
     assert desk.broker.balances() == before
     assert desk.broker.find_order("a", "BTC/USDT") is None
     assert desk.send("a", Side.BUY, "1").state is OrderState.FILLED
+
+
+def test_a_commit_that_fails_after_writing_is_found_in_the_book(desk: Desk) -> None:
+    desk.broker.balances()
+    desk.book.late_failure = StoreError("the connection was lost")
+    with pytest.raises(StoreError):
+        desk.send("a", Side.BUY, "1")
+    assert desk.found("a").state is OrderState.FILLED
+    assert desk.money() == 1000 - D("100.1")
+    assert desk.send("a", Side.BUY, "1") == desk.found("a")
 
 
 def test_the_opening_balance_is_credited_once(desk: Desk) -> None:

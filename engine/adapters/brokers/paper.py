@@ -16,7 +16,7 @@ from engine.adapters.brokers.paper_fills import PaperTerms, ended
 from engine.domain.exits import price_bar
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.matching import objection, quoted_price, touched_price
-from engine.domain.money import ZERO, exact, floor_to, from_epoch_ms, text
+from engine.domain.money import ZERO, exact, floor_to, from_epoch_ms, plain, text
 from engine.domain.orders import (
     TERMINAL,
     OrderReport,
@@ -26,7 +26,14 @@ from engine.domain.orders import (
     Side,
 )
 from engine.domain.paper_account import SHORT_MARK, Purse, traded_row
-from engine.errors import BrokerUnavailable, DataError, InsufficientFunds, NotFound, OrderRejected
+from engine.errors import (
+    BrokerUnavailable,
+    DataError,
+    InsufficientFunds,
+    NotFound,
+    OrderRejected,
+    StoreError,
+)
 from engine.ports import Balance, BrokerCapabilities, MarketData, PaperBook, PaperOrder
 
 log = logging.getLogger("quarterdeck.paper")
@@ -72,7 +79,7 @@ class PaperBroker:
         with self._lock:
             totals = self._opened().totals()
         return {
-            asset: Balance(asset=asset, free=row.free, locked=row.locked)
+            asset: Balance(asset=asset, free=plain(row.free), locked=plain(row.locked))
             for asset, row in totals.items()
         }
 
@@ -164,8 +171,16 @@ class PaperBroker:
             purse.add(asset, free=self._opening_balance if asset in quotes else ZERO)
 
     def _commit(self, purse: Purse, *orders: PaperOrder) -> Purse:
-        """Write to the book first, then remember; the purse as written."""
-        self._book.commit(self.account_id, purse.changes(), *orders)
+        """Write to the book first, then remember; the purse as written.
+
+        After a failure all is read anew, since it is not known how far the book came.
+        """
+        try:
+            self._book.commit(self.account_id, purse.changes(), *orders)
+        except StoreError:
+            self._purse = None
+            self._open.clear()
+            raise
         self._purse = purse.copy()
         for order in orders:
             self._remember(order)

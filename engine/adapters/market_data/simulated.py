@@ -1,7 +1,7 @@
 """The simulated market: a dozen symbols that trade day and night, without network or key."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -165,17 +165,16 @@ class SimulatedMarket:
         if start_ms >= end_ms:
             return empty_candles(timeframe)
         length_ms = timeframe_s(timeframe) * 1000
+        span_ms = SECOND_BLOCK * MINUTE_MS if length_ms < MINUTE_MS else DAY_MS
+        places = range(start_ms // span_ms, -(-end_ms // span_ms))
         with self._lock:
-            fetch: Callable[[str, int], Candles]
             if length_ms < MINUTE_MS:
-                span_ms, fetch = SECOND_BLOCK * MINUTE_MS, self._second_block
+                blocks = [self._second_block(symbol, place) for place in places]
             elif length_ms < HOUR_MS:
-                span_ms, fetch = DAY_MS, self._minute_day
+                blocks = [self._minute_day(symbol, place) for place in places]
             else:
-                span_ms, fetch = DAY_MS, self._hour_day
-                self._fill_hours(symbol, start_ms // DAY_MS, -(-end_ms // DAY_MS))
-            fine = _between(symbol, fetch, span_ms, start_ms, end_ms)
-        return resample(fine, timeframe)
+                blocks = self._hour_days(symbol, places)
+        return resample(_cut(blocks, places[0] * span_ms, start_ms, end_ms), timeframe)
 
     def _second_block(self, symbol: str, block: int) -> Candles:
         known = self._seconds.find(symbol, block)
@@ -193,34 +192,26 @@ class SimulatedMarket:
             known = self._minutes.put(symbol, day, self._processes[symbol].minutes(day, 1))
         return known
 
-    def _hour_day(self, symbol: str, day: int) -> Candles:
-        known = self._hours.find(symbol, day)
-        if known is None:
-            hours = resample(self._minute_day(symbol, day), "1h")
-            known = self._hours.put(symbol, day, hours)
-        return known
-
-    def _fill_hours(self, symbol: str, first_day: int, end_day: int) -> None:
-        """Compute the missing hours of many days together, which is much faster."""
-        missing = [d for d in range(first_day, end_day) if self._hours.find(symbol, d) is None]
+    def _hour_days(self, symbol: str, days: range) -> list[Candles]:
+        """1h candles by day; missing days are computed many together, which is much faster."""
+        known = {day: self._hours.find(symbol, day) for day in days}
+        missing = [day for day, block in known.items() if block is None]
         while missing:
             first = missing[0]
             count = sum(1 for day in missing if day < first + DAYS_AT_ONCE)
-            days = missing[count - 1] - first + 1
-            hours = resample(self._processes[symbol].minutes(first, days), "1h")
-            for place in range(days):
-                part = hours[place * 24 : (place + 1) * 24]
-                self._hours.put(symbol, first + place, part)
+            span = missing[count - 1] - first + 1
+            hours = resample(self._processes[symbol].minutes(first, span), "1h")
+            for day in missing[:count]:
+                place = (day - first) * 24
+                known[day] = self._hours.put(symbol, day, hours[place : place + 24])
             missing = missing[count:]
+        return [block for block in known.values() if block is not None]
 
 
-def _between(
-    symbol: str, fetch: Callable[[str, int], Candles], span_ms: int, start_ms: int, end_ms: int
-) -> Candles:
-    """The candles of consecutive blocks that open in [start, end)."""
-    blocks = [fetch(symbol, b) for b in range(start_ms // span_ms, -(-end_ms // span_ms))]
+def _cut(blocks: Sequence[Candles], begin_ms: int, start_ms: int, end_ms: int) -> Candles:
+    """The candles of consecutive blocks, the first from ``begin``, that open in [start, end)."""
     length_ms = timeframe_s(blocks[0].timeframe) * 1000
-    first = start_ms % span_ms // length_ms
+    first = (start_ms - begin_ms) // length_ms
     window = slice(first, first + (end_ms - start_ms) // length_ms)
     if len(blocks) == 1:
         return blocks[0][window]

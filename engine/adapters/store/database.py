@@ -215,6 +215,7 @@ def _postgres(url: URL, busy_timeout_s: float, *, is_reader: bool) -> Engine:
         isolation_level="REPEATABLE READ" if is_reader else "READ COMMITTED",
         connect_args={
             "connect_timeout": max(2, round(busy_timeout_s)),
+            "tcp_user_timeout": 10_000,  # a cut network is an error, not a wait of many minutes
             "options": f"-c lock_timeout={round(busy_timeout_s * 1000)}"
             f" -c default_transaction_read_only={'on' if is_reader else 'off'}",
         },

@@ -33,14 +33,14 @@ SENTENCES: tuple[tuple[str, str], ...] = (
     ("XX001", DAMAGED),
 )
 
-SENT = "An order of this client id is in the books already."
+ORDER_TAKEN = "An order of this client id is in the books already."
 # Unique constraints, by what stands out in their name.
 TAKEN: tuple[tuple[str, str, str | None], ...] = (
     ("name_key", "There is already a bot of this name.", "name"),
     ("candle_time", "This candle was decided before.", None),
     ("trade_id", "This fill is in the books already.", None),
-    ("client_id", SENT, None),
-    ("pk_orders", SENT, None),
+    ("client_id", ORDER_TAKEN, None),
+    ("pk_orders", ORDER_TAKEN, None),
     ("version", "This version of the settings exists already.", None),
 )
 

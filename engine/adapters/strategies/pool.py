@@ -14,7 +14,6 @@ EXTRA_WORKERS = 6
 RETIRE_AFTER_S = 30.0
 KEEP_INTERVAL_S = 5.0
 MOST_WAITING = 4
-MOST_GONE = 2  # so many workers may be found dead before a call fails
 
 
 class WorkerPool:
@@ -43,7 +42,7 @@ class WorkerPool:
 
     def call(self, strategy_id: str, request: Mapping[str, Any]) -> dict[str, Any]:
         """The answer of a worker. Raises StrategyError."""
-        for _ in range(MOST_GONE):
+        for _ in range(self._most):
             with contextlib.suppress(Gone):
                 return self._call_once(strategy_id, request)
         return self._call_once(strategy_id, request)
@@ -83,11 +82,10 @@ class WorkerPool:
         with self._changed:
             self._wait_for_turn(strategy_id)
             self._held[strategy_id] += 1
-            while self._idle:
+            if self._idle:
                 worker = self._idle.pop()
-                if worker.is_alive():
-                    self._busy.add(worker)
-                    return worker
+                self._busy.add(worker)
+                return worker
             self._starting += 1
         try:
             return self._start()
@@ -123,6 +121,8 @@ class WorkerPool:
         """A new worker, counted as starting before and as busy after."""
         try:
             worker = WorkerProcess(self._memory_mb, self._deadline_s)
+        except OSError as error:
+            raise NotStarted(f"no strategy worker could be started: {error}") from error
         finally:
             with self._changed:
                 self._starting -= 1

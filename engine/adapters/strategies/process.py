@@ -78,6 +78,8 @@ class WorkerProcess:
         self._calls += 1
         message = pickle.dumps((self._calls, request), protocol=5)
         try:
+            if self._process.poll() is not None:
+                raise Closed("it has ended")
             send(self._channel, message, deadline)
         except Closed as error:
             self.kill()

@@ -114,6 +114,7 @@ def _or_none(values: FloatArray) -> list[float | None]:
 def _watch(parent_pid: int, memory_bytes: int, is_bloated: threading.Event) -> None:
     """End the process when the engine is gone or memory runs over; tell when half is used."""
     own = psutil.Process()
+    at_start_bytes = own.memory_info().rss
     parent = psutil.Process(parent_pid) if psutil.pid_exists(parent_pid) else None
     while True:
         is_orphan = parent is None or not parent.is_running()
@@ -121,7 +122,7 @@ def _watch(parent_pid: int, memory_bytes: int, is_bloated: threading.Event) -> N
             is_orphan = os.getppid() != parent_pid
         if is_orphan:
             os._exit(0)
-        used_bytes = own.memory_info().rss
+        used_bytes = own.memory_info().rss - at_start_bytes
         if used_bytes > memory_bytes:
             os._exit(MEMORY_EXIT)
         if used_bytes > memory_bytes / 2:
