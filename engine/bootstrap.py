@@ -55,6 +55,7 @@ OFFERED_EXCHANGES = ("ccxt:binance", "ccxt:coinbase", "ccxt:kraken", "ccxt:bybit
 STOP_GRACE_S = 5.0
 OK, FAILED, REFUSED = 0, 1, 2
 BOOKKEEPING_LANE = "bookkeeping"
+CONTROLS_LANE = "controls"
 
 
 @dataclass
@@ -241,6 +242,8 @@ class Engine:
 
     async def _beat(self) -> None:
         self._pulse.heartbeat_at = self._books.clock.now()
+        if not self._lanes.backlog(CONTROLS_LANE):
+            await self._lanes.run(CONTROLS_LANE, self._controls.take_latch)
 
     async def _renew(self) -> None:
         await self._lease.renew(self._lanes)

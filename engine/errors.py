@@ -1,18 +1,18 @@
 """Every error Quarterdeck raises on purpose, and what the engine does about it.
 
-    QuarterdeckError
-    |-- ConfigError            stop, tell the user: a setting or a form field is wrong
-    |   `-- Conflict           the request is sound but not now (name taken, bot running)
-    |-- NotFound               there is no such bot, symbol, strategy, market
-    |-- DataError              candles or prices are missing or wrong: retry at the next cycle
-    |-- StrategyError          the strategy's own code failed: three in a row fault its bot
-    |-- StoreError             the database refused: nothing was written, retry
-    |   `-- LeaseLost          another engine holds the data: stop at once
-    `-- BrokerError
-        |-- OrderRejected      the venue refused for certain: do not retry
-        |   `-- InsufficientFunds   retried at the next cycle, with a new decision
-        |-- BrokerUnavailable  nothing was sent: retry later
-        `-- OrderStateUnknown  it may or may not have arrived: look it up before anything else
+QuarterdeckError
+|-- ConfigError            stop, tell the user: a setting or a form field is wrong
+|   `-- Conflict           the request is sound but not now (name taken, bot running)
+|-- NotFound               there is no such bot, symbol, strategy, market
+|-- DataError              candles or prices are missing or wrong: retry at the next cycle
+|-- StrategyError          the strategy's own code failed: three in a row fault its bot
+|-- StoreError             the database refused: nothing was written, retry
+|   `-- LeaseLost          another engine holds the data: stop at once
+`-- BrokerError
+    |-- OrderRejected      the venue refused for certain: do not retry
+    |   `-- InsufficientFunds   retried at the next cycle, with a new decision
+    |-- BrokerUnavailable  nothing was sent: retry later
+    `-- OrderStateUnknown  it may or may not have arrived: look it up before anything else
 """
 
 

@@ -376,14 +376,12 @@ class Store(Protocol):
         """Read one consistent snapshot; never blocks a writer."""
         ...
 
-    def acquire_lease(
-        self, owner: str, detail: str, ttl: timedelta, *, takeover: bool = False
-    ) -> Lease:
+    def acquire_lease(self, owner: str, detail: str, ttl: timedelta) -> Lease:
         """Own the database: from now on this store's writes raise LeaseLost once another took over.
 
-        ``takeover`` takes the lease at once, for a caller who knows that the former owner is dead;
-        its term rises all the same, so an owner that lives after all is fenced off. Raises
-        Conflict, saying who holds it, when another owner's lease has not run out.
+        An owner may take its own lease again; the term rises all the same, so that an engine of
+        the same name which lives after all is fenced off. Raises Conflict, saying who holds it,
+        when another owner's lease has not run out.
         """
         ...
 

@@ -9,8 +9,8 @@ from panel.commands import show_outcomes
 from panel.facade import ControlPanel, EngineOff, EngineSilent, PanelError
 from panel.format import escape as markdown_escape
 from panel.kill_switch import kill_banner, kill_button
-from panel.navigation import ensure_navigation
 from panel.live import REFRESH_S, STALE_AFTER_S, latest
+from panel.navigation import ensure_navigation
 from panel.style import apply_style
 from panel.ticker import age_html, run_ticker
 

@@ -11,7 +11,17 @@ from engine.contracts import BotView, Event, Trade
 from panel.bot_cards import position_words
 from panel.bot_commands import CAN_START, CAN_STOP, start, stop
 from panel.format import (
-    NONE, clock, countdown, exit_words, figure, moment, money, now, percent, price, state_of,
+    NONE,
+    clock,
+    countdown,
+    exit_words,
+    figure,
+    moment,
+    money,
+    now,
+    percent,
+    price,
+    state_of,
 )  # fmt: skip
 from panel.palette import DOWN, UP
 

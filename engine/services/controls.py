@@ -1,6 +1,7 @@
 """The kill switch: latched in the database and in a file, so that it outlives both processes."""
 
 import json
+import threading
 from datetime import datetime
 from pathlib import Path
 
@@ -20,6 +21,7 @@ class Controls:
         self._books = books
         self._latch_file = latch_file
         self.switch = KillSwitch()
+        self._lock = threading.Lock()
 
     @property
     def level(self) -> KillLevel:
@@ -36,6 +38,15 @@ class Controls:
             found.append(latched)
         self.switch = max(found, key=lambda one: ORDER.index(one.level), default=KillSwitch())
 
+    def take_latch(self) -> None:
+        """Honour a latch file that was written past the API, as the CLI does when it must."""
+        with self._lock:
+            latched = self._latched()
+            if latched is None or ORDER.index(latched.level) <= ORDER.index(self.level):
+                return
+            self.switch = latched
+            self._write(latched.level, latched.actor, Level.WARNING, _pulled(latched.level))
+
     def _latched(self) -> KillSwitch | None:
         try:
             return KillSwitch.model_validate(json.loads(self._latch_file.read_text("utf-8")))
@@ -47,7 +58,10 @@ class Controls:
 
     def set(self, level: KillLevel, actor: str) -> KillSwitch:
         """Latch a level (``none`` releases it). In force at once, before it is written."""
-        now: datetime = self._books.clock.now()
+        with self._lock:
+            return self._set(level, actor, self._books.clock.now())
+
+    def _set(self, level: KillLevel, actor: str, now: datetime) -> KillSwitch:
         before = self.switch
         self.switch = KillSwitch(level=level, actor=actor, since=now)
         if level is KillLevel.NONE:
@@ -60,8 +74,7 @@ class Controls:
             self._latch_file.unlink(missing_ok=True)
         else:
             self._latch_file.write_text(self.switch.model_dump_json(), "utf-8")
-            words = level.value.replace("_", " ")
-            self._write(level, actor, Level.WARNING, f"The kill switch was pulled: {words}.")
+            self._write(level, actor, Level.WARNING, _pulled(level))
         return self.switch
 
     def _write(self, level: KillLevel, actor: str, severity: Level, message: str) -> None:
@@ -69,3 +82,7 @@ class Controls:
             writing.tx.put_setting(SETTING, self.switch.model_dump_json())
             writing.event(severity, "kill_switch", message)
             writing.audit(actor, "kill_switch", level.value)
+
+
+def _pulled(level: KillLevel) -> str:
+    return f"The kill switch was pulled: {level.value.replace('_', ' ')}."

@@ -247,13 +247,13 @@ def test_close_ends_every_worker_and_calls_under_way(tmp_path: Path) -> None:
     write_strategy(tmp_path, "sleeps", "time.sleep(60)")
     failures: list[StrategyError] = []
 
-    def call() -> None:
+    def call(host: StrategyHost) -> None:
         with pytest.raises(StrategyError) as caught:
             host.decide("sleeps", {}, CANDLES)
         failures.append(caught.value)
 
-    caller = threading.Thread(target=call)
     with strategy_host(tmp_path, workers=1, deadline_s=30) as host:
+        caller = threading.Thread(target=call, args=(host,))
         caller.start()
         assert until(lambda: bool(host.worker_pids()), within_s=10)
         time.sleep(0.2)

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -10,6 +9,7 @@ from engine.domain.money import ZERO, floor_to
 from engine.domain.orders import OrderReport, OrderRequest, OrderState, VenueFill
 from engine.errors import BrokerUnavailable, InsufficientFunds, OrderRejected, OrderStateUnknown
 from engine.ports import Balance, BrokerCapabilities
+from tests.fakes.clock import START
 
 
 class Fault(StrEnum):
@@ -41,7 +41,7 @@ class ScriptedBroker:
         self.sent: list[str] = []
         self.is_down = False
         self.orders: dict[str, OrderReport] = {}
-        self.now = datetime.min
+        self.now = START
 
     def balances(self) -> Mapping[str, Balance]:
         """A fixed balance."""

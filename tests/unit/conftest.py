@@ -1,4 +1,4 @@
-"""A small engine room for tests of services: a real store, a scripted venue, a hand-turned clock."""
+"""An engine room for tests of services: a real store, a scripted venue, a hand-turned clock."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

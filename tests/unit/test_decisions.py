@@ -37,7 +37,7 @@ CASES = [
 
 @pytest.mark.parametrize(("wants", "direction", "held", "action"), CASES)
 def test_what_an_intent_means(
-    wants: dict[str, bool], direction: Direction, held: PositionSide | None, action: Action
+    wants: dict[str, Any], direction: Direction, held: PositionSide | None, action: Action
 ) -> None:
     assert choose_action(Intent(**wants), direction, held) is action
 

@@ -185,7 +185,13 @@ def reverse(room: Room) -> None:
     with room.books.writing() as writing:
         out = room.desk.plan_exit(writing, position, "signal", order_id="qd-x", decided_at=now)
         room.desk.plan_entry(
-            writing, room.bot, PositionSide.SHORT, size=1, candle_time=now, decided_at=now, after=out
+            writing,
+            room.bot,
+            PositionSide.SHORT,
+            size=1,
+            candle_time=now,
+            decided_at=now,
+            after=out,
         )
     room.advance()
 

@@ -6,7 +6,17 @@ from decimal import Decimal
 import pytest
 
 from panel.format import (
-    ago, coloured, countdown, duration, escape, every, figure, moment, money, percent, price,
+    ago,
+    coloured,
+    countdown,
+    duration,
+    escape,
+    every,
+    figure,
+    moment,
+    money,
+    percent,
+    price,
 )  # fmt: skip
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)

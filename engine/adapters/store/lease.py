@@ -34,11 +34,11 @@ class DatabaseLease:
         self._held: Lease | None = None
         database.fence = self._check
 
-    def acquire(self, owner: str, detail: str, ttl: timedelta, *, takeover: bool) -> Lease:
-        """Take it when it is free, run out, our own, or ``takeover``. Raises Conflict."""
+    def acquire(self, owner: str, detail: str, ttl: timedelta) -> Lease:
+        """Take it when it is free, run out, or our own. Raises Conflict."""
         with self._database.writing(is_fenced=False) as session:
             now, current = self._now(), _current(session)
-            if current is not None and not takeover:
+            if current is not None:
                 _refuse_while_held(current, owner, now)
             lease = Lease(
                 owner=owner,

@@ -163,11 +163,9 @@ class SqlStore:
         with self.database.reading() as session:
             yield SqlTransaction(session)
 
-    def acquire_lease(
-        self, owner: str, detail: str, ttl: timedelta, *, takeover: bool = False
-    ) -> Lease:
+    def acquire_lease(self, owner: str, detail: str, ttl: timedelta) -> Lease:
         """Raises Conflict, as ``ports.Store`` says."""
-        return self._lease.acquire(owner, detail, ttl, takeover=takeover)
+        return self._lease.acquire(owner, detail, ttl)
 
     def renew_lease(self, lease: Lease, ttl: timedelta) -> Lease:
         """Raises LeaseLost."""
