@@ -151,5 +151,9 @@ AUDIT_COLUMNS: tuple[Column[AuditEntry], ...] = (
 
 
 def words(values: dict[str, Any]) -> str:
-    """Named values on one line: ``close 64250.1, size 1``."""
-    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items())
+    """Named values on one line: ``close 64250.1, size 1``; floats to eight significant digits."""
+    return ", ".join(f"{name.replace('_', ' ')} {_short(value)}" for name, value in values.items())
+
+
+def _short(value: Any) -> str:
+    return f"{value:.8g}" if isinstance(value, float) else str(value)

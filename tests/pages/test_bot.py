@@ -3,8 +3,10 @@
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from engine.contracts import BotState, Desired
+from engine.contracts import Action, BotState, Desired, Verdict
+from engine.domain.decisions import TraceStep
 from engine.errors import StoreError
+from panel.decision_trace import decisions_html
 from tests.pages.conftest import EngineStarter, FakeEngine, open_page, words
 
 RUNNING, FLAT, FAULTED, STOPPED = "b0001", "b0002", "b0006", "b0007"
@@ -169,3 +171,20 @@ def test_failure_is_drawn_as_failure_not_as_nothing(
     app = open_bot(RUNNING, "Orders")
     assert any("database is locked" in error.value for error in app.error)
     assert "No order yet" not in words(app)
+
+
+def test_decision_trace_shows_every_step_escaped_and_holds_too(fake_engine: FakeEngine) -> None:
+    (first, *_) = fake_engine.services.decisions(RUNNING, 50, Action.HOLD)
+    step = TraceStep(
+        step="strategy", verdict=Verdict.VETO, detail="<b>too late</b>", values={"rsi": 2 / 3}
+    )
+    shown = decisions_html([first.model_copy(update={"trace": (step,)})])
+    for piece in ("Hold", "veto", "&lt;b&gt;too late", "rsi 0.66666667"):
+        assert piece in shown
+
+
+def test_decisions_can_be_narrowed_to_an_action(fake_engine: FakeEngine) -> None:
+    app = open_bot(STOPPED, "Why?")
+    assert "No decision yet" in words(app)
+    app.selectbox(key="action").select(Action.REVERSE).run()
+    assert "No decision with the action Reverse" in words(app)

@@ -109,7 +109,7 @@ class WorkerPool:
     def _may_take(self, strategy_id: str) -> bool:
         """Whether a worker is there, or may be started, for this strategy now."""
         if self._is_closed:
-            raise StrategyError("the engine is stopping")
+            raise NotStarted("the engine is stopping")
         if self._held[strategy_id] >= self._size:
             return False
         if self._idle:

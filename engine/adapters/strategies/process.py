@@ -18,7 +18,7 @@ from typing import Any
 import psutil
 
 from engine.adapters.strategies.wire import ANSWER_LIMIT, MEMORY_EXIT, Closed, receive, send
-from engine.errors import StrategyError
+from engine.errors import DataError, StrategyError
 
 ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 60.0
@@ -39,8 +39,8 @@ class Gone(StrategyError):
     """The worker had ended before it was asked; another one may be."""
 
 
-class NotStarted(StrategyError):
-    """No worker could be started."""
+class NotStarted(DataError):
+    """No worker could be started: not the strategy's fault, so no bot is faulted for it."""
 
 
 class WorkerProcess:
