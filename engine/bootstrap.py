@@ -162,8 +162,9 @@ class Engine:
         prices, instruments = PriceBoard(), InstrumentBook(store)
         desk = OrderDesk(books, venues, controls)
         self._watcher = watcher = PositionWatcher(books, desk, venues, prices, lanes)
+        feed = CandleFeed(lanes)
         self._runner = runner = CycleRunner(
-            books, desk, watcher, controls, venues, host, CandleFeed(lanes), prices, lanes
+            books, desk, watcher, controls, venues, host, feed, prices, lanes
         )
         self._checks = Checks(runner.run, pulse, clock, ending.give_up)
         self._scheduler = Scheduler(clock, self._checks.begin, ending.give_up)
@@ -182,6 +183,7 @@ class Engine:
             venues=venues,
             host=host,
             pulse=pulse,
+            feed=feed,
             views=views,
             charts=ChartMaker(books, venues, host, views, equity),
             settings_desk=SettingsDesk(books, settings),

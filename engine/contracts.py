@@ -65,6 +65,26 @@ class Health(Contract):
     heartbeat_at: UtcDatetime
 
 
+class Lateness(Contract):
+    """How late something happened, in seconds, over the newest ones."""
+
+    count: int
+    p50_s: float
+    p99_s: float
+    worst_s: float
+
+
+class EngineStats(Contract):
+    """How the engine is doing. ``jobs`` is how late each bot's job began, ``cycles`` how long after
+    the candle's close its decision was written."""
+
+    live_bots: int
+    cycles_run: int
+    candle_requests: int
+    jobs: Lateness
+    cycles: Lateness
+
+
 class PositionView(Contract):
     """An open position at the present price. Amounts in ``quote``."""
 

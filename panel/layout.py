@@ -37,7 +37,8 @@ def page_header(title: str, panel: ControlPanel) -> None:
         st.header(title, anchor=False, width="content")
         with st.container(key="qd-status", width="stretch"):
             _heartbeat(panel)
-        kill_button(panel)
+        with st.container(width="content"):
+            kill_button(panel)
     kill_banner(panel, kill)
 
 

@@ -37,10 +37,11 @@ def sparkline_html(values: Sequence[float]) -> str:
     if len(points) < 2:
         return ""
     low, high = min(points), max(points)
-    span = (high - low) or 1.0
+    if low == high:  # a flat line runs through the middle
+        low, high = low - 1, high + 1
     step = SPARK_WIDTH / (len(points) - 1)
     path = " ".join(
-        f"{index * step:.1f},{(SPARK_HEIGHT - 4) * (1 - (value - low) / span) + 2:.1f}"
+        f"{index * step:.1f},{(SPARK_HEIGHT - 4) * (1 - (value - low) / (high - low)) + 2:.1f}"
         for index, value in enumerate(points)
     )
     svg = (

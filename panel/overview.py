@@ -90,7 +90,7 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
 
 def _draw_totals(totals: Sequence[QuoteTotal]) -> None:
     for total in totals:
-        with st.grid(5, min_column_width=104, gap="xsmall", key=f"qd-totals-{total.quote}"):
+        with st.grid(5, min_column_width=150, gap="xsmall", key=f"qd-totals-{total.quote}"):
             st.metric(f"Equity, {total.quote}", figure(total.equity, total.quote), border=True,
                       height="stretch")  # fmt: skip
             _gain("Today", total.today_pnl, total)

@@ -26,7 +26,7 @@ from panel.format import (
 from panel.palette import DOWN, UP
 
 OPENED = "overview:open"
-STOP_LABEL, START_LABEL = "Stop", "Start"
+START_LABEL, STOP_LABEL, OPEN_LABEL = "Start", "Stop", "Open"
 ROW_PX = 30
 MAX_TABLE_PX = 620
 
@@ -98,10 +98,13 @@ def bots_frame(bots: Sequence[BotView]) -> pd.DataFrame:
 
 
 def _command_label(bot: BotView) -> str:
+    """What the row's button does; where a stop must ask about a position, it opens the bot."""
     state = state_of(bot)
     if state in CAN_START:
         return START_LABEL
-    return STOP_LABEL if state in CAN_STOP else ""
+    if state not in CAN_STOP:
+        return ""
+    return STOP_LABEL if bot.position is None else OPEN_LABEL
 
 
 def _signed(value: object) -> str:
@@ -126,6 +129,8 @@ def _command_clicked(bots: Sequence[BotView]) -> None:
         start(bot)
     elif click.label == STOP_LABEL:
         stop(bot, False)
+    elif click.label == OPEN_LABEL:
+        st.session_state[OPENED] = bot.id
 
 
 # --- what happened

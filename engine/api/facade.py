@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from engine import __version__
 from engine.api.chart import ChartMaker
 from engine.api.settings_view import SettingsDesk
-from engine.api.views import Views, sum_bots, sum_trades
+from engine.api.views import Views, lateness, sum_bots, sum_trades
 from engine.contracts import (
     AccountView,
     AuditEntry,
@@ -18,6 +18,7 @@ from engine.contracts import (
     BotView,
     Chart,
     Decision,
+    EngineStats,
     EquityPoint,
     Event,
     EventFilter,
@@ -37,11 +38,13 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )
+from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
 from engine.errors import QuarterdeckError
 from engine.ports import Prefix, Repository, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.bots import BotService
+from engine.services.candle_feed import CandleFeed
 from engine.services.controls import Controls
 from engine.services.pulse import Pulse
 
@@ -65,6 +68,7 @@ class EngineFacade:
     venues: Venues
     host: StrategyHost
     pulse: Pulse
+    feed: CandleFeed
     views: Views
     charts: ChartMaker
     settings_desk: SettingsDesk
@@ -317,6 +321,16 @@ class EngineFacade:
             engine_id=self.engine_id,
             started_at=self.pulse.started_at,
             heartbeat_at=self.pulse.heartbeat_at,
+        )
+
+    def stats(self) -> EngineStats:
+        """From memory."""
+        return EngineStats(
+            live_bots=sum(bot.state in ACTIVE_STATES for bot in list(self.books.bots.values())),
+            cycles_run=self.pulse.cycles,
+            candle_requests=self.feed.requests,
+            jobs=lateness(tuple(self.pulse.job_lateness_s)),
+            cycles=lateness(tuple(self.pulse.cycle_lateness_s)),
         )
 
     def request_shutdown(self, actor: str) -> None:

@@ -5,7 +5,14 @@ from fastapi import Response
 
 from engine.api.routing import API, Actor, Services, Urgent, new_router
 from engine.api.wire import answer
-from engine.contracts import Health, KillRequest, KillSwitch, SettingsUpdate, SettingView
+from engine.contracts import (
+    EngineStats,
+    Health,
+    KillRequest,
+    KillSwitch,
+    SettingsUpdate,
+    SettingView,
+)
 
 router = new_router("engine", prefix="")
 
@@ -40,6 +47,12 @@ def settings(services: Services) -> Response:
 def update_settings(request: SettingsUpdate, services: Services, actor: Actor) -> Response:
     """All or nothing."""
     return answer(services.update_settings(request.values, actor))
+
+
+@router.get(f"{API}/stats", response_model=EngineStats, summary="How late it is")
+def stats(services: Services) -> Response:
+    """Over the newest jobs and cycles."""
+    return answer(services.stats())
 
 
 @router.post(f"{API}/shutdown", status_code=202, summary="Stop the engine")

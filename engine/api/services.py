@@ -17,6 +17,7 @@ from engine.contracts import (
     BotView,
     Chart,
     Decision,
+    EngineStats,
     EquityPoint,
     Event,
     EventFilter,
@@ -174,6 +175,10 @@ class ControlServices(Protocol):
 
     def health(self) -> Health:
         """Must answer from memory: it is asked often and without a token."""
+        ...
+
+    def stats(self) -> EngineStats:
+        """How late jobs and cycles were, from memory."""
         ...
 
     def request_shutdown(self, actor: str) -> None:

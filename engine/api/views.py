@@ -6,6 +6,7 @@ from decimal import Decimal
 from engine.contracts import (
     BotView,
     EquitySeries,
+    Lateness,
     PositionView,
     QuoteTotal,
     Trade,
@@ -162,6 +163,18 @@ def _totals(quote: str, trades: Sequence[Trade]) -> TradeTotals:
         best=max(profits),
         worst=min(profits),
         profit_factor=float(won / lost) if lost else None,
+    )
+
+
+def lateness(samples_s: Sequence[float]) -> Lateness:
+    """Percentiles by the nearest rank; zeros without a sample."""
+    ordered = sorted(samples_s) or [0.0]
+    last = len(ordered) - 1
+    return Lateness(
+        count=len(samples_s),
+        p50_s=ordered[round(0.50 * last)],
+        p99_s=ordered[round(0.99 * last)],
+        worst_s=ordered[last],
     )
 
 

@@ -21,6 +21,7 @@ from engine.contracts import (
     Chart,
     Decision,
     Desired,
+    EngineStats,
     EquityPoint,
     EquitySeries,
     Event,
@@ -29,6 +30,7 @@ from engine.contracts import (
     Health,
     KillLevel,
     KillSwitch,
+    Lateness,
     Level,
     MarketView,
     Order,
@@ -303,6 +305,11 @@ class FakeServices:
     def health(self) -> Health:
         return Health(status="ok", version="0.1.0", engine_id="fake", started_at=self.started_at,
                       heartbeat_at=self.now())  # fmt: skip
+
+    def stats(self) -> EngineStats:
+        calm = Lateness(count=3, p50_s=0.01, p99_s=0.02, worst_s=0.02)
+        return EngineStats(live_bots=len(self.bots), cycles_run=3, candle_requests=1, jobs=calm,
+                           cycles=calm)  # fmt: skip
 
     def request_shutdown(self, actor: str) -> None:
         self.shutdown_requests.append(actor)

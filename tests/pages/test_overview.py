@@ -103,11 +103,13 @@ def test_no_bot_at_all_is_an_invitation(start_engine: EngineStarter) -> None:
 
 
 def test_many_bots_are_a_table_and_cards_are_paged(start_engine: EngineStarter) -> None:
-    start_engine(bot_count=60, trade_count=2)
+    engine = start_engine(bot_count=60, trade_count=2)
     app = open_page("overview")
     table = app.dataframe[0].value
     assert len(table) == 60
-    assert set(table["Command"]) == {"Start", "Stop", ""}
+    assert set(table["Command"]) == {"Start", "Stop", "Open", ""}
+    holders = {bot.config.name for bot in engine.services.list_bots() if bot.position}
+    assert not set(table[table["Command"] == "Stop"]["Name"]) & holders
     paged = open_page("overview", {"view": "Cards"})
     cards = [html for html in paged.get("html") if '<dl class="qd-figures">' in html.proto.body]
     assert len(cards) == 24
