@@ -61,7 +61,5 @@ def test_a_thousand_bots_fit_into_one_engine(crowd: Copy) -> None:
 
 def _cpu_s(engine: psutil.Process) -> float:
     """Processor seconds of the engine and its strategy workers so far."""
-    return sum(
-        process.cpu_times().user + process.cpu_times().system
-        for process in (engine, *engine.children(recursive=True))
-    )
+    times = [process.cpu_times() for process in (engine, *engine.children(recursive=True))]
+    return float(sum(one.user + one.system for one in times))

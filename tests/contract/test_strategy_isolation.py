@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from engine.adapters.strategies.host import StrategyHost
-from engine.errors import StrategyError
+from engine.errors import DataError, StrategyError
 from tests.fakes.candles import flat_candles, random_candles
 from tests.fakes.strategy_files import write_strategy
 from tests.fakes.strategy_host import FakeStrategyHost
@@ -261,7 +261,7 @@ def test_close_ends_every_worker_and_calls_under_way(tmp_path: Path) -> None:
     caller.join(timeout=5)
     assert len(failures) == 1
     assert not any(is_running(pid) for pid in pids)
-    with pytest.raises(StrategyError, match="stopping"):
+    with pytest.raises(DataError, match="stopping"):
         host.decide("sleeps", {}, CANDLES)
 
 

@@ -66,12 +66,10 @@ def _check_paper_account(data: Path, account_id: str) -> None:
     }
     if not fills:
         return
-    quotes = {row["fee_asset"] for row in fills}
-    assert len(quotes) == 1, "this check knows accounts of one quote asset"
-    quote = quotes.pop()
-    opening = Decimal(100_000)
-    assert balances.pop(quote) == opening + _cash(fills)
-    assert sum(balances.values(), Decimal(0)) == _bought(fills)
+    assert len({row["symbol"] for row in fills}) == 1, "this check knows accounts of one symbol"
+    quote, base = fills[0]["fee_asset"], fills[0]["symbol"].partition("/")[0]
+    assert balances[quote] == Decimal(100_000) + _cash(fills)
+    assert balances[base] == _bought(fills)
 
 
 def _cash(fills: list[dict[str, Any]]) -> Decimal:
