@@ -1,0 +1,30 @@
+"""The engine's sockets: what services need of the outside world, as Protocols.
+
+Adapters plug in here; bootstrap chooses them; one contract suite per port runs over each.
+All calls block; services run the slow ones on the worker of their account or market.
+"""
+
+from engine.ports.brokers import Balance, Broker, BrokerCapabilities, PaperBook, PaperOrder
+from engine.ports.market_data import Clock, MarketData, SteppedMarket
+from engine.ports.store import Prefix, Repository, Store, Transaction
+from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
+from engine.ports.venues import Venues
+
+__all__ = [
+    "Balance",
+    "Broker",
+    "BrokerCapabilities",
+    "Clock",
+    "MarketData",
+    "PaperBook",
+    "PaperOrder",
+    "PlotSeries",
+    "Prefix",
+    "Repository",
+    "SteppedMarket",
+    "Store",
+    "StrategyHost",
+    "StrategyInfo",
+    "Transaction",
+    "Venues",
+]

@@ -1,0 +1,75 @@
+"""Time, candles and prices."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Protocol, runtime_checkable
+
+from engine.domain.candles import Candles
+from engine.domain.instruments import Instrument, Quote
+
+
+class Clock(Protocol):
+    """The machine's time."""
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        ...
+
+
+class MarketData(Protocol):
+    """Candles and prices of one market. Only closed candles, as of ``now()``, are ever given."""
+
+    market_id: str
+
+    def now(self) -> datetime:
+        """The market's own time: the wall clock, or a replay's."""
+        ...
+
+    def instruments(self) -> Sequence[Instrument]:
+        """Everything that can be traded. Raises DataError when the venue does not answer."""
+        ...
+
+    def instrument(self, symbol: str) -> Instrument:
+        """Raises NotFound for an unknown symbol, DataError when the venue does not answer."""
+        ...
+
+    def timeframes(self) -> Sequence[str]:
+        """The candle lengths this market gives, shortest first."""
+        ...
+
+    def candles(
+        self, symbol: str, timeframe: str, *, limit: int, before: datetime | None = None
+    ) -> Candles:
+        """The newest ``limit`` candles closed by ``before`` (default ``now()``), oldest first.
+
+        Fewer when history is shorter. Raises NotFound, or DataError for gaps that cannot be read.
+        """
+        ...
+
+    def quote(self, symbol: str, *, seen_price: Decimal | None = None) -> Quote:
+        """The price at ``now()``. A market of bars answers ``seen_price`` when it lies in the bar
+        that just closed. Raises NotFound, DataError."""
+        ...
+
+    def bars_since(self, symbol: str, after: datetime) -> Candles:
+        """The finest closed candles that opened at or after ``after``, to match and watch by."""
+        ...
+
+
+@runtime_checkable
+class SteppedMarket(MarketData, Protocol):
+    """A market whose time is moved by its only bot: a replay."""
+
+    def next_step(self, timeframe: str, after: datetime | None) -> datetime | None:
+        """Close of the next candle of ``timeframe`` closing later than ``after`` (None: the
+        first). None at the end of the file."""
+        ...
+
+    def seek(self, moment: datetime) -> None:
+        """Set ``now()``."""
+        ...
+
+    def pause_s(self, timeframe: str) -> float:
+        """Wall seconds between two steps at the replay's speed; 0 is full speed."""
+        ...
