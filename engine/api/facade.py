@@ -184,7 +184,7 @@ class EngineFacade:
             items = tx.trades.select(
                 is_descending=True, limit=filter.limit, offset=filter.offset, **where
             )
-            totals = sum_trades(_pages(tx.trades, where))
+            totals = sum_trades(tx.trades.values("quote", "pnl", "fees", **where))
         count = sum(total.count for total in totals)
         return TradePage(items=tuple(items), count=count, totals=totals)
 

@@ -9,7 +9,6 @@ from engine.contracts import (
     Lateness,
     PositionView,
     QuoteTotal,
-    Trade,
     TradeTotals,
 )
 from engine.domain.bots import ACTIVE_STATES, Bot, BotState
@@ -140,17 +139,17 @@ def sum_bots(bots: Iterable[BotView]) -> tuple[QuoteTotal, ...]:
     )
 
 
-def sum_trades(trades: Iterable[Trade]) -> tuple[TradeTotals, ...]:
-    """Totals by quote asset. The profit factor is gross profit over gross loss, None without
-    a loss."""
-    by_quote: dict[str, list[Trade]] = {}
-    for trade in trades:
-        by_quote.setdefault(trade.quote, []).append(trade)
+def sum_trades(rows: Iterable[tuple[str, Decimal, Decimal]]) -> tuple[TradeTotals, ...]:
+    """Totals of (quote, pnl, fees) rows by quote asset. The profit factor is gross profit over
+    gross loss, None without a loss."""
+    by_quote: dict[str, list[tuple[Decimal, Decimal]]] = {}
+    for quote, pnl, fees in rows:
+        by_quote.setdefault(quote, []).append((pnl, fees))
     return tuple(_totals(quote, found) for quote, found in sorted(by_quote.items()))
 
 
-def _totals(quote: str, trades: Sequence[Trade]) -> TradeTotals:
-    profits = [trade.pnl for trade in trades]
+def _totals(quote: str, trades: Sequence[tuple[Decimal, Decimal]]) -> TradeTotals:
+    profits = [pnl for pnl, _ in trades]
     won = _sum(pnl for pnl in profits if pnl > 0)
     lost = -_sum(pnl for pnl in profits if pnl < 0)
     return TradeTotals(
@@ -159,7 +158,7 @@ def _totals(quote: str, trades: Sequence[Trade]) -> TradeTotals:
         wins=sum(pnl > 0 for pnl in profits),
         losses=sum(pnl < 0 for pnl in profits),
         pnl=_sum(profits),
-        fees=_sum(trade.fees for trade in trades),
+        fees=_sum(fees for _, fees in trades),
         best=max(profits),
         worst=min(profits),
         profit_factor=float(won / lost) if lost else None,

@@ -68,6 +68,17 @@ class Repository(Protocol[T]):
         """
         ...
 
+    def values(
+        self,
+        *columns: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        search: str = "",
+        **equals: Any,
+    ) -> Sequence[tuple[Any, ...]]:
+        """Only these columns of what ``select`` would give, in no order: for sums over many."""
+        ...
+
     def count(
         self,
         *,

@@ -209,6 +209,18 @@ def test_select_and_count_narrow(store: SqlStore) -> None:
             assert found == [f"e{n}" for n in numbers], query
             if not paging & set(query):
                 assert tx.events.count(**query) == len(numbers), query
+                ids = {row_id for row_id, _ in tx.events.values("id", "time", **query)}
+                assert ids == set(found), query
+
+
+def test_chosen_columns_come_as_exact_values(store: SqlStore) -> None:
+    with store.transaction() as tx:
+        tx.trades.add(trade(), trade(id="p2", pnl=Decimal("1E+2"), fees=Decimal("1E-8")))
+    with store.reading() as tx:
+        rows = tx.trades.values("id", "pnl", "exit_time", quote="USDT")
+    assert sorted(rows) == [
+        ("p1", Decimal("-0.04920001"), trade().exit_time), ("p2", Decimal(100), trade().exit_time),
+    ]  # fmt: skip
 
 
 def test_search_knows_no_case_in_any_language(store: SqlStore) -> None:

@@ -142,6 +142,19 @@ class SqlRepository(Generic[T]):
         )
         return [self._map.entity_of(row) for row in self._session.rows(statement)]
 
+    def values(
+        self,
+        *columns: str,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        search: str = "",
+        **equals: Any,
+    ) -> Sequence[tuple[Any, ...]]:
+        """As ``ports.Repository`` says. Raises TypeError like ``select``."""
+        conditions = self._conditions(since, until, search, equals)
+        statement = select(*(self._column(name) for name in columns)).where(*conditions)
+        return [tuple(row) for row in self._session.rows(statement)]
+
     def count(
         self,
         *,
