@@ -154,8 +154,9 @@ class CycleRunner:
         for bar in market.bars_since(config.symbol, opened).bars():
             until = from_epoch_ms(bar.close_ms)
             market.seek(until)
-            self._desk.advance(bot.id, market)
+            # Judged by what was held during the bar, before anything is traded at its close.
             self._watcher.watch_bar(bot.id, market, price_bar(bar), until, has_seen_price=True)
+            self._desk.advance(bot.id, market)
         market.seek(moment)
         history = self._host.history(config.strategy, config.params)
         candles = market.candles(config.symbol, config.timeframe, limit=history)

@@ -41,15 +41,19 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         yield Engine(copy, Client(copy))
 
 
-def play(engine: Engine, folder: Path, bars: list[Prices], **changes: Any) -> list[dict[str, Any]]:
-    """The trades of a bot over ``bars``, oldest first; its books are checked as well."""
+def finish(engine: Engine, bot_id: str) -> list[dict[str, Any]]:
+    """The trades of a replay once it has ended, oldest first; its books are checked as well."""
     client = engine.client
-    bot_id = planned_bot(client, folder, bars, **changes)
-    ended = client.wait_for_state(bot_id, "stopped")
+    ended = client.wait_for_state(bot_id, "stopped", timeout_s=60)
     assert ended["reason"].startswith("The replay has ended.")
     check_books(engine.copy.place.data, ended)
     trades: list[dict[str, Any]] = client.get("/trades", bot_id=bot_id)["items"]
     return trades[::-1]
+
+
+def play(engine: Engine, folder: Path, bars: list[Prices], **changes: Any) -> list[dict[str, Any]]:
+    """The trades of a bot over ``bars``, oldest first."""
+    return finish(engine, planned_bot(engine.client, folder, bars, **changes))
 
 
 class Exit(NamedTuple):
@@ -92,44 +96,54 @@ LONG_EXITS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("case", LONG_EXITS.values(), ids=LONG_EXITS.keys())
+SHORT_EXITS = {
+    "short_stop_loss": Exit([(100, 103, 100, 103)], {"stop_loss": "0.02"},
+                            1, "102", "stop_loss", "-22.02"),
+    "short_take_profit": Exit([(100, 100, 94, 95)], {"take_profit": "0.05"},
+                              1, "95", "take_profit", "48.05"),
+    "short_gap": Exit([(100,), (106, 107, 105, 106)], {"stop_loss": "0.02"},
+                      2, "106", "stop_loss", "-62.06"),
+    "short_trailing": Exit([(100, 100, 90, 91), (91, 92, 91, 92)], {"trailing_stop": "0.02"},
+                           2, "91.8", "trailing_stop", "80.082"),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def exits(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A started bot for each case; they play side by side."""
+    folder = tmp_path_factory.mktemp("exits")
+    bots = {}
+    for name, case in LONG_EXITS.items():
+        bars = [FLAT, *case.bars, FLAT]
+        bots[name] = planned_bot(engine.client, folder / name, bars, plan="0L", **case.rules)
+    for name, case in SHORT_EXITS.items():
+        bots[name] = planned_bot(
+            engine.client, folder / name, [FLAT, *case.bars, FLAT], plan="0S",
+            direction="short", amount="1000", **case.rules,
+        )  # fmt: skip
+    return bots
+
+
+@pytest.mark.parametrize("name", LONG_EXITS)
 def test_a_long_position_ends_where_its_rule_says(
-    engine: Engine, tmp_path: Path, request: pytest.FixtureRequest, case: Exit
+    engine: Engine, exits: dict[str, str], name: str
 ) -> None:
-    folder = tmp_path / request.node.callspec.id
-    [trade] = play(engine, folder, [FLAT, *case.bars, (100,)], plan="0L", **case.rules)
+    case, [trade] = LONG_EXITS[name], finish(engine, exits[name])
     assert trade["exit_reason"] == case.reason
-    assert trade["exit_time"] == minute(case.at)
-    assert trade["exit_price"] == case.price
+    assert (trade["entry_time"], trade["exit_time"]) == (minute(1), minute(case.at))
     assert (trade["entry_price"], trade["quantity"], trade["entry_value"]) == ("100", "10", "1000")
-    assert trade["entry_time"] == minute(1)
     value = Decimal(case.price) * 10
+    assert trade["exit_price"] == case.price
     assert Decimal(trade["fees"]) == 1 + value / 1000
     assert trade["pnl"] == case.pnl
     assert Decimal(trade["pnl"]) == value - 1000 - 1 - value / 1000
 
 
-SHORT_EXITS = {
-    "stop_loss": Exit([(100, 103, 100, 103)], {"stop_loss": "0.02"},
-                      1, "102", "stop_loss", "-22.02"),
-    "take_profit": Exit([(100, 100, 94, 95)], {"take_profit": "0.05"},
-                        1, "95", "take_profit", "48.05"),
-    "gap_through_the_stop": Exit([(100,), (106, 107, 105, 106)], {"stop_loss": "0.02"},
-                                 2, "106", "stop_loss", "-62.06"),
-    "trailing": Exit([(100, 100, 90, 91), (91, 92, 91, 92)], {"trailing_stop": "0.02"},
-                     2, "91.8", "trailing_stop", "80.082"),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("case", SHORT_EXITS.values(), ids=SHORT_EXITS.keys())
+@pytest.mark.parametrize("name", SHORT_EXITS)
 def test_a_short_position_ends_where_its_rule_says(
-    engine: Engine, tmp_path: Path, request: pytest.FixtureRequest, case: Exit
+    engine: Engine, exits: dict[str, str], name: str
 ) -> None:
-    folder = tmp_path / f"short_{request.node.callspec.id}"
-    [trade] = play(
-        engine, folder, [FLAT, *case.bars, (100,)], plan="0S",
-        direction="short", amount="1000", **case.rules,
-    )  # fmt: skip
+    case, [trade] = SHORT_EXITS[name], finish(engine, exits[name])
     assert (trade["side"], trade["quantity"], trade["entry_price"]) == ("short", "10", "100")
     assert (trade["exit_reason"], trade["exit_time"]) == (case.reason, minute(case.at))
     assert (trade["exit_price"], trade["pnl"]) == (case.price, case.pnl)
@@ -202,17 +216,20 @@ def test_a_thin_market_fills_an_order_in_parts(engine: Engine, tmp_path: Path) -
     ]  # fmt: skip
 
 
-def test_a_stop_ends_a_position_that_was_filled_in_parts(engine: Engine, tmp_path: Path) -> None:
-    thin, falling = (100, 100, 100, 100, 16), (100, 100, 90, 90, 16)
-    bars: list[Prices] = [FLAT, thin, falling, (90,), (90,), (90,)]
-    [trade] = play(engine, tmp_path / "part_stop", bars, plan="0L", stop_loss="0.02")
+@pytest.mark.parametrize("stopped_in", [1, 2])
+def test_a_stop_ends_only_what_was_held_when_it_was_touched(
+    engine: Engine, tmp_path: Path, stopped_in: int
+) -> None:
+    thin, falling, low = (100, 100, 100, 100, 16), (100, 100, 90, 90, 16), (90, 90, 90, 90, 16)
+    bars: list[Prices] = [FLAT, *[thin] * (stopped_in - 1), falling, low, low, low]
+    name = f"part_{stopped_in}"
+    [trade] = play(engine, tmp_path / name, bars, plan="0L", stop_loss="0.02")
     assert trade["exit_reason"] == "stop_loss"
-    # Bar 2 stops the 8 units held in it; nothing is bought at 90 after the stop was touched.
-    assert trade["quantity"] == "8"
-    fills = engine.client.get("/bots/part_stop/fills")[::-1]
-    assert [(fill["side"], fill["quantity"], fill["price"]) for fill in fills] == [
-        ("buy", "4", "100"), ("buy", "4", "100"), ("sell", "4", "98"), ("sell", "4", "90"),
-    ]  # fmt: skip
+    fills = engine.client.get(f"/bots/{name}/fills")[::-1]
+    # Four a bar: nothing more is bought once the stop was touched.
+    bought = [("buy", "4", "100")] * stopped_in
+    sold = [("sell", "4", "98"), ("sell", "4", "90")][:stopped_in]
+    assert [(fill["side"], fill["quantity"], fill["price"]) for fill in fills] == bought + sold
 
 
 def test_an_entry_without_funds_is_shown_and_tried_again(engine: Engine, tmp_path: Path) -> None:

@@ -107,15 +107,20 @@ class PaperBroker:
             return order.report
 
     def cancel(self, client_id: str, symbol: str) -> OrderReport:
-        """Cancel what is left, after matching up to now. Raises NotFound."""
+        """Cancel what is left, after matching a resting order up to now. Raises NotFound.
+
+        What is left of a market order would trade at the present price: it is let go instead.
+        """
         with self._lock:
             self._opened()
-            report = self.find_order(client_id, symbol)
-            if report is None:
-                raise NotFound(f"The paper account has no order '{client_id}'.")
             order = self._open.get(client_id)
-            if order is None:
-                return report
+            if order is None or order.request.type is not OrderType.MARKET:
+                report = self.find_order(client_id, symbol)
+                if report is None:
+                    raise NotFound(f"The paper account has no order '{client_id}'.")
+                order = self._open.get(client_id)
+                if order is None:
+                    return report
             purse = self._opened().copy()
             order = ended(purse, order, OrderState.CANCELLED, "cancelled")
             self._commit(purse, order)
