@@ -52,7 +52,7 @@ OVERVIEW_TRADES = 10
 OVERVIEW_EVENTS = 20
 PAGE = 1_000
 LEVELS = list(Level)
-PAPER = "paper"
+PAPER, LIVE = "paper", "live"
 
 T = TypeVar("T")
 
@@ -284,13 +284,14 @@ class EngineFacade:
     def _account(self, account_id: str, bot: Bot) -> AccountView:
         try:
             market = self.venues.market(bot.config.market, bot.id)
-            balances = self.venues.broker(account_id, market).balances()
+            broker = self.venues.broker(account_id, market)
+            balances = broker.balances()
         except QuarterdeckError as error:
             return AccountView(account_id=account_id, mode=PAPER, free={}, locked={},
                                error=error.message)  # fmt: skip
         return AccountView(
             account_id=account_id,
-            mode=PAPER,
+            mode=PAPER if broker.capabilities.is_paper else LIVE,
             free={asset: balance.free for asset, balance in balances.items()},
             locked={asset: balance.locked for asset, balance in balances.items()},
         )

@@ -72,13 +72,14 @@ class BotService:
             raise ConfigError(f"This market has candles of {offered}.", field="timeframe")
         params = self._host.validate(config.strategy, config.params)
         config = config.model_copy(update={"params": params, "symbol": instrument.symbol})
-        if config.direction is not Direction.LONG and not instrument.can_short:
+        account_id = self._venues.account_of(config.market, key)
+        broker = self._venues.broker(account_id, market)
+        can_short = instrument.can_short and broker.capabilities.has_shorting
+        if config.direction is not Direction.LONG and not can_short:
             raise ConfigError(
                 f"{instrument.symbol} cannot be sold short on this market; choose long only.",
                 field="direction",
             )
-        account_id = self._venues.account_of(config.market, key)
-        broker = self._venues.broker(account_id, market)
         balance = broker.balances().get(instrument.quote)
         free = balance.free if balance else ZERO
         price = market.quote(instrument.symbol).last
@@ -123,11 +124,22 @@ class BotService:
             if bot.state is BotState.FAULTED:
                 changes["state"] = BotState.STOPPED
             changed = writing.save_bot(bot.id, **changes)
+            self._move_levels(writing, changed, assessment.instrument)
             version = writing.tx.configurations.count(bot_id=bot.id) + 1
             self._keep(writing, changed, assessment.instrument, version)
             writing.event(Level.INFO, "bot.edited", f"Its settings are version {version}.", bot.id)
             writing.audit(actor, "bot.edit", bot.id, version=version)
         return changed
+
+    def _move_levels(self, writing: Writing, bot: Bot, instrument: Instrument) -> None:
+        """A position that was kept follows the new stop and target."""
+        position = self._books.positions.get(bot.id)
+        if position is not None:
+            stop, target = fixed_levels(
+                bot.config, position.side, position.average_price, instrument
+            )
+            levels = {"stop_price": stop, "target_price": target}
+            writing.put_position(position.model_copy(update=levels))
 
     def clone(self, key: str, name: str, actor: str) -> Bot:
         """A new bot with the same settings under another name. Raises like ``create``."""

@@ -145,6 +145,9 @@ class Supervisor:
         self._jobs.remove(bot.id)
         self.live.discard(bot.id)  # so that a start in between is a whole start
         await self._on_lane(bot, self._wind_down, bot.id)
+        is_own_lane = self._venues.is_stepped(bot.config.market)
+        if is_own_lane and self._books.bots[bot.id].state is BotState.STOPPED:
+            self._lanes.retire(account_lane(bot.account_id))
 
     def _wind_down(self, bot_id: str) -> None:
         """Cancel what is working, close the position when asked to, and then be stopped."""

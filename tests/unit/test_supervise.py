@@ -278,6 +278,15 @@ def test_only_a_bot_that_does_nothing_can_be_changed_or_deleted(bridge: Bridge) 
     assert bridge.bots.edit("demo", config(amount=D(50)), "test").config.amount == D(50)
 
 
+def test_a_kept_position_follows_the_new_stop_and_target(bridge: Bridge) -> None:
+    bridge.want(state=BotState.RUNNING)
+    bridge.room.enter()
+    bridge.want(state=BotState.STOPPED)
+    bridge.bots.edit("demo", config(stop_loss=D("0.01"), take_profit=None), "test")
+    position = bridge.room.books.positions[bridge.bot.id]
+    assert (position.stop_price, position.target_price) == (D(99), None)
+
+
 def test_every_edit_is_a_kept_version_and_every_command_is_audited(bridge: Bridge) -> None:
     bot = bridge.bots.create(config(name="second"), "anna")
     bridge.bots.edit("second", config(name="second", amount=D(50)), "anna")
