@@ -52,7 +52,7 @@ from engine.settings import Settings
 log = logging.getLogger("quarterdeck.engine")
 
 OFFERED_EXCHANGES = ("ccxt:binance", "ccxt:coinbase", "ccxt:kraken", "ccxt:bybit", "ccxt:okx")
-STOP_GRACE_S = 5.0
+STOP_GRACE_S = 3.0
 OK, FAILED, REFUSED = 0, 1, 2
 BOOKKEEPING_LANE = "bookkeeping"
 CONTROLS_LANE = "controls"
@@ -223,8 +223,9 @@ class Engine:
         """Begin nothing new, let what runs finish, give the lease back."""
         self._scheduler.stop()
         self._runner.halt()
-        await self._checks.finish(STOP_GRACE_S)
-        await self._supervisor.finish(STOP_GRACE_S)
+        await asyncio.gather(
+            self._checks.finish(STOP_GRACE_S), self._supervisor.finish(STOP_GRACE_S)
+        )
         self._host.close()
         self._lanes.close()
         try:

@@ -12,6 +12,7 @@ from engine.domain.bots import (
     ACTIVE_STATES,
     Bot,
     BotConfig,
+    BotName,
     BotState,
     Desired,
     Direction,
@@ -198,7 +199,7 @@ class CloneRequest(Contract):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str
+    name: BotName
 
 
 class KillRequest(Contract):

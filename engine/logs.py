@@ -9,6 +9,8 @@ from typing import Any, TextIO
 
 import structlog
 
+from engine.errors import ConfigError
+
 ENGINE_LOG_BYTES = 5_000_000
 ENGINE_LOG_FILES = 5
 BOT_LOG_BYTES = 1_000_000
@@ -88,11 +90,20 @@ class BotLogHandler(logging.Handler):
 def configure_logs(folder: Path, level: str, console: TextIO | None = None) -> Redaction:
     """Send the engine's logs to ``folder`` and, shorter, to the console (default stderr).
 
-    Returns the redaction, to which secrets learned later are added.
+    Returns the redaction, to which secrets learned later are added. Raises ConfigError when the
+    folder cannot be written.
     """
     redaction = Redaction()
     bots = folder / "bots"
-    bots.mkdir(parents=True, exist_ok=True)
+    try:
+        bots.mkdir(parents=True, exist_ok=True)
+        engine_file = RotatingFileHandler(
+            folder / "engine.log", maxBytes=ENGINE_LOG_BYTES, backupCount=ENGINE_LOG_FILES,
+            encoding="utf-8",
+        )  # fmt: skip
+    except OSError as error:
+        problem = f"The log folder {folder} cannot be written ({error.strerror})."
+        raise ConfigError(problem, field="data") from error
     shared: list[structlog.typing.Processor] = [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
@@ -106,10 +117,6 @@ def configure_logs(folder: Path, level: str, console: TextIO | None = None) -> R
         structlog.processors.JSONRenderer(default=str),
     )
     as_text = _formatter(shared, structlog.processors.format_exc_info, redaction, _one_line)
-    engine_file = RotatingFileHandler(
-        folder / "engine.log", maxBytes=ENGINE_LOG_BYTES, backupCount=ENGINE_LOG_FILES,
-        encoding="utf-8",
-    )  # fmt: skip
     screen = logging.StreamHandler(console or sys.stderr)
     screen.setFormatter(as_text)
     handlers: list[logging.Handler] = [engine_file, BotLogHandler(bots)]

@@ -69,5 +69,8 @@ def load_settings() -> Settings:
     except ValidationError as error:
         problem = error.errors()[0]
         name = "_".join(str(part) for part in problem["loc"]).upper()
-        raise ConfigError(f"QUARTERDECK_{name}: {problem['msg']}", field=name) from error
+        words = problem["msg"][:1].lower() + problem["msg"][1:]
+        raise ConfigError(f"QUARTERDECK_{name} cannot be used: {words}.", field=name) from error
+    except (OSError, UnicodeError) as error:
+        raise ConfigError(f"The file {ROOT / '.env'} cannot be read: {error}.") from error
     return settings.model_copy(update={"data": settings.data.expanduser().resolve()})

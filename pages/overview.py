@@ -1,9 +1,11 @@
 """Overview: what all bots are worth and doing, live."""
 
+from panel.figures import apply_details_style
 from panel.layout import page_header
 from panel.overview import choose, draw_live
 from panel.session import control_panel
 
 panel = control_panel()
 page_header("Overview", panel)
+apply_details_style()
 draw_live(panel, choose())

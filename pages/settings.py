@@ -3,6 +3,7 @@
 import streamlit as st
 
 from panel.facade import ControlPanel, PanelError
+from panel.figures import apply_details_style
 from panel.format import escape
 from panel.layout import page_header, show_error
 from panel.session import control_panel, data_folder
@@ -16,8 +17,8 @@ def draw_page(panel: ControlPanel) -> None:
     with left:
         st.subheader("Settings", anchor=False)
         draw_editable(panel, settings)
-        st.subheader("Read at the engine's start", anchor=False)
-        st.caption("From the environment or the .env file; restart the engine to change them.")
+        st.subheader("Set outside the panel", anchor=False)
+        st.caption("From the environment or the .env file.")
         draw_fixed(settings)
     with right:
         st.subheader("Paper balances", anchor=False)
@@ -33,6 +34,7 @@ def draw_page(panel: ControlPanel) -> None:
 
 control = control_panel()
 page_header("Settings", control)
+apply_details_style()
 try:
     draw_page(control)
 except PanelError as refusal:

@@ -1,15 +1,23 @@
 """A bot's start, pause and stop, as buttons that fit what it is doing."""
 
+import time
+from collections.abc import Callable
+
 import streamlit as st
 
 from engine.contracts import BotView
 from panel.commands import attempt
-from panel.format import state_of
+from panel.format import TRANSIENT, state_of
 from panel.session import control_panel
 
 CAN_START = frozenset({"stopped", "faulted", "paused", "pausing"})
 CAN_PAUSE = frozenset({"running", "sleeping"})
 CAN_STOP = frozenset({"starting", "running", "sleeping", "paused", "pausing"})
+
+SETTLE_S = 0.5
+"""How long a command waits for the engine to take it up, so that the next draw shows it."""
+
+POLL_S = 0.03
 
 
 def command_buttons(bot: BotView) -> None:
@@ -47,17 +55,29 @@ def _stop_button(bot: BotView) -> None:
 
 def start(bot: BotView) -> None:
     """Ask for the bot to run; a callback."""
-    attempt(lambda: control_panel().start_bot(bot.id), f"{bot.config.name} is starting.")
+    _command(lambda: control_panel().start_bot(bot.id), f"{bot.config.name} is starting.")
 
 
 def pause(bot: BotView) -> None:
     """Ask for no new entries; a callback."""
-    attempt(lambda: control_panel().pause_bot(bot.id), f"{bot.config.name} enters nothing new.")
+    _command(lambda: control_panel().pause_bot(bot.id), f"{bot.config.name} enters nothing new.")
 
 
 def stop(bot: BotView, close_position: bool) -> None:
     """Ask for the bot to stop; a callback."""
-    attempt(
+    _command(
         lambda: control_panel().stop_bot(bot.id, close_position=close_position),
         f"{bot.config.name} is stopping.",
     )
+
+
+def _command(command: Callable[[], BotView], done: str) -> None:
+    attempt(lambda: _settle(command()), done)
+
+
+def _settle(bot: BotView) -> None:
+    """Wait until the bot is where it was sent, but not for long: some ways there are."""
+    deadline = time.monotonic() + SETTLE_S
+    while state_of(bot) in TRANSIENT and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+        bot = control_panel().bot(bot.id)

@@ -16,6 +16,7 @@ from engine.contracts import (
     Chart,
     CloneRequest,
     Decision,
+    EngineStats,
     EquityPoint,
     ErrorBody,
     ErrorDetail,
@@ -118,6 +119,10 @@ class ControlPanel:
     def overview(self) -> Overview:
         """Everything the Overview page shows."""
         return self._get(Overview, f"{API}/overview")
+
+    def stats(self) -> EngineStats:
+        """How the engine is doing: bots, cycles, lateness."""
+        return self._get(EngineStats, f"{API}/stats")
 
     def shutdown(self) -> None:
         """Ask the engine to stop gracefully."""

@@ -35,13 +35,13 @@ def figure(amount: Decimal | None, quote: str = "", *, is_signed: bool = False) 
 
 
 def price(value: Decimal | float | None) -> str:
-    """A price with all its digits up to eight decimals: ``64,250.1``."""
+    """A price with its digits, at least two decimals and at most eight: ``64,250.10``."""
+    return NONE if value is None else _trimmed(Decimal(str(value)), least=2)
+
+
+def quantity(value: Decimal | float | None) -> str:
+    """A quantity with its digits, at most eight decimals."""
     return NONE if value is None else _trimmed(Decimal(str(value)))
-
-
-def quantity(value: Decimal | None) -> str:
-    """A quantity with all its digits up to eight decimals."""
-    return NONE if value is None else _trimmed(value)
 
 
 def percent(fraction: Decimal | float | None, *, is_signed: bool = False) -> str:
@@ -77,9 +77,9 @@ def _sign(amount: Decimal, *, is_signed: bool) -> str:
     return "+" if is_signed and amount > 0 else ""
 
 
-def _trimmed(value: Decimal) -> str:
+def _trimmed(value: Decimal, least: int = 0) -> str:
     whole, _, decimals = f"{abs(value):,.8f}".partition(".")
-    decimals = decimals.rstrip("0")
+    decimals = decimals.rstrip("0").ljust(least, "0")
     return f"{_sign(value, is_signed=False)}{whole}{f'.{decimals}' if decimals else ''}"
 
 
@@ -147,6 +147,9 @@ def state_of(bot: BotView) -> str:
         return "stopping"
     return bot.state.value
 
+
+TRANSIENT = frozenset({"starting", "stopping", "pausing"})
+"""States on the way to another."""
 
 STATE_COLOURS = {
     "starting": "blue", "running": "green", "pausing": "orange", "paused": "orange",

@@ -21,7 +21,7 @@ MOST = 5000
 """The most events that the engine gives at once."""
 
 LEVEL_COLOURS = {
-    Level.DEBUG: "gray", Level.INFO: "blue", Level.WARNING: "orange", Level.ERROR: "red",
+    Level.DEBUG: "gray", Level.INFO: "gray", Level.WARNING: "orange", Level.ERROR: "red",
 }  # fmt: skip
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
 """A spreadsheet would run a cell that begins so."""

@@ -7,11 +7,10 @@ from urllib.parse import quote
 
 from engine.contracts import BotView
 from panel.charts import sparkline
-from panel.format import colour, money, state_colour, state_of
+from panel.format import TRANSIENT, colour, figure, money, state_colour, state_of
 from panel.palette import BLUE
 
 SPARK_WIDTH, SPARK_HEIGHT = 300, 34
-TRANSIENT = frozenset({"starting", "stopping", "pausing"})
 
 
 def state_html(bot: BotView) -> str:
@@ -25,9 +24,13 @@ def state_html(bot: BotView) -> str:
     )
 
 
-def gain_html(amount: Decimal | None, asset: str, extra: str = "") -> str:
-    """A signed amount, and ``extra`` after it, in the colour of a gain or a loss."""
-    shown = escape(f"{money(amount, asset, is_signed=True)}{extra}")
+def gain_html(amount: Decimal | None, asset: str, extra: str = "", *, is_named: bool = True) -> str:
+    """A signed amount of an asset, and ``extra`` after it, in the colour of a gain or a loss.
+
+    ``is_named`` writes the asset too; without it a label must name it.
+    """
+    write = money if is_named else figure
+    shown = escape(f"{write(amount, asset, is_signed=True)}{extra}")
     return f'<span class="qd-{colour(amount)}">{shown}</span>'
 
 

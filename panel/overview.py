@@ -13,9 +13,11 @@ from panel.charts import equity_figure
 from panel.commands import show_outcomes
 from panel.demo import start_demo
 from panel.facade import ControlPanel, PanelError
-from panel.format import MINUS, figure, percent, state_of
+from panel.figures import Figure, draw_figures
+from panel.format import figure, percent, state_of
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
+from panel.markup import gain_html
 from panel.session import is_dark
 from panel.tables import draw_bots_table, draw_events, draw_recent_trades
 
@@ -47,7 +49,7 @@ class Choice:
 
 def choose() -> Choice:
     """Draw the filters. They stay outside the live part: a rerun would take the focus away."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="qd-filters"):
+    with st.container(horizontal=True, vertical_alignment="center", key="qd-filters"):
         search = st.text_input(
             "Search", placeholder="Search bots", key="search", bind="query-params",
             label_visibility="collapsed", icon=":material/search:", width=240,
@@ -89,24 +91,24 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
 
 
 def _draw_totals(totals: Sequence[QuoteTotal]) -> None:
+    """One strip a quote asset: amounts of different assets are never added up."""
     for total in totals:
-        with st.grid(5, min_column_width=150, gap="xsmall", key=f"qd-totals-{total.quote}"):
-            st.metric(f"Equity, {total.quote}", figure(total.equity, total.quote), border=True,
-                      height="stretch")  # fmt: skip
-            _gain("Today", total.today_pnl, total)
-            _gain("Open P&L", total.unrealised_pnl, total)
-            _gain("Realised", total.realised_pnl, total)
-            st.metric("Open positions", total.open_positions, border=True, height="stretch")
+        draw_figures(
+            (
+                Figure(f"Equity, {total.quote}", figure(total.equity, total.quote)),
+                _gain("Today", total.today_pnl, total),
+                _gain("Open P&L", total.unrealised_pnl, total),
+                _gain("Realised", total.realised_pnl, total),
+                Figure("Open positions", f"{total.open_positions:,}"),
+            )
+        )
 
 
-def _gain(label: str, amount: Decimal, total: QuoteTotal) -> None:
-    """A signed amount with its share of equity; the metric colours by an ASCII sign."""
-    share = percent(amount / total.equity, is_signed=True) if amount and total.equity else None
-    st.metric(
-        label, figure(amount, total.quote, is_signed=True), border=True, height="stretch",
-        delta=share.replace(MINUS, "-") if share else None,
-        delta_description="of equity" if share else None,
-    )  # fmt: skip
+def _gain(label: str, amount: Decimal, total: QuoteTotal) -> Figure:
+    """A signed amount with its share of equity."""
+    share = amount / total.equity if amount and total.equity else None
+    extra = "" if share is None else f" ({percent(share, is_signed=True)})"
+    return Figure(label, html=gain_html(amount, total.quote, extra, is_named=False))
 
 
 def _draw_equity(equity: Sequence[EquitySeries]) -> None:

@@ -1,5 +1,6 @@
 """Lists of records as tables: numbers sort as numbers and read with sign, unit and colour."""
 
+import functools
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -10,7 +11,7 @@ import streamlit as st
 from pandas.io.formats.style import Styler
 
 from engine.contracts import AuditEntry, Fill, Order, PositionView, Trade
-from panel.format import NONE, duration, exit_words, moment, money, percent, price
+from panel.format import NONE, duration, exit_words, figure, moment, percent, price, quantity
 from panel.palette import DOWN, UP
 
 R = TypeVar("R")
@@ -27,6 +28,8 @@ class Column(Generic[R]):
     value: Callable[[R], object]
     read: Callable[[Any], str] | None = None
     is_gain: bool = False
+    quote: Callable[[R], str] | None = None
+    """For amounts: the asset, which decides how many digits are read."""
 
 
 def draw_records(records: Sequence[R], columns: Sequence[Column[R]], *, key: str) -> None:
@@ -36,7 +39,7 @@ def draw_records(records: Sequence[R], columns: Sequence[Column[R]], *, key: str
         hide_index=True,
         row_height=ROW_PX,
         placeholder=NONE,
-        height=min(ROW_PX * (len(records) + 1) + 8, MOST_PX),
+        height=min(ROW_PX * (len(records) + 1) + 3, MOST_PX),
         key=key,
     )
 
@@ -48,8 +51,20 @@ def records_table(records: Sequence[R], columns: Sequence[Column[R]]) -> Styler:
     style = pd.DataFrame(rows, columns=titles).style
     readers: dict[Any, Any] = {column.title: column.read for column in columns if column.read}
     style = style.format(readers, na_rep=NONE)
+    for column in columns:
+        if column.quote is not None:
+            style = _format_amounts(style, column, [column.quote(record) for record in records])
     gains: list[Hashable] = [column.title for column in columns if column.is_gain]
     return style.map(_gain_style, subset=gains) if gains else style
+
+
+def _format_amounts(style: Styler, column: Column[R], quotes: Sequence[str]) -> Styler:
+    """Write a column's amounts as each row's asset is read."""
+    for quote in set(quotes):
+        rows: Any = [at for at, one in enumerate(quotes) if one == quote]
+        read = functools.partial(_amount, quote=quote, is_signed=column.is_gain)
+        style = style.format(read, subset=(rows, [column.title]), na_rep=NONE)
+    return style
 
 
 def _gain_style(value: object) -> str:
@@ -61,12 +76,8 @@ def _number(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _signed(value: float) -> str:
-    return money(Decimal(repr(value)), is_signed=True)
-
-
-def _amount(value: float) -> str:
-    return money(Decimal(repr(value)))
+def _amount(value: float, quote: str = "", *, is_signed: bool = False) -> str:
+    return figure(Decimal(repr(value)), quote, is_signed=is_signed)
 
 
 def _share(value: float) -> str:
@@ -78,30 +89,34 @@ def _average(value: float) -> str:
     return price(float(f"{value:.8g}"))
 
 
+def _quote(record: PositionView | Trade) -> str:
+    return record.quote
+
+
 POSITION_COLUMNS: tuple[Column[PositionView], ...] = (
     Column("Opened (UTC)", lambda one: one.opened_at, moment),
     Column("Symbol", lambda one: one.symbol),
     Column("Side", lambda one: one.side.value),
-    Column("Quantity", lambda one: float(one.quantity), price),
+    Column("Quantity", lambda one: float(one.quantity), quantity),
     Column("Average entry", lambda one: float(one.average_price), _average),
     Column("Last price", lambda one: _number(one.last_price), price),
-    Column("Open P&L", lambda one: _number(one.unrealised_pnl), _signed, is_gain=True),
+    Column("Open P&L", lambda one: _number(one.unrealised_pnl), is_gain=True, quote=_quote),
     Column("Open %", lambda one: _number(one.unrealised_fraction), _share, is_gain=True),
     Column("Stop", lambda one: _number(one.stop_price), price),
     Column("Target", lambda one: _number(one.target_price), price),
     Column("Entries", lambda one: one.entry_count),
-    Column("Fees", lambda one: float(one.fees), _amount),
+    Column("Fees", lambda one: float(one.fees), quote=_quote),
 )
 
 BOT_TRADE_COLUMNS: tuple[Column[Trade], ...] = (
     Column("Closed (UTC)", lambda one: one.exit_time, moment),
-    Column("P&L", lambda one: float(one.pnl), _signed, is_gain=True),
+    Column("P&L", lambda one: float(one.pnl), is_gain=True, quote=_quote),
     Column("Return", lambda one: float(one.return_fraction), _share, is_gain=True),
     Column("Side", lambda one: one.side.value),
-    Column("Quantity", lambda one: float(one.quantity), price),
+    Column("Quantity", lambda one: float(one.quantity), quantity),
     Column("Entry", lambda one: float(one.entry_price), _average),
     Column("Exit", lambda one: float(one.exit_price), _average),
-    Column("Fees", lambda one: float(one.fees), _amount),
+    Column("Fees", lambda one: float(one.fees), quote=_quote),
     Column("Held", lambda one: (one.exit_time - one.entry_time).total_seconds(), duration),
     Column("Exit reason", lambda one: exit_words(one.exit_reason)),
 )
@@ -119,9 +134,9 @@ ORDER_COLUMNS: tuple[Column[Order], ...] = (
     Column("Purpose", lambda one: one.purpose.value),
     Column("Type", lambda one: one.type.value),
     Column("State", lambda one: one.state.value.replace("_", " ")),
-    Column("Quantity", lambda one: _number(one.quantity), price),
+    Column("Quantity", lambda one: _number(one.quantity), quantity),
     Column("Amount", lambda one: _number(one.quote_amount), _amount),
-    Column("Filled", lambda one: float(one.filled), price),
+    Column("Filled", lambda one: float(one.filled), quantity),
     Column("Price", lambda one: _number(one.price), price),
     Column("Why", lambda one: exit_words(one.reason)),
     Column("Error", lambda one: one.error),
@@ -134,8 +149,8 @@ FILL_COLUMNS: tuple[Column[Fill], ...] = (
     Column("Side", lambda one: one.side.value),
     Column("Purpose", lambda one: one.purpose.value),
     Column("Price", lambda one: float(one.price), price),
-    Column("Quantity", lambda one: float(one.quantity), price),
-    Column("Fee", lambda one: float(one.fee), price),
+    Column("Quantity", lambda one: float(one.quantity), quantity),
+    Column("Fee", lambda one: float(one.fee), quantity),
     Column("Fee asset", lambda one: one.fee_asset),
     Column("Client order id", lambda one: one.client_id),
     Column("Venue trade id", lambda one: one.trade_id),

@@ -2,16 +2,21 @@
 
 import platform
 from collections.abc import Sequence
+from html import escape as escape_html
 
 import pandas as pd
 import streamlit as st
 
-from engine.contracts import AccountView, SettingView
+from engine.contracts import AccountView, EngineStats, Lateness, SettingView
 from panel.commands import attempt
-from panel.facade import ControlPanel
-from panel.format import escape, moment, quantity
+from panel.facade import ControlPanel, PanelError
+from panel.figures import Figure, draw_figures
+from panel.format import NONE, escape, moment, quantity
+from panel.layout import show_error
+from panel.live import latest, show_staleness
 
 KEY = "setting_"
+STATS_REFRESH_S = 5.0
 
 
 def draw_editable(panel: ControlPanel, settings: Sequence[SettingView]) -> None:
@@ -22,14 +27,24 @@ def draw_editable(panel: ControlPanel, settings: Sequence[SettingView]) -> None:
         return
     with st.form("settings_form", border=True):
         for setting in editable:
-            default = f" Default: {setting.default}." if setting.default != setting.value else ""
+            description = f"{setting.description}. " if setting.description else ""
             st.text_input(
-                escape(setting.title), value=setting.value, key=f"{KEY}{setting.key}",
-                help=escape(f"{setting.description}.{default}"),
+                escape(setting.title), value=_wanted(setting), key=f"{KEY}{setting.key}",
+                help=escape(f"{description}Default: {setting.default}."),
             )  # fmt: skip
+            if setting.pending:
+                st.caption(
+                    f":orange[{escape(setting.pending)} from the engine's next start;"
+                    f" until then {escape(setting.value)}.]"
+                )
         st.form_submit_button(
             "Save settings", type="primary", on_click=_save, args=(panel, editable)
         )
+
+
+def _wanted(setting: SettingView) -> str:
+    """What the person chose last: in force now, or from the next start."""
+    return setting.pending or setting.value
 
 
 def _save(panel: ControlPanel, editable: Sequence[SettingView]) -> None:
@@ -38,23 +53,24 @@ def _save(panel: ControlPanel, editable: Sequence[SettingView]) -> None:
     changed = {
         setting.key: typed[setting.key].strip()
         for setting in editable
-        if typed[setting.key].strip() != setting.value
+        if typed[setting.key].strip() != _wanted(setting)
     }
     if changed:
-        attempt(lambda: panel.update_settings(changed), "The settings are saved.")
+        attempt(
+            lambda: panel.update_settings(changed), "Saved; in force from the engine's next start."
+        )
 
 
 def draw_fixed(settings: Sequence[SettingView]) -> None:
-    """The settings that are read when the engine starts."""
-    rows = [
-        {"Setting": setting.title, "Value": setting.value, "Default": setting.default,
-         "Environment variable": f"QUARTERDECK_{setting.key.upper()}",
-         "Meaning": setting.description}
+    """The settings that only the environment or the .env file changes."""
+    rows = "".join(
+        f'<div title="{escape_html(setting.description)}">'
+        f"<dt>QUARTERDECK_{setting.key.upper()}</dt>"
+        f"<dd>{escape_html(setting.value or NONE)}</dd></div>"
         for setting in settings
         if not setting.is_editable
-    ]  # fmt: skip
-    if rows:
-        st.dataframe(pd.DataFrame(rows), hide_index=True, key="fixed_settings")
+    )
+    st.html(f'<div class="qd-settings"><dl>{rows}</dl></div>')
 
 
 def draw_accounts(accounts: Sequence[AccountView]) -> None:
@@ -72,7 +88,8 @@ def draw_accounts(accounts: Sequence[AccountView]) -> None:
     ]  # fmt: skip
     if rows:
         right = {
-            name: st.column_config.TextColumn(alignment="right") for name in ("Free", "Locked")
+            name: st.column_config.TextColumn(alignment="right", width=130)
+            for name in ("Free", "Locked")
         }
         st.dataframe(pd.DataFrame(rows), hide_index=True, key="balances", column_config=right)
     elif not accounts:
@@ -80,18 +97,55 @@ def draw_accounts(accounts: Sequence[AccountView]) -> None:
 
 
 def draw_engine(panel: ControlPanel) -> None:
-    """Versions, where the engine is, and its stop."""
+    """How the engine is doing, what it is, and its stop."""
     health = panel.health()
+    _live_stats(panel)
     facts = (
-        ("Quarterdeck", health.version),
-        ("Engine", f"{health.engine_id}, on since {moment(health.started_at)} UTC"),
+        ("On since", f"{moment(health.started_at)} UTC"),
         ("Address", panel.url.removeprefix("http://")),
-        ("Streamlit", st.__version__),
-        ("Python", platform.python_version()),
+        ("ID", health.engine_id),
+        (
+            "Versions",
+            f"Quarterdeck {health.version}, Python {platform.python_version()},"
+            f" Streamlit {st.__version__}",
+        ),
     )
-    st.markdown("\n".join(f"- {name}: {escape(value)}" for name, value in facts))
+    rows = "".join(
+        f"<div><dt>{name}</dt><dd>{escape_html(fact)}</dd></div>" for name, fact in facts
+    )
+    st.html(f'<div class="qd-settings"><dl>{rows}</dl></div>')
     if st.button("Stop the engine", icon=":material/power_settings_new:", key="engine_stop"):
         _confirm_shutdown(panel)
+
+
+@st.fragment(run_every=STATS_REFRESH_S)
+def _live_stats(panel: ControlPanel) -> None:
+    try:
+        snapshot = latest("stats", panel.stats)
+    except PanelError as error:
+        show_error(error)
+        return
+    show_staleness(snapshot)
+    draw_figures(stats_figures(snapshot.value))
+
+
+def stats_figures(stats: EngineStats) -> list[Figure]:
+    """Bots and cycles, and how late the newest of them were."""
+    return [
+        Figure("Live bots", f"{stats.live_bots:,}"),
+        Figure("Cycles run", f"{stats.cycles_run:,}"),
+        Figure("Candle requests", f"{stats.candle_requests:,}"),
+        Figure("Checks begin late", html=_lateness_html(stats.jobs)),
+        Figure("Candle close to decision", html=_lateness_html(stats.cycles)),
+    ]
+
+
+def _lateness_html(lateness: Lateness) -> str:
+    """The usual and the worst of a hundred; the rest is the hint."""
+    if not lateness.count:
+        return NONE
+    hint = f"p50, p99 of the newest {lateness.count:,}; the worst took {lateness.worst_s:.2f} s"
+    return f'<span title="{hint}">{lateness.p50_s:.2f} s, p99 {lateness.p99_s:.2f} s</span>'
 
 
 @st.dialog("Stop the engine?")

@@ -147,7 +147,7 @@ def draw_recent_trades(trades: Sequence[Trade]) -> None:
                 "Bot": trade.bot_name,
                 "Symbol": trade.symbol,
                 "Side": trade.side.value,
-                "P&L": money(trade.pnl, is_signed=True),
+                "P&L": money(trade.pnl, trade.quote, is_signed=True),
                 "Return": percent(trade.return_fraction, is_signed=True),
                 "Exit": exit_words(trade.exit_reason),
             }

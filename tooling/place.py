@@ -80,11 +80,16 @@ def read_place(root: Path = ROOT) -> Place:
 
 
 def read_dotenv(path: Path) -> dict[str, str]:
-    """The ``NAME=value`` lines of ``.env``, which the engine reads as well; {} without a file."""
+    """The ``NAME=value`` lines of ``.env``, which the engine reads as well; {} without a file.
+
+    Raises StartError when it cannot be read.
+    """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         return {}
+    except (OSError, UnicodeError) as error:
+        raise StartError(f"The file {path} cannot be read: {error}.") from error
     found = re.findall(r"^\s*(?:export\s+)?(\w+)\s*=[ \t]*(.*?)\s*$", text, re.MULTILINE)
     return {name.upper(): re.split(r"\s#", value)[0].strip("'\" \t") for name, value in found}
 

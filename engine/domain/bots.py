@@ -5,12 +5,24 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from engine.domain.money import ZERO, UtcDatetime
 from engine.domain.timeframes import timeframe_s
 
 NAME_PATTERN = r"^[^\W_][\w .\-]*$"
+
+
+def _trimmed(name: str) -> str:
+    if name != name.strip():
+        raise ValueError("must not begin or end with a space")
+    return name
+
+
+BotName = Annotated[
+    str, Field(min_length=1, max_length=40, pattern=NAME_PATTERN), AfterValidator(_trimmed)
+]
+"""What a bot may be called."""
 
 
 class Direction(StrEnum):
@@ -92,7 +104,7 @@ class ActiveHours(BaseModel):
 class BotConfig(ExitRules):
     """Everything a user sets on a bot. Amounts are in the symbol's quote asset."""
 
-    name: str = Field(min_length=1, max_length=40, pattern=NAME_PATTERN)
+    name: BotName
     market: str = Field(min_length=1, max_length=500)
     symbol: str = Field(min_length=1, max_length=40)
     strategy: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z][A-Za-z0-9_]*$")
@@ -104,13 +116,6 @@ class BotConfig(ExitRules):
     direction: Direction = Direction.LONG
     max_entries: int = Field(default=1, ge=1, le=20, title="Entries per position")
     active_hours: ActiveHours | None = None
-
-    @field_validator("name")
-    @classmethod
-    def _strip_name(cls, name: str) -> str:
-        if name != name.strip():
-            raise ValueError("must not begin or end with a space")
-        return name
 
     @field_validator("timeframe")
     @classmethod

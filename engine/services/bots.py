@@ -107,8 +107,7 @@ class BotService:
     def edit(self, key: str, config: BotConfig, actor: str) -> Bot:
         """Change a bot that does nothing. Raises Conflict while active, and like ``assess``."""
         bot = self._books.get_bot(key)
-        if is_active(bot):
-            raise Conflict("Stop the bot before you change it.")
+        _require_at_rest(bot, "change")
         is_moved = (config.market, config.symbol) != (bot.config.market, bot.config.symbol)
         if is_moved and bot.id in self._books.positions:
             raise Conflict("The bot holds a position: its market and symbol cannot change.",
@@ -116,6 +115,7 @@ class BotService:
         self._venues.forget(bot.id)
         assessment = self.assess(config, bot.id)
         with self._books.writing() as writing:
+            _require_at_rest(writing.bot(bot.id), "change")  # it may have been started meanwhile
             changes: dict[str, Any] = {"config": assessment.config, "reason": "",
                                        "strategy_errors": 0}  # fmt: skip
             if is_moved:
@@ -164,12 +164,14 @@ class BotService:
         changes.setdefault("close_on_stop", False)
         with self._books.writing() as writing:
             bot = writing.bot(bot_id)
-            if bot.state is BotState.FAULTED and desired is Desired.STOPPED:
-                changes["state"] = BotState.STOPPING
-            elif (
-                bot.state in (BotState.STOPPED, BotState.FAULTED) and desired is not Desired.STOPPED
-            ):
+            is_at_rest = bot.state in (BotState.STOPPED, BotState.FAULTED)
+            if is_at_rest and desired is not Desired.STOPPED:
                 changes |= {"state": BotState.STARTING, "reason": "", "strategy_errors": 0}
+            elif bot.state is BotState.FAULTED or (
+                # A stopped bot has nothing to do but to close what it kept.
+                is_at_rest and changes["close_on_stop"] and bot_id in self._books.positions
+            ):
+                changes["state"] = BotState.STOPPING
             bot = writing.save_bot(bot_id, desired=desired, **changes)
             writing.audit(actor, f"bot.{desired.value}", bot_id)
         self._wake()
@@ -178,11 +180,10 @@ class BotService:
     def delete(self, key: str, actor: str) -> None:
         """Remove a bot that does nothing; its trades stay. Raises Conflict, NotFound."""
         bot = self._books.get_bot(key)
-        if is_active(bot):
-            raise Conflict("Stop the bot before you delete it.")
-        if bot.id in self._books.positions:
-            raise Conflict("The bot holds a position: start it and stop it with 'close' first.")
         with self._books.writing() as writing:
+            _require_at_rest(writing.bot(bot.id), "delete")
+            if bot.id in self._books.positions:
+                raise Conflict("The bot holds a position: stop it with 'close' first.")
             writing.delete_bot(bot.id)
             writing.event(Level.INFO, "bot.deleted", f"Bot '{bot.config.name}' was deleted.")
             writing.audit(actor, "bot.delete", bot.id, name=bot.config.name)
@@ -199,6 +200,11 @@ class BotService:
             )
         )  # fmt: skip
         writing.tx.put_instrument(config.market, instrument)
+
+
+def _require_at_rest(bot: Bot, verb: str) -> None:
+    if is_active(bot):
+        raise Conflict(f"Stop the bot before you {verb} it.")
 
 
 def _check_amount(

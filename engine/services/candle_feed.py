@@ -37,11 +37,11 @@ class CandleFeed:
         async with cached.lock:
             known = cached.candles
             if known is None or limit > cached.limit or is_due(known, market):
-                limit = max(limit, cached.limit)
+                most = max(limit, cached.limit)
                 self.requests += 1
                 lane = market_lane(market.market_id)
-                known = await self._lanes.run(lane, _fetch, market, symbol, timeframe, limit)
-                cached.candles, cached.limit = known, limit
+                known = await self._lanes.run(lane, _fetch, market, symbol, timeframe, most)
+                cached.candles, cached.limit = known, most
         return known[slice(-limit, None)]
 
     def forget(self, market_id: str) -> None:

@@ -40,9 +40,11 @@ class VenueRegistry:
         key = (market_id, (bot_id or "") if kind.is_stepped else "")
         with self._lock:
             market = self._markets.get(key)
-            if market is None:
-                market = self._markets[key] = kind.make(market_id)
-            return market
+        if market is None:
+            made = kind.make(market_id)  # reads a file of any size: nobody else waits for it
+            with self._lock:
+                market = self._markets.setdefault(key, made)
+        return market
 
     def is_stepped(self, market_id: str) -> bool:
         """Whether each bot moves the time of an instance of its own."""

@@ -44,7 +44,7 @@ class PositionWatcher:
         """
         looks: dict[Look, list[Bot]] = defaultdict(list)
         for bot in list(self._books.bots.values()):
-            if bot.state in UNWATCHED:
+            if bot.state in UNWATCHED and bot.id not in self._books.positions:
                 continue
             if not self._venues.is_stepped(bot.config.market):
                 market = self._venues.market(bot.config.market, bot.id)
@@ -77,6 +77,8 @@ class PositionWatcher:
     async def _watch_bots(self, bots: list[Bot], market: MarketData, quote: Quote) -> None:
         by_account: dict[str, list[str]] = defaultdict(list)
         for bot in bots:
+            if bot.state in UNWATCHED:
+                continue  # only the price of what it kept is shown
             if bot.id in self._books.positions or self._books.working.get(bot.id):
                 by_account[bot.account_id].append(bot.id)
         bar = live_bar(quote.last, quote.time)

@@ -150,7 +150,7 @@ class FakeServices:
         if bot.state in ACTIVE_STATES:
             raise Conflict("Stop the bot before you delete it.")
         if bot.id in self.positions_held:
-            raise Conflict("The bot holds a position: start it and stop it with 'close' first.")
+            raise Conflict("The bot holds a position: stop it with 'close' first.")
         del self.bots[bot.id]
         self._record(actor, "bot.delete", bot.id)
 

@@ -8,6 +8,7 @@ from streamlit.testing.v1 import AppTest
 
 from engine.contracts import BotState, Desired, KillLevel, KillSwitch
 from engine.errors import StoreError
+from panel.format import figure
 from panel.navigation import NAVIGATED
 from tests.fakes.services import FakeServices
 from tests.pages.conftest import APP, EngineStarter, FakeEngine, open_page, words
@@ -17,12 +18,15 @@ def test_shows_the_totals_of_each_quote_asset_as_the_engine_gives_them(
     fake_engine: FakeEngine,
 ) -> None:
     app = open_page("overview")
-    totals = {total.quote: total for total in fake_engine.services.overview().totals}
-    shown = {metric.label: metric.value for metric in app.metric}
-    for quote in totals:
-        assert f"Equity, {quote}" in shown
-    positions = [metric.value for metric in app.metric if metric.label == "Open positions"]
-    assert positions == [str(total.open_positions) for total in totals.values()]
+    strips = [html.proto.body for html in app.get("html") if "Equity, " in html.proto.body]
+    totals = fake_engine.services.overview().totals
+    assert len(strips) == len(totals) > 1
+    for strip, total in zip(strips, totals, strict=True):
+        assert (
+            f"<dt>Equity, {total.quote}</dt><dd>{figure(total.equity, total.quote)}</dd>" in strip
+        )
+        assert figure(total.today_pnl, total.quote, is_signed=True) in strip
+        assert f"<dt>Open positions</dt><dd>{total.open_positions}</dd>" in strip
 
 
 def test_shows_a_card_for_each_bot_with_its_state_and_reason(fake_engine: FakeEngine) -> None:
@@ -172,7 +176,7 @@ def test_a_wrong_token_is_said_and_not_drawn_as_nothing(
     (tmp_path / "api.token").write_text("another", "ascii")
     app = open_page("overview")
     assert app.error
-    assert not app.metric
+    assert "Equity" not in words(app)
 
 
 # --- without an engine

@@ -17,6 +17,7 @@ from panel.format import (
     money,
     percent,
     price,
+    quantity,
 )  # fmt: skip
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -43,8 +44,10 @@ def test_what_is_missing_is_a_dash_without_an_asset() -> None:
     assert money(None, "USDT") == figure(None) == price(None) == percent(None) == "\u2013"
 
 
-def test_prices_keep_their_digits_and_lose_trailing_zeros() -> None:
-    assert price(Decimal("64250.10")) == "64,250.1"
+def test_prices_keep_their_digits_and_two_decimals_at_least() -> None:
+    assert price(Decimal("64250.1000")) == "64,250.10"
+    assert price(149) == "149.00"
+    assert quantity(Decimal("10839.0")) == "10,839"
     assert price(Decimal("0.00001234")) == "0.00001234"
 
 

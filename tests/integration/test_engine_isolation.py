@@ -1,0 +1,189 @@
+"""A strategy that raises, hangs, dies or hoards faults its own bot and touches nobody else."""
+
+import os
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.fakes.strategy_files import write_strategy
+from tests.support.books import rows
+from tests.support.client import Client, eventually
+from tests.support.processes import Copy, copy_of_quarterdeck
+
+pytestmark = pytest.mark.xdist_group("engine_isolation")
+
+SEEN_WITHIN_S = 3.0
+WATCHED_S = 8
+LATE_S = 1.0
+
+BAD = {
+    "raising": ("raise ValueError('no idea')", "ValueError: no idea"),
+    "hanging": ("exec('while True: pass')", "did not answer within 1 s"),
+    "dying": ("os._exit(7)", "its process ended with exit code 7"),
+    "hoarding": ("hoard = bytearray(2_000_000_000)", "memory"),
+    "babbling": ("return 'buy, buy'", "AttributeError"),
+}
+"""Name: what it does on each candle, and what its bot says of it."""
+
+
+class Engine(NamedTuple):
+    """A running engine and the folder of its strategies."""
+
+    copy: Copy
+    client: Client
+    folder: Path
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    root = tmp_path_factory.mktemp("isolation")
+    folder = root / "strategies"
+    folder.mkdir()
+    write_strategy(folder, "healthy", act="return Signals(*[candles.close < 0] * 4)")
+    with copy_of_quarterdeck(
+        root / "data",
+        QUARTERDECK_STRATEGIES=str(folder),
+        QUARTERDECK_STRATEGY_DEADLINE_S="1",
+        QUARTERDECK_STRATEGY_MEMORY_MB="600",
+    ) as copy:
+        copy.start_engine()
+        yield Engine(copy, Client(copy), folder)
+
+
+def start_bot(engine: Engine, strategy: str) -> str:
+    """A bot named after its strategy, started; its id."""
+    bot = engine.client.create_bot(name=strategy, strategy=strategy, params={})
+    engine.client.post(f"/bots/{bot['id']}/start")
+    return str(bot["id"])
+
+
+def seen(engine: Engine, strategy: str) -> dict[str, str | None]:
+    """Strategy ids with their errors, once ``strategy`` is among them."""
+    began = time.monotonic()
+    found = eventually(
+        lambda: {one["id"]: one["error"] for one in engine.client.get("/strategies")},
+        lambda known: strategy in known and "being loaded" not in (known[strategy] or ""),
+        timeout_s=10,
+    )
+    assert time.monotonic() - began < SEEN_WITHIN_S
+    return found
+
+
+def test_bad_strategies_fault_themselves_and_delay_nobody(engine: Engine) -> None:
+    client = engine.client
+    healthy = start_bot(engine, "healthy")
+    client.wait_for_state(healthy, "running")
+    for name, (act, _) in BAD.items():
+        write_strategy(engine.folder, name, act=act)
+        start_bot(engine, name)
+    began = datetime.fromisoformat(client.get("/overview")["now"])
+    time.sleep(WATCHED_S)
+    for name, (_, words) in BAD.items():
+        bot = client.wait_for_state(name, "faulted")
+        assert bot["strategy_errors"] == 3
+        assert bot["reason"].startswith("Strategy error 3 of 3: ")
+        assert f"'{name}'" in bot["reason"] and words in bot["reason"], bot["reason"]
+        errors = client.get("/events", bot_id=name, level="error")
+        assert [event["kind"] for event in errors] == [
+            "bot.faulted", "strategy.error", "strategy.error",
+        ]  # fmt: skip
+
+    bot = client.bot(healthy)
+    assert (bot["state"], bot["strategy_errors"], bot["reason"]) == ("running", 0, "")
+    decided = rows(
+        engine.copy.place.data,
+        "SELECT candle_time, decided_at FROM decisions WHERE bot_id = ? ORDER BY candle_time",
+        healthy,
+    )
+    recent = [
+        (moment(row["candle_time"]), moment(row["decided_at"]))
+        for row in decided
+        if moment(row["candle_time"]) > began
+    ]
+    assert len(recent) >= WATCHED_S - 1
+    opened = [candle for candle, _ in recent]
+    assert opened == [opened[0] + timedelta(seconds=n) for n in range(len(opened))], "none left out"
+    late = [decided_at - candle - timedelta(seconds=1) for candle, decided_at in recent]
+    assert max(late) < timedelta(seconds=LATE_S)
+
+
+def moment(words: str) -> datetime:
+    """A time as the database holds it."""
+    return datetime.fromisoformat(words)
+
+
+def test_a_faulted_bot_runs_again_once_its_file_is_mended(engine: Engine) -> None:
+    write_strategy(engine.folder, "mended", act="raise KeyError('soon')")
+    bot_id = start_bot(engine, "mended")
+    engine.client.wait_for_state(bot_id, "faulted")
+    write_strategy(engine.folder, "mended", reason="'well again'")
+    engine.client.post(f"/bots/{bot_id}/start")
+    bot = eventually(
+        lambda: engine.client.bot(bot_id), lambda bot: bot["decided_until"] is not None
+    )
+    assert (bot["state"], bot["strategy_errors"], bot["reason"]) == ("running", 0, "")
+    [newest] = engine.client.get(f"/bots/{bot_id}/decisions", limit=1)
+    assert newest["trace"][1]["detail"] == "well again"
+
+
+def test_an_edit_takes_effect_while_the_bot_runs(engine: Engine) -> None:
+    write_strategy(engine.folder, "edited", act="above = above & False", reason="'first'")
+    bot_id = start_bot(engine, "edited")
+
+    def newest_reason() -> str:
+        found = engine.client.get(f"/bots/{bot_id}/decisions", limit=1)
+        return found[0]["trace"][1]["detail"] if found else ""
+
+    eventually(newest_reason, lambda words: words == "first")
+    write_strategy(engine.folder, "edited", act="above = above & False", reason="'second'")
+    eventually(newest_reason, lambda words: words == "second", timeout_s=SEEN_WITHIN_S)
+
+
+def test_a_file_dropped_in_is_offered_and_a_broken_one_is_shown(engine: Engine) -> None:
+    write_strategy(engine.folder, "dropped")
+    assert seen(engine, "dropped")["dropped"] is None
+    (engine.folder / "broken.py").write_text("def signals(:\n")
+    assert seen(engine, "broken")["broken"] == "line 1: SyntaxError: invalid syntax"
+    refused = engine.client.ask(
+        "POST", "/bots", json={"name": "x", "market": "simulated", "symbol": "BTC/USDT",
+                               "strategy": "broken", "amount": "100"},
+    )  # fmt: skip
+    assert refused.status_code == 422
+    assert "SyntaxError" in refused.json()["error"]["message"]
+
+    (engine.folder / "broken.py").unlink()
+    eventually(
+        lambda: [one["id"] for one in engine.client.get("/strategies")],
+        lambda known: "broken" not in known,
+        timeout_s=SEEN_WITHIN_S,
+    )
+
+
+def test_a_strategy_that_is_deleted_faults_nobody_and_says_so(engine: Engine) -> None:
+    write_strategy(engine.folder, "passing")
+    bot_id = start_bot(engine, "passing")
+    engine.client.wait_for_state(bot_id, "running")
+    (engine.folder / "passing.py").unlink()
+    bot = eventually(lambda: engine.client.bot(bot_id), lambda bot: bot["reason"] != "")
+    assert "there is no strategy 'passing'" in bot["reason"]
+    assert bot["state"] == "running"
+    assert engine.client.get(f"/bots/{bot_id}/chart")["series_error"]
+
+    write_strategy(engine.folder, "passing")
+    eventually(lambda: engine.client.bot(bot_id), lambda bot: bot["reason"] == "")
+
+
+def test_workers_hold_no_token_and_no_settings(engine: Engine) -> None:
+    """Strategy code sees neither the API token's folder nor a setting in its environment."""
+    leak = engine.folder.parent / "environment.txt"
+    write_strategy(
+        engine.folder, "nosy", act=f"open({str(leak)!r}, 'w').write(repr(dict(os.environ)))"
+    )
+    start_bot(engine, "nosy")
+    text = eventually(lambda: leak.read_text() if leak.exists() else "", bool)
+    assert "QUARTERDECK" not in text and engine.copy.token not in text
+    assert "PATH" in os.environ and "PATH" in text
