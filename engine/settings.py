@@ -73,4 +73,7 @@ def load_settings() -> Settings:
         raise ConfigError(f"QUARTERDECK_{name} cannot be used: {words}.", field=name) from error
     except (OSError, UnicodeError) as error:
         raise ConfigError(f"The file {ROOT / '.env'} cannot be read: {error}.") from error
-    return settings.model_copy(update={"data": settings.data.expanduser().resolve()})
+    data = settings.data.expanduser().resolve()
+    if "?" in str(data):  # the rest of the database's URL would be options
+        raise ConfigError(f"QUARTERDECK_DATA cannot be used: '{data}' has a '?'.", field="DATA")
+    return settings.model_copy(update={"data": data})

@@ -42,7 +42,8 @@ st.button(
     on_click=start,
 )  # fmt: skip
 st.caption(
-    f"It should answer at {escape(panel.url)} and keep its data in {escape(str(data_folder()))}."
+    f"It should answer at {escape(panel.url.removeprefix('http://'))} and keep its data in"
+    f" {escape(str(data_folder()))}."
     " This page goes on by itself when it does."
 )
 watch_for_engine()

@@ -65,7 +65,7 @@ def position_words(position: PositionView | None) -> str:
 
 
 def _open_pnl(bot: BotView) -> str:
-    if bot.position is None:
+    if bot.position is None or bot.position.unrealised_pnl is None:
         return NONE
     part = percent(bot.position.unrealised_fraction, is_signed=True)
     return gain_html(bot.position.unrealised_pnl, bot.quote, f" ({part})")

@@ -14,7 +14,7 @@ CAN_START = frozenset({"stopped", "faulted", "paused", "pausing"})
 CAN_PAUSE = frozenset({"running", "sleeping"})
 CAN_STOP = frozenset({"starting", "running", "sleeping", "paused", "pausing"})
 
-SETTLE_S = 0.5
+SETTLE_S = 0.8
 """How long a command waits for the engine to take it up, so that the next draw shows it."""
 
 POLL_S = 0.03

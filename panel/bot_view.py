@@ -11,7 +11,7 @@ from panel.bot_commands import command_buttons
 from panel.commands import attempt
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.figures import Figure, draw_figures
-from panel.format import clock, escape, every, money, percent, price, state_colour, state_of
+from panel.format import clock, escape, every, money, price, state_colour, state_of
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 from panel.markup import gain_html
@@ -153,14 +153,13 @@ def market_name(market: str) -> str:
 
 
 def _figures(bot: BotView) -> list[Figure]:
-    win_rate = bot.win_count / bot.trade_count if bot.trade_count else None
+    won = f", {bot.win_count:,} won" if bot.trade_count else ""
     return [
         Figure("Equity", money(bot.equity, bot.quote)),
         Figure("Today", html=gain_html(bot.today_pnl, bot.quote)),
         Figure("Open P&L", html=gain_html(bot.unrealised_pnl, bot.quote)),
         Figure("Realised", html=gain_html(bot.realised_pnl, bot.quote)),
-        Figure("Trades", f"{bot.trade_count:,}"),
-        Figure("Win rate", percent(win_rate)),
+        Figure("Trades", f"{bot.trade_count:,}{won}"),
         Figure("Last price", price(bot.last_price)),
         Figure("Next check", html=countdown_html(bot.next_check_at)),
         Figure("Last check (UTC)", clock(bot.checked_at)),

@@ -68,7 +68,7 @@ def _money_decimals(amount: Decimal, quote: str) -> int:
     """Cents where cents are read, more for what is less than a cent; five digits of a coin."""
     if quote in CENT_ASSETS or not quote:
         return 2 if amount == 0 else max(2, min(8, 1 - amount.adjusted()))
-    return max(4, min(8, 4 - amount.adjusted()))
+    return max(4, min(8, 4 - amount.adjusted())) if amount else 4
 
 
 def _sign(amount: Decimal, *, is_signed: bool) -> str:

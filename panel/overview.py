@@ -24,7 +24,7 @@ from panel.tables import draw_bots_table, draw_events, draw_recent_trades
 MANY_BOTS = 24
 """Above this many bots a table says more than cards; cards are then paged."""
 
-EQUITY_PX = 220
+EQUITY_PX = 190
 STATES = ("running", "paused", "sleeping", "stopped", "faulted")
 CHART_CONFIG = {"displayModeBar": False, "scrollZoom": False}
 
@@ -116,7 +116,7 @@ def _draw_equity(equity: Sequence[EquitySeries]) -> None:
     drawable = [series for series in equity if len(series.times) > 1]
     if not drawable:
         return
-    with st.grid(min(2, len(drawable)), min_column_width=420, gap="xsmall", key="qd-equity"):
+    with st.grid(min(4, len(drawable)), min_column_width=260, gap="xsmall", key="qd-equity"):
         for series in drawable:
             with st.container(border=True, gap=None):
                 st.caption(f"Equity of all bots, {series.quote}")

@@ -53,17 +53,18 @@ def records_table(records: Sequence[R], columns: Sequence[Column[R]]) -> Styler:
     style = style.format(readers, na_rep=NONE)
     for column in columns:
         if column.quote is not None:
-            style = _format_amounts(style, column, [column.quote(record) for record in records])
+            quotes = [column.quote(record) for record in records]
+            style = format_amounts(style, column.title, quotes, is_signed=column.is_gain)
     gains: list[Hashable] = [column.title for column in columns if column.is_gain]
     return style.map(_gain_style, subset=gains) if gains else style
 
 
-def _format_amounts(style: Styler, column: Column[R], quotes: Sequence[str]) -> Styler:
-    """Write a column's amounts as each row's asset is read."""
+def format_amounts(style: Styler, title: str, quotes: Sequence[str], *, is_signed: bool) -> Styler:
+    """Write a column's amounts as the asset of each row is read."""
     for quote in set(quotes):
         rows: Any = [at for at, one in enumerate(quotes) if one == quote]
-        read = functools.partial(_amount, quote=quote, is_signed=column.is_gain)
-        style = style.format(read, subset=(rows, [column.title]), na_rep=NONE)
+        read = functools.partial(_amount, quote=quote, is_signed=is_signed)
+        style = style.format(read, subset=(rows, [title]), na_rep=NONE)
     return style
 
 
@@ -76,7 +77,7 @@ def _number(value: Decimal | None) -> float | None:
     return None if value is None else float(value)
 
 
-def _amount(value: float, quote: str = "", *, is_signed: bool = False) -> str:
+def _amount(value: float, quote: str, *, is_signed: bool) -> str:
     return figure(Decimal(repr(value)), quote, is_signed=is_signed)
 
 
@@ -135,7 +136,7 @@ ORDER_COLUMNS: tuple[Column[Order], ...] = (
     Column("Type", lambda one: one.type.value),
     Column("State", lambda one: one.state.value.replace("_", " ")),
     Column("Quantity", lambda one: _number(one.quantity), quantity),
-    Column("Amount", lambda one: _number(one.quote_amount), _amount),
+    Column("Amount", lambda one: _number(one.quote_amount), quantity),
     Column("Filled", lambda one: float(one.filled), quantity),
     Column("Price", lambda one: _number(one.price), price),
     Column("Why", lambda one: exit_words(one.reason)),

@@ -7,7 +7,7 @@ from html import escape as escape_html
 import pandas as pd
 import streamlit as st
 
-from engine.contracts import AccountView, EngineStats, Lateness, SettingView
+from engine.contracts import AccountView, Lateness, SettingView
 from panel.commands import attempt
 from panel.facade import ControlPanel, PanelError
 from panel.figures import Figure, draw_figures
@@ -63,14 +63,12 @@ def _save(panel: ControlPanel, editable: Sequence[SettingView]) -> None:
 
 def draw_fixed(settings: Sequence[SettingView]) -> None:
     """The settings that only the environment or the .env file changes."""
-    rows = "".join(
-        f'<div title="{escape_html(setting.description)}">'
-        f"<dt>QUARTERDECK_{setting.key.upper()}</dt>"
-        f"<dd>{escape_html(setting.value or NONE)}</dd></div>"
+    fixed = [
+        (f"QUARTERDECK_{setting.key.upper()}", setting.value or NONE)
         for setting in settings
         if not setting.is_editable
-    )
-    st.html(f'<div class="qd-settings"><dl>{rows}</dl></div>')
+    ]
+    st.html(_list_html(fixed))
 
 
 def draw_accounts(accounts: Sequence[AccountView]) -> None:
@@ -85,6 +83,7 @@ def draw_accounts(accounts: Sequence[AccountView]) -> None:
          "Free": quantity(account.free.get(asset)), "Locked": quantity(account.locked.get(asset))}
         for account in accounts
         for asset in sorted(account.free.keys() | account.locked.keys())
+        if account.free.get(asset) or account.locked.get(asset)
     ]  # fmt: skip
     if rows:
         right = {
@@ -110,10 +109,7 @@ def draw_engine(panel: ControlPanel) -> None:
             f" Streamlit {st.__version__}",
         ),
     )
-    rows = "".join(
-        f"<div><dt>{name}</dt><dd>{escape_html(fact)}</dd></div>" for name, fact in facts
-    )
-    st.html(f'<div class="qd-settings"><dl>{rows}</dl></div>')
+    st.html(_list_html(facts))
     if st.button("Stop the engine", icon=":material/power_settings_new:", key="engine_stop"):
         _confirm_shutdown(panel)
 
@@ -126,26 +122,35 @@ def _live_stats(panel: ControlPanel) -> None:
         show_error(error)
         return
     show_staleness(snapshot)
-    draw_figures(stats_figures(snapshot.value))
+    stats = snapshot.value
+    draw_figures(
+        (
+            Figure("Bots at work", f"{stats.live_bots:,}"),
+            Figure("Checks so far", f"{stats.cycles_run:,}"),
+            Figure("Candle requests", f"{stats.candle_requests:,}"),
+        )
+    )
+    late = (
+        ("A check begins late by", lateness_words(stats.jobs)),
+        ("A decision follows its candle by", lateness_words(stats.cycles)),
+    )
+    st.html(_list_html(late))
 
 
-def stats_figures(stats: EngineStats) -> list[Figure]:
-    """Bots and cycles, and how late the newest of them were."""
-    return [
-        Figure("Live bots", f"{stats.live_bots:,}"),
-        Figure("Cycles run", f"{stats.cycles_run:,}"),
-        Figure("Candle requests", f"{stats.candle_requests:,}"),
-        Figure("Checks begin late", html=_lateness_html(stats.jobs)),
-        Figure("Candle close to decision", html=_lateness_html(stats.cycles)),
-    ]
-
-
-def _lateness_html(lateness: Lateness) -> str:
-    """The usual and the worst of a hundred; the rest is the hint."""
+def lateness_words(lateness: Lateness) -> str:
+    """How late the newest ones were: half of them, all but a hundredth, and the worst."""
     if not lateness.count:
         return NONE
-    hint = f"p50, p99 of the newest {lateness.count:,}; the worst took {lateness.worst_s:.2f} s"
-    return f'<span title="{hint}">{lateness.p50_s:.2f} s, p99 {lateness.p99_s:.2f} s</span>'
+    return f"p50 {lateness.p50_s:.2f} s, p99 {lateness.p99_s:.2f} s, worst {lateness.worst_s:.2f} s"
+
+
+def _list_html(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and values as a list of two columns."""
+    cells = "".join(
+        f"<div><dt>{escape_html(name)}</dt><dd>{escape_html(value)}</dd></div>"
+        for name, value in rows
+    )
+    return f'<div class="qd-settings"><dl>{cells}</dl></div>'
 
 
 @st.dialog("Stop the engine?")

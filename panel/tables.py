@@ -1,8 +1,6 @@
 """Dense tables of bots, trades and events, with signed and coloured gains."""
 
-import math
 from collections.abc import Hashable, Sequence
-from decimal import Decimal
 
 import pandas as pd
 import streamlit as st
@@ -15,7 +13,6 @@ from panel.format import (
     clock,
     countdown,
     exit_words,
-    figure,
     moment,
     money,
     now,
@@ -24,11 +21,13 @@ from panel.format import (
     state_of,
 )  # fmt: skip
 from panel.palette import DOWN, UP
+from panel.record_tables import format_amounts
 
 OPENED = "overview:open"
 START_LABEL, STOP_LABEL, OPEN_LABEL = "Start", "Stop", "Open"
 ROW_PX = 30
 MAX_TABLE_PX = 620
+GAINS = ("Today", "Open", "Realised")
 
 
 def _sign_colour(text: object) -> str:
@@ -39,16 +38,18 @@ def _sign_colour(text: object) -> str:
 
 def table_px(rows: int) -> int:
     """The height of a table that shows its rows without empty space, up to a limit."""
-    return min(MAX_TABLE_PX, ROW_PX * (rows + 1) + 8)
+    return min(MAX_TABLE_PX, ROW_PX * (rows + 1) + 3)
 
 
 # --- bots
 def draw_bots_table(bots: Sequence[BotView]) -> None:
     """Many bots, one a row; the name opens the bot, the last column starts or stops it."""
     frame = bots_frame(bots)
-    gains: list[Hashable] = ["Today", "Open", "Realised"]
+    style = frame.style.map(_gain_colour, subset=list[Hashable](GAINS))
+    for title in GAINS:
+        style = format_amounts(style, title, [bot.quote for bot in bots], is_signed=True)
     st.dataframe(
-        frame.style.map(_gain_colour, subset=gains).format(_signed, subset=gains),
+        style,
         key="bots_table", hide_index=True, height=table_px(len(frame)), row_height=ROW_PX,
         placeholder=NONE,
         column_config={
@@ -56,6 +57,7 @@ def draw_bots_table(bots: Sequence[BotView]) -> None:
                 type="tertiary", alignment="left", pinned=True, key="bots_open",
                 on_click=_open_clicked, args=(bots,),
             ),
+            "Position": st.column_config.TextColumn(width=170),
             "Win %": st.column_config.NumberColumn(format="%.0f"),
             "Equity": st.column_config.LineChartColumn(width="small"),
             "Command": st.column_config.ButtonColumn(
@@ -83,7 +85,7 @@ def bots_frame(bots: Sequence[BotView]) -> pd.DataFrame:
                 "Last price": price(bot.last_price),
                 "Position": position_words(bot.position),
                 "Today": float(bot.today_pnl),
-                "Open": None if bot.position is None else float(bot.unrealised_pnl),
+                "Open": _open_pnl(bot),
                 "Realised": float(bot.realised_pnl),
                 "Quote": bot.quote,
                 "Trades": bot.trade_count,
@@ -97,6 +99,11 @@ def bots_frame(bots: Sequence[BotView]) -> pd.DataFrame:
     ).astype({"Open": "float64", "Win %": "float64"})
 
 
+def _open_pnl(bot: BotView) -> float | None:
+    pnl = bot.position.unrealised_pnl if bot.position else None
+    return None if pnl is None else float(pnl)
+
+
 def _command_label(bot: BotView) -> str:
     """What the row's button does; where a stop must ask about a position, it opens the bot."""
     state = state_of(bot)
@@ -105,11 +112,6 @@ def _command_label(bot: BotView) -> str:
     if state not in CAN_STOP:
         return ""
     return STOP_LABEL if bot.position is None else OPEN_LABEL
-
-
-def _signed(value: object) -> str:
-    is_number = isinstance(value, float) and not math.isnan(value)
-    return figure(Decimal(str(value)), is_signed=True) if is_number else NONE
 
 
 def _gain_colour(value: object) -> str:

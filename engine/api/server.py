@@ -13,6 +13,7 @@ from fastapi import FastAPI
 from engine.errors import ConfigError
 
 LOOPBACK = "127.0.0.1"
+GRACE_S = 1
 
 
 def bind_loopback(port: int) -> socket.socket:
@@ -67,7 +68,7 @@ class ApiServer:
                 log_config=None,
                 access_log=False,
                 server_header=False,
-                timeout_graceful_shutdown=3,
+                timeout_graceful_shutdown=GRACE_S,
             )
         )
 
@@ -87,7 +88,7 @@ class ApiServer:
             self._task.result()
 
     async def stop(self) -> None:
-        """Finish the requests under way (three seconds at most) and close the socket."""
+        """Finish the requests under way (``GRACE_S`` at most) and close the socket."""
         self._server.should_exit = True
         if self._task is not None:
             await self._task

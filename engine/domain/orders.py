@@ -64,7 +64,7 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     OrderState.INTENT: frozenset(
         {OrderState.SENDING, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED}
     ),
-    OrderState.SENDING: _ANSWERED | {OrderState.UNKNOWN},
+    OrderState.SENDING: _ANSWERED | {OrderState.UNKNOWN, OrderState.INTENT},
     OrderState.UNKNOWN: _ANSWERED,
     OrderState.OPEN: _ANSWERED - {OrderState.OPEN, OrderState.REJECTED} | {OrderState.UNKNOWN},
     OrderState.PARTLY_FILLED: frozenset(

@@ -108,10 +108,14 @@ class BotService:
         """Change a bot that does nothing. Raises Conflict while active, and like ``assess``."""
         bot = self._books.get_bot(key)
         _require_at_rest(bot, "change")
-        is_moved = (config.market, config.symbol) != (bot.config.market, bot.config.symbol)
+        is_moved = _place(config) != _place(bot.config)
         if is_moved and bot.id in self._books.positions:
             raise Conflict("The bot holds a position: its market and symbol cannot change.",
                            field="symbol")  # fmt: skip
+        if is_moved and bot.started_at is not None and self._venues.is_stepped(config.market):
+            # Its candles may be of a time that this bot has decided: none is decided twice.
+            raise Conflict("A bot that has run cannot be moved to a replay: clone it.",
+                           field="market")  # fmt: skip
         self._venues.forget(bot.id)
         assessment = self.assess(config, bot.id)
         with self._books.writing() as writing:
@@ -200,6 +204,11 @@ class BotService:
             )
         )  # fmt: skip
         writing.tx.put_instrument(config.market, instrument)
+
+
+def _place(config: BotConfig) -> tuple[str, str]:
+    """Where a bot trades; a replay is the same at any speed."""
+    return config.market.partition("?")[0], config.symbol
 
 
 def _require_at_rest(bot: Bot, verb: str) -> None:

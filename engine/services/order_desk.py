@@ -31,7 +31,7 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
-from engine.ports import Broker, MarketData, Venues
+from engine.ports import Broker, MarketData, SteppedMarket, Venues
 from engine.services.booking import book_report
 from engine.services.books import Books, Writing
 from engine.services.controls import Controls
@@ -233,8 +233,7 @@ class OrderDesk:
             self._finish(order, OrderState.REJECTED, error.message,
                          is_short_of_funds=isinstance(error, InsufficientFunds))  # fmt: skip
         except (BrokerUnavailable, DataError) as error:
-            # Surely not sent. An exit is planned anew by the watcher, an entry is let go.
-            self._finish(order, OrderState.EXPIRED, error.message)
+            self._not_sent(order, market, error.message)
         except OrderStateUnknown as error:
             self._mark_unknown(order, error.message)
         except Exception as error:  # whatever is not on the list of certain answers is unknown
@@ -306,6 +305,19 @@ class OrderDesk:
             self._book(order, report)
 
     # --- writing what became of it -------------------------------------------------------------
+
+    def _not_sent(self, order: Order, market: MarketData, message: str) -> None:
+        """An entry is let go; an exit stays an intent, for its signal may not come again. Only a
+        replay's end has no later price."""
+        if order.purpose is Purpose.ENTRY or isinstance(market, SteppedMarket):
+            self._finish(order, OrderState.EXPIRED, message)
+            return
+        with self._books.writing() as writing:
+            writing.save_order(order, state=OrderState.INTENT, error=message)
+        self._books.show_reason(
+            order.bot_id, f"The exit could not be sent and is tried again: {message}",
+            "order.delayed", Level.WARNING,
+        )  # fmt: skip
 
     def _mark_unknown(self, order: Order, message: str) -> None:
         with self._books.writing() as writing:

@@ -212,7 +212,7 @@ class Supervisor:
                 await self._on_lane(bot, self._kill, bot, level)
 
     def _kill(self, bot: Bot, level: KillLevel) -> None:
-        market = self._venues.market(bot.config.market, bot.id)
+        market = self._market_at(bot)
         try:
             self._desk.cancel_entries(bot.id, market)
             if level is KillLevel.CLOSE_ALL:

@@ -21,7 +21,8 @@ log = logging.getLogger("quarterdeck.watch")
 UNWATCHED = frozenset({BotState.STOPPED})
 """Only a bot that was stopped leaves its position alone; a faulted one keeps its stops."""
 
-Look = tuple[MarketData, str]
+Look = tuple[str, str]
+"""A market's id and a symbol of it."""
 
 
 class PositionWatcher:
@@ -47,21 +48,22 @@ class PositionWatcher:
             if bot.state in UNWATCHED and bot.id not in self._books.positions:
                 continue
             if not self._venues.is_stepped(bot.config.market):
-                market = self._venues.market(bot.config.market, bot.id)
-                looks[(market, bot.config.symbol)].append(bot)
+                looks[(bot.config.market, bot.config.symbol)].append(bot)
         for look, bots in looks.items():
             if look not in self._looking:
                 self._looking[look] = asyncio.create_task(self._look(look, bots))
 
     async def _look(self, look: Look, bots: list[Bot]) -> None:
-        market, symbol = look
+        market_id, symbol = look
+        lane = market_lane(market_id)
         try:
-            lane = market_lane(market.market_id)
+            # There, too, for a market is slow to build when its vendor's library is loaded.
+            market = await self._lanes.run(lane, self._venues.market, market_id)
             quote = await self._lanes.run(lane, self._quote, market, symbol)
             if quote is not None:
                 await self._watch_bots(bots, market, quote)
         except Exception:
-            log.exception("%s on %s could not be watched", symbol, market.market_id)
+            log.exception("%s on %s could not be watched", symbol, market_id)
         finally:
             del self._looking[look]
 

@@ -62,7 +62,8 @@ def test_the_overview_of_200_bots_is_soon_usable(
     browser: Browser, at: Callable[[str], str]
 ) -> None:
     for path in ("", "?view=Cards"):
-        cold, warm = [], []
+        cold: list[float] = []
+        warm: list[float] = []
         for _ in range(ROUNDS):
             with open_page(browser) as page:
                 for times in (cold, warm):

@@ -150,9 +150,7 @@ Run = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def run(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Run:
+def run(engine: Engine, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """The command line against the running engine: exit code, stdout, stderr."""
     monkeypatch.setenv("QUARTERDECK_DATA", str(engine.copy.place.data))
     monkeypatch.setenv("QUARTERDECK_API_PORT", str(engine.copy.place.api_port))
@@ -226,7 +224,6 @@ def test_the_command_line_says_the_same(
     assert any(BAD[name].field in words for words in named), error
 
 
-
 MALFORMED = {
     "no object": b"[1, 2]",
     "text": b'"bot"',
@@ -268,7 +265,9 @@ def test_without_the_token_nothing_is_told_or_done(
     engine: Engine, untouched: None, headers: dict[str, str]
 ) -> None:
     token = engine.copy.token
-    sent = {name: value.format(token=token, upper=token.swapcase()) for name, value in headers.items()}
+    sent = {
+        name: value.format(token=token, upper=token.swapcase()) for name, value in headers.items()
+    }
     for method, path in (
         ("GET", "/bots"), ("GET", "/nowhere"), ("POST", "/bots"), ("POST", "/kill"),
         ("POST", "/shutdown"), ("DELETE", "/bots/Demo"), ("GET", "/trades.csv"),

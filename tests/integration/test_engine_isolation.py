@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.fakes.strategy_files import write_strategy
-from tests.support.books import rows
+from tests.support.books import check_books, rows
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 
@@ -187,3 +187,28 @@ def test_workers_hold_no_token_and_no_settings(engine: Engine) -> None:
     text = eventually(lambda: leak.read_text() if leak.exists() else "", bool)
     assert "QUARTERDECK" not in text and engine.copy.token not in text
     assert "PATH" in os.environ and "PATH" in text
+
+
+def test_a_bot_without_funds_says_so_and_trades_once_there_are_some(engine: Engine) -> None:
+    """Two bots of one account, which holds 100,000 USDT."""
+    client = engine.client
+    write_strategy(engine.folder, "buyer", act="above = candles.close > 0")
+    changes = {"strategy": "buyer", "params": {}, "stop_loss": "0.9", "take_profit": "9"}
+    client.create_bot(name="rich", amount="90000", **changes)
+    client.create_bot(name="poor", amount="50000", **changes)
+    client.post("/bots/rich/start")
+    eventually(lambda: client.bot("rich")["position"], bool)
+    client.post("/bots/poor/start")
+    events = eventually(
+        lambda: client.get("/events", bot_id="poor", kind="order.insufficient_funds"),
+        lambda found: len(found) >= 2,
+    )
+    assert "USDT are free" in events[0]["message"]
+    poor = client.bot("poor")
+    assert (poor["state"], poor["position"], poor["strategy_errors"]) == ("running", None, 0)
+    client.post("/bots/rich/stop", {"close_position": True})
+    eventually(lambda: client.bot("poor")["position"], bool)
+    client.post("/bots/poor/stop", {"close_position": True})
+    for name in ("rich", "poor"):
+        assert client.wait_for_state(name, "stopped")["position"] is None
+        check_books(engine.copy.place.data, client.bot(name))

@@ -7,11 +7,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -28,19 +30,16 @@ pytestmark = pytest.mark.xdist_group("engine_life")
 GRACE_S = 5.0
 
 
-def run_engine(
-    data: Path, *arguments: str, cwd: Path = ROOT, **variables: str
-) -> subprocess.CompletedProcess[str]:
+def run_engine(data: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m engine`` to its end over a data folder."""
     environment = {name: value for name, value in os.environ.items() if "QUARTERDECK" not in name}
     environment |= {
         "QUARTERDECK_DATA": str(data),
         "QUARTERDECK_API_PORT": str(free_port()),
-        "PYTHONPATH": str(ROOT),
         **variables,
     }
     return subprocess.run(
-        [sys.executable, "-m", "engine", *arguments], cwd=cwd, env=environment, text=True,
+        [sys.executable, "-m", "engine"], cwd=ROOT, env=environment, text=True,
         capture_output=True, timeout=40, check=False,
     )  # fmt: skip
 
@@ -63,6 +62,11 @@ def end(copy: Copy, how: signal.Signals) -> float:
     took_s = time.monotonic() - began
     assert "Traceback" not in copy.engine_log.read_text("utf-8")
     return took_s
+
+
+def _ask_in_vain(client: Client) -> None:
+    with suppress(httpx.TransportError):  # the engine may end before it answers
+        client.ask("GET", "/bots/hanging/chart")
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
@@ -92,11 +96,14 @@ def test_it_stops_in_time_while_a_replay_runs_and_a_strategy_hangs(
         client.wait_for_state("hanging", "running")
         time.sleep(1.1)  # a check of the hanging bot has begun
         assert client.bot("replay")["state"] == "running"
+        chart = threading.Thread(target=_ask_in_vain, args=(client,))
+        chart.start()  # a request that waits for the strategy, too
         assert copy.engine is not None
         workers = psutil.Process(copy.engine.pid).children(recursive=True)
         assert workers
         assert end(copy, how) < GRACE_S
         assert not [worker for worker in workers if is_running(worker.pid)]
+        chart.join()
 
 
 def test_a_second_engine_on_the_same_data_is_refused(quarterdeck: Copy) -> None:
@@ -167,6 +174,10 @@ def _newer(folder: Path) -> subprocess.CompletedProcess[str]:
     return run_engine(folder / "data")
 
 
+def _question_mark(folder: Path) -> subprocess.CompletedProcess[str]:
+    return run_engine(folder / "what?cache=shared")
+
+
 def _no_workers(folder: Path) -> subprocess.CompletedProcess[str]:
     return run_engine(folder / "data", QUARTERDECK_STRATEGY_WORKERS="0")
 
@@ -199,6 +210,7 @@ REFUSED: dict[str, tuple[Callable[[Path], subprocess.CompletedProcess[str]], str
     "not_a_file_system": (_not_a_file_system, "cannot be written"),
     "corrupt": (_corrupt, "damaged or is not a database"),
     "newer": (_newer, "a newer version of Quarterdeck (9999_from_the_future)"),
+    "question_mark": (_question_mark, "QUARTERDECK_DATA"),
     "no_workers": (_no_workers, "QUARTERDECK_STRATEGY_WORKERS"),
     "port_abc": (_port_abc, "QUARTERDECK_API_PORT"),
     "no_such_driver": (_no_such_driver, "database"),

@@ -7,12 +7,12 @@ import pytest
 
 from tests.support.client import Client, eventually
 from tests.support.market import eth_btc
-from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.processes import copy_of_quarterdeck
 
 pytestmark = pytest.mark.xdist_group("postgres")
 
 CANDLES = 300
-KILLS = 4
+KILLS = 3
 OWN = ("id", "bot_id", "account_id")
 """What differs between two bots that do the same."""
 
@@ -50,9 +50,11 @@ def outcome(client: Client, bot_id: str) -> tuple[dict[str, Any], list[dict[str,
     return sums, [{k: v for k, v in trade.items() if k not in OWN} for trade in trades]
 
 
-def kill_and_start(copy: Copy) -> None:
-    copy.kill_engine()
-    copy.start_engine()
+def _wait_for_decisions(client: Client, bot_id: str, least: int) -> None:
+    eventually(
+        lambda: len(client.get(f"/bots/{bot_id}/decisions", limit=5000)),
+        lambda count: count >= least,
+    )
 
 
 def test_postgresql_gives_the_trades_of_sqlite_through_kills(
@@ -73,12 +75,9 @@ def test_postgresql_gives_the_trades_of_sqlite_through_kills(
         client = Client(copy)
         bot_id = begin(client, candles, speed=36_000)
         for kill in range(1, KILLS + 1):
-            least = kill * CANDLES // (KILLS + 2)
-            eventually(
-                lambda: len(client.get(f"/bots/{bot_id}/decisions", limit=5000)),
-                lambda count, least=least: count >= least,
-            )
-            kill_and_start(copy)
+            _wait_for_decisions(client, bot_id, kill * CANDLES // (KILLS + 2))
+            copy.kill_engine()
+            copy.start_engine()
         assert outcome(client, bot_id) == expected
         check_fills(client, bot_id)
     assert not (tmp_path / "killed" / "state.db").exists()

@@ -24,9 +24,9 @@ def test_head_shows_name_state_and_figures(fake_engine: FakeEngine) -> None:
     assert view.config.name.replace("-", "\\-") in shown
     assert '<span class="qd-state qd-green">running</span>' in shown
     assert "PAPER" in shown
-    for label in ("Equity", "Open P&amp;L", "Realised", "Win rate", "Next check"):
+    for label in ("Equity", "Open P&amp;L", "Realised", "Trades", "Next check"):
         assert label in shown
-    assert f"<dd>{view.trade_count}</dd>" in shown
+    assert f"<dd>{view.trade_count}, {view.win_count} won</dd>" in shown
 
 
 def test_a_bot_is_found_by_its_name(fake_engine: FakeEngine) -> None:

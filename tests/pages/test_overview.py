@@ -22,10 +22,8 @@ def test_shows_the_totals_of_each_quote_asset_as_the_engine_gives_them(
     totals = fake_engine.services.overview().totals
     assert len(strips) == len(totals) > 1
     for strip, total in zip(strips, totals, strict=True):
-        assert (
-            f"<dt>Equity, {total.quote}</dt><dd>{figure(total.equity, total.quote)}</dd>" in strip
-        )
-        assert figure(total.today_pnl, total.quote, is_signed=True) in strip
+        assert f"<dt>Equity, {total.quote}</dt>" in strip
+        assert figure(total.realised_pnl, total.quote, is_signed=True) in strip
         assert f"<dt>Open positions</dt><dd>{total.open_positions}</dd>" in strip
 
 

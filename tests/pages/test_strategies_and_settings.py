@@ -40,6 +40,26 @@ def test_settings_are_saved_and_only_what_changed_is_sent(fake_engine: FakeEngin
     assert fake_engine.services.values["log_level"] == "INFO"
 
 
+def test_a_change_that_waits_for_the_next_start_is_shown_beside_the_value_in_force(
+    fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changed = [
+        one.model_copy(update={"pending": "7.5"} if one.key == "paper_fee_bps" else {})
+        for one in fake_engine.services.settings()
+    ]
+    monkeypatch.setattr(FakeServices, "settings", lambda _self: changed)
+    app = open_page("settings")
+    assert app.text_input("setting_paper_fee_bps").value == "7.5"
+    assert "next start; until then 10" in words(app).replace("\\", "")
+
+
+def test_how_late_the_engine_is_stands_on_the_settings_page(fake_engine: FakeEngine) -> None:
+    stats = fake_engine.services.stats()
+    text = words(open_page("settings"))
+    assert f"<dt>Checks so far</dt><dd>{stats.cycles_run:,}</dd>" in text
+    assert f"p50 {stats.jobs.p50_s:.2f} s, p99 {stats.jobs.p99_s:.2f} s" in text
+
+
 def test_balances_are_shown_and_a_failing_account_is_not_empty(fake_engine: FakeEngine) -> None:
     app = open_page("settings")
     balances = next(frame.value for frame in app.dataframe if "Asset" in frame.value)

@@ -10,7 +10,7 @@ from tests.support.client import Client
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 
-PLANNED = '''"""Does what its plan says: ``3L 5l`` enters long at the close of candle 3, leaves at 5."""
+PLANNED = '''"""Follows a plan: ``3L 5l`` enters long at the close of candle 3, leaves at 5."""
 
 from typing import ClassVar
 

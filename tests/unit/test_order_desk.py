@@ -161,11 +161,27 @@ def test_a_position_is_closed_once_and_becomes_a_trade(room: Room) -> None:
 
 def test_an_exit_that_failed_is_planned_again_under_another_id(room: Room) -> None:
     room.enter()
-    room.broker.faults.extend([Fault.NOT_SENT, Fault.REJECTED])
+    room.broker.faults.extend([Fault.REJECTED, Fault.REJECTED])
     for _ in range(3):
         room.close()
     assert len(set(room.broker.sent)) == 4
     assert len(room.trades()) == 1
+
+
+def test_an_exit_that_surely_was_not_sent_is_sent_again(room: Room) -> None:
+    """Its signal may not come again: a crossing is said once."""
+    room.enter()
+    room.broker.faults.extend([Fault.NOT_SENT, Fault.NOT_SENT])
+    room.close()
+    assert room.orders()[-1].state is OrderState.INTENT
+    assert "is tried again: no connection" in room.bot.reason
+    room.close()
+    room.advance(1)
+    assert not room.trades()
+    room.advance(1)
+    assert len(room.trades()) == 1
+    assert len(room.orders()) == 2, "one entry, one exit"
+    assert room.bot.reason == ""
 
 
 def test_the_next_entry_uses_all_proceeds(room: Room) -> None:

@@ -33,6 +33,7 @@ NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
         ("0", "USDT", True, "0.00 USDT"),
         ("0.00012345", "BTC", False, "0.00012345 BTC"),
         ("1.5", "ETH", False, "1.5000 ETH"),
+        ("0.0", "BTC", True, "0.0000 BTC"),
         ("1000000", "", False, "1,000,000.00"),
     ],
 )
