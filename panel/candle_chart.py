@@ -68,7 +68,7 @@ def candle_payload(chart: Chart, *, view_id: str, price_px: int = 320) -> dict[s
         ],
         "layout": {
             "xaxis": {"rangebreaks": _gaps(times, bar_ms), "anchor": _axis(len(heights))},
-            **_axes(heights, panes, decimals),
+            **_axes(heights, panes, decimals, max(chart.volume)),
             "shapes": _pane_levels(panes),
             "annotations": _pane_titles(heights, panes),
         },
@@ -216,7 +216,7 @@ def _gaps(times: list[int], bar_ms: int) -> list[dict[str, Any]]:
 
 
 def _axes(
-    heights: list[int], panes: list[list[SeriesView]], decimals: int
+    heights: list[int], panes: list[list[SeriesView]], decimals: int, most_volume: float
 ) -> dict[str, dict[str, Any]]:
     """One y axis a pane; ``domain`` from 1 at the top down to 0."""
     total = sum(heights) + GAP_PX * (len(heights) - 1)
@@ -227,7 +227,9 @@ def _axes(
         axes[_axis(number).replace("y", "yaxis")] = {"domain": domain, "nticks": 4}
         top -= height + GAP_PX
     axes["yaxis"] |= {"tickformat": f",.{decimals}f", "nticks": 8}
-    axes["yaxis2"] |= {"tickformat": "~s", "nticks": 3}
+    # "~s" alone writes half a coin as 500m, which reads as millions
+    volume_format = "~s" if most_volume >= 1000 else ",.3~g"
+    axes["yaxis2"] |= {"tickformat": volume_format, "nticks": 3}
     for number, pane in enumerate(panes, start=3):
         if _is_percent(pane):
             axes[f"yaxis{number}"] |= {"range": [0, 100], "tickvals": pane[0].levels or [0, 50]}
