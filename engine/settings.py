@@ -27,19 +27,47 @@ class Settings(BaseSettings):
     strategies: Path = Field(default=ROOT / "strategies", description="the strategies folder")
     simulation_seed: int = Field(default=7, ge=0, description="which simulated world this is")
     paper_balance: Decimal = Field(
-        default=Decimal(100_000), gt=0, description="opening balance of each quote asset on paper"
+        default=Decimal(100_000),
+        gt=0,
+        title="Opening balance",
+        description="of each quote asset of a new paper account",
     )
-    paper_fee_bps: Decimal = Field(default=Decimal(10), ge=0, le=1000, description="taker fee")
-    paper_slippage_bps: Decimal = Field(default=Decimal(1), ge=0, le=1000)
+    paper_fee_bps: Decimal = Field(
+        default=Decimal(10), ge=0, le=1000, title="Fee", description="in basis points of the value"
+    )
+    paper_slippage_bps: Decimal = Field(
+        default=Decimal(1),
+        ge=0,
+        le=1000,
+        title="Slippage",
+        description="in basis points, against the trader, beside the spread",
+    )
     paper_volume_cap: Decimal = Field(
-        default=Decimal("0.25"), gt=0, le=1, description="share of a bar's volume one order takes"
+        default=Decimal("0.25"),
+        gt=0,
+        le=1,
+        title="Volume cap",
+        description="the share of a minute's volume that one order takes at the most",
     )
     strategy_workers: int = Field(default=2, ge=1, le=32, description="worker processes kept warm")
-    strategy_deadline_s: float = Field(default=5.0, gt=0, le=300)
+    strategy_deadline_s: float = Field(
+        default=5.0,
+        gt=0,
+        le=300,
+        title="Strategy deadline",
+        description="seconds a strategy may take for one decision",
+    )
     strategy_memory_mb: int = Field(default=2048, ge=256)
     lease_ttl_s: float = Field(default=10.0, ge=1, le=300)
-    hold_retention_days: int = Field(default=14, ge=1, description="how long HOLDs are kept")
-    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+    hold_retention_days: int = Field(
+        default=14, ge=1, title="Days HOLDs are kept", description="decisions that did nothing"
+    )
+    log_level: str = Field(
+        default="INFO",
+        pattern="^(DEBUG|INFO|WARNING|ERROR)$",
+        title="Log level",
+        description="DEBUG, INFO, WARNING or ERROR",
+    )
 
     @property
     def store_url(self) -> str:

@@ -31,6 +31,12 @@ LOG_LEVELS = {
 }
 
 
+OUTSIDE_HOURS = "Outside its hours."
+LASTING_REASONS = (OUTSIDE_HOURS, "The entry ", "The exit ")
+"""Shown until the bot wakes up, or an order of it is filled; a decided candle alone ends no other
+kind of trouble."""
+
+
 def new_id() -> str:
     """A random id for records that have no natural key."""
     return uuid.uuid4().hex
@@ -73,7 +79,9 @@ class Writing:
 
     def mark_decided(self, bot_id: str, until: datetime) -> Bot:
         """Remember that everything up to ``until`` is decided, and that it went well."""
-        return self.save_bot(bot_id, decided_until=until, strategy_errors=0, reason="")
+        reason = self.bot(bot_id).reason
+        kept = reason if reason.startswith(LASTING_REASONS) else ""
+        return self.save_bot(bot_id, decided_until=until, strategy_errors=0, reason=kept)
 
     def delete_bot(self, bot_id: str) -> None:
         """Remove a bot. Raises NotFound."""

@@ -1,6 +1,7 @@
 """The kill switch: latched in the database and in a file, so that it outlives both processes."""
 
 import json
+import logging
 import threading
 from datetime import datetime
 from pathlib import Path
@@ -8,7 +9,10 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from engine.domain.records import KillLevel, KillSwitch, Level
+from engine.errors import StoreError
 from engine.services.books import Books
+
+log = logging.getLogger("quarterdeck.controls")
 
 SETTING = "kill_switch"
 ORDER = list(KillLevel)
@@ -72,10 +76,24 @@ class Controls:
                 self.switch = before
                 raise
             self._latch_file.unlink(missing_ok=True)
-        else:
-            self._latch_file.write_text(self.switch.model_dump_json(), "utf-8")
+            return self.switch
+        is_latched = self._write_latch()
+        try:
             self._write(level, actor, Level.WARNING, _pulled(level))
+        except StoreError as error:
+            if not is_latched:
+                raise  # in force, but a restart would forget it
+            log.error("the kill switch is latched in its file only: %s", error)
         return self.switch
+
+    def _write_latch(self) -> bool:
+        """Whether the latch file could be written."""
+        try:
+            self._latch_file.write_text(self.switch.model_dump_json(), "utf-8")
+        except OSError as error:
+            log.error("the kill switch's file cannot be written: %s", error)
+            return False
+        return True
 
     def _write(self, level: KillLevel, actor: str, severity: Level, message: str) -> None:
         with self._books.writing() as writing:

@@ -10,7 +10,7 @@ from engine.domain.bots import ACTIVE_STATES, Bot, BotState, Desired
 from engine.domain.records import KillLevel, Level
 from engine.errors import QuarterdeckError
 from engine.ports import MarketData, SteppedMarket, Venues
-from engine.services.books import Books
+from engine.services.books import OUTSIDE_HOURS, Books
 from engine.services.controls import Controls
 from engine.services.lanes import Lanes, account_lane
 from engine.services.order_desk import OrderDesk
@@ -84,12 +84,18 @@ class Supervisor:
         except QuarterdeckError as error:
             # Shown on the bot and tried again at the next second.
             log.warning("bot %s: %s", bot.id, error)
-            await self._on_lane(bot, self._books.show_reason, bot.id, error.message,
-                                "bot.blocked", Level.ERROR)  # fmt: skip
+            await self._show(bot, error.message)
         except Exception:
             log.exception("bot %s could not be moved", bot.id)
         finally:
             self._moving.pop(bot.id, None)
+
+    async def _show(self, bot: Bot, message: str) -> None:
+        try:
+            await self._on_lane(bot, self._books.show_reason, bot.id, message,
+                                "bot.blocked", Level.ERROR)  # fmt: skip
+        except QuarterdeckError as error:
+            log.warning("bot %s: the reason could not be kept: %s", bot.id, error)
 
     async def _on_lane(self, bot: Bot, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         return await self._lanes.run(account_lane(bot.account_id), call, *args, **kwargs)
@@ -137,7 +143,7 @@ class Supervisor:
 
     def _set_state(self, bot: Bot, state: BotState) -> None:
         with self._books.writing() as writing:
-            reason = "Outside its hours." if state is BotState.SLEEPING else ""
+            reason = OUTSIDE_HOURS if state is BotState.SLEEPING else ""
             writing.save_bot(bot.id, state=state, reason=reason)
             writing.event(Level.INFO, f"bot.{state.value}", f"The bot is {state.value}.", bot.id)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from engine.adapters.market_data.candle_file import read_candle_file
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import exact
@@ -196,3 +197,13 @@ def test_replays_are_listed_by_name(tmp_path: Path) -> None:
         f"replay:{tmp_path / 'ETH-BTC.5m.csv'}",
     ]
     assert find_replays(tmp_path / "absent") == []
+
+
+def test_a_file_is_read_once_for_all_its_replays_and_anew_when_it_changed(tmp_path: Path) -> None:
+    path = tmp_path / "ETH-BTC.5m.csv"
+    head, candle = "timestamp,open,high,low,close,volume\n", "2026-01-01T00:{:02}:00Z,1,2,1,2,5\n"
+    path.write_text(head + candle.format(0) + candle.format(5))
+    first = read_candle_file(path)
+    assert read_candle_file(path) is first
+    path.write_text(head + candle.format(0) + candle.format(5) + candle.format(10))
+    assert len(read_candle_file(path).candles) == 3

@@ -142,7 +142,8 @@ def test_the_third_strategy_error_in_a_row_faults_the_bot(cycle: Cycle) -> None:
 def test_insufficient_funds_are_shown_and_the_next_cycle_tries_again(cycle: Cycle) -> None:
     cycle.room.broker.faults.append(Fault.NO_FUNDS)
     cycle.run(LONG)
-    assert "has 3 USDT" in cycle.room.bot.reason
+    cycle.run(HOLD)
+    assert "has 3 USDT" in cycle.room.bot.reason, "shown until an order is filled"
     cycle.run(LONG)
     assert cycle.room.bot.reason == ""
     assert cycle.room.bot.id in cycle.room.books.positions

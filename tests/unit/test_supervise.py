@@ -10,7 +10,7 @@ import pytest
 
 from engine.domain.bots import ActiveHours, Bot, BotState, Desired
 from engine.domain.records import KillLevel
-from engine.errors import ConfigError, Conflict, NotFound
+from engine.errors import ConfigError, Conflict, NotFound, StoreError
 from engine.services.bots import BotService
 from engine.services.controls import Controls
 from engine.services.lanes import Lanes
@@ -205,6 +205,24 @@ def test_the_kill_switch_outlives_the_engine_and_closes_what_is_open(bridge: Bri
     again.load()
     assert again.level is KillLevel.NONE
     assert not (bridge.room.folder / "KILL").exists()
+
+
+def test_the_kill_switch_works_with_the_database_or_its_file_down(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down() -> None:
+        raise StoreError("The database is locked.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(room.store, "transaction", down)
+        assert room.controls.set(KillLevel.CANCEL_ORDERS, "test").level is KillLevel.CANCEL_ORDERS
+    assert (room.folder / "KILL").exists()
+    (room.folder / "KILL").unlink()
+    (room.folder / "KILL").mkdir()  # now the file cannot be written
+    room.controls.set(KillLevel.CLOSE_ALL, "test")
+    (room.folder / "KILL").rmdir()
+    room.restart()
+    assert room.controls.level is KillLevel.CLOSE_ALL, "kept by the database alone"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
 PRICES = COLUMNS[1:5]
 MOST_DIGITS = 10
+FILES_KEPT = 8
 FIRST_MS, LAST_MS = 0, 4_102_444_800_000  # 1970 to 2100
 FIAT = frozenset({"USD", "EUR", "GBP", "JPY", "CHF", "AUD", "CAD", "NZD"})
 MIN_NOTIONAL = {"BTC": Decimal("0.0001"), "ETH": Decimal("0.001")}
@@ -40,8 +42,15 @@ def read_candle_file(path: Path) -> CandleFile:
     """Read and check a file named SYMBOL.TIMEFRAME.csv (or .parquet), as in ETH-BTC.5m.csv.
 
     ``timestamp`` is each candle's open: ISO 8601 (UTC unless it says otherwise) or an epoch in
-    seconds or milliseconds. Raises ConfigError saying what is wrong, and in which row.
+    seconds or milliseconds. A file that has not changed is read once for all its replays. Raises
+    ConfigError saying what is wrong, and in which row.
     """
+    status = path.stat() if path.is_file() else None
+    return _parsed(path, status and (status.st_mtime_ns, status.st_size))
+
+
+@lru_cache(maxsize=FILES_KEPT)
+def _parsed(path: Path, _stamp: tuple[int, int] | None) -> CandleFile:
     stem = FILE_NAME.match(path.stem)
     if stem is None:
         raise _refused(path, "its name is not like ETH-BTC.5m.csv")
