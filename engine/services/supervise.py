@@ -223,6 +223,7 @@ class Supervisor:
             self._desk.cancel_entries(bot.id, market)
             if level is KillLevel.CLOSE_ALL:
                 self._desk.close_position(bot.id, market, "kill_switch")
+            self._desk.advance(bot.id, market)  # of a stopped bot, too, that nobody else watches
         except QuarterdeckError as error:
             self._books.show_reason(bot.id, error.message, "kill.blocked", Level.ERROR)
 

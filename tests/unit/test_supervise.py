@@ -225,6 +225,22 @@ def test_the_kill_switch_works_with_the_database_or_its_file_down(
     assert room.controls.level is KillLevel.CLOSE_ALL, "kept by the database alone"
 
 
+def test_the_kill_switch_closes_what_a_stopped_bot_kept_and_sees_it_through(
+    bridge: Bridge,
+) -> None:
+    bridge.want(state=BotState.RUNNING)
+    bridge.room.enter()
+    bridge.want(state=BotState.STOPPED)
+    bridge.room.broker.faults.append(Fault.RESTS)
+    bridge.room.controls.set(KillLevel.CLOSE_ALL, "test")
+    bridge.run(bridge.supervisor.enforce_kill)
+    assert bridge.room.books.positions
+    bridge.room.broker.fill(bridge.room.broker.sent[-1])
+    bridge.run(bridge.supervisor.enforce_kill)
+    assert not bridge.room.books.positions
+    assert len(bridge.room.broker.sent) == 2
+
+
 @pytest.mark.parametrize(
     ("content", "level"),
     [('{"level": "close_all", "actor": "cli"}', KillLevel.CLOSE_ALL),
