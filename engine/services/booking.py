@@ -59,6 +59,7 @@ def book_report(
             writing.save_bot(bot.id, reason="")
 
 
+SHOWN_DIGITS = Decimal("1e-8")
 _FAILED = frozenset({OrderState.REJECTED, OrderState.EXPIRED})
 
 
@@ -135,4 +136,5 @@ def _close(
 
 
 def _signed(amount: Decimal) -> str:
-    return f"{'+' if amount > 0 else ''}{text(amount)}"
+    """For people to read; the trade itself keeps every digit."""
+    return f"{'+' if amount > 0 else ''}{text(amount.quantize(SHOWN_DIGITS))}"

@@ -49,7 +49,7 @@ class Controls:
             if latched is None or ORDER.index(latched.level) <= ORDER.index(self.level):
                 return
             self.switch = latched
-            self._write(latched.level, latched.actor, Level.WARNING, _pulled(latched.level))
+            self._write(latched, Level.WARNING, _pulled(latched.level))
 
     def _latched(self) -> KillSwitch | None:
         try:
@@ -66,25 +66,22 @@ class Controls:
             return self._set(level, actor, self._books.clock.now())
 
     def _set(self, level: KillLevel, actor: str, now: datetime) -> KillSwitch:
-        before = self.switch
-        self.switch = KillSwitch(level=level, actor=actor, since=now)
+        switch = KillSwitch(level=level, actor=actor, since=now)
         if level is KillLevel.NONE:
             # Released only once the database agrees: a failed release must stay latched.
-            try:
-                self._write(level, actor, Level.INFO, "The kill switch was released.")
-            except BaseException:
-                self.switch = before
-                raise
+            self._write(switch, Level.INFO, "The kill switch was released.")
+            self.switch = switch
             self._latch_file.unlink(missing_ok=True)
-            return self.switch
+            return switch
+        self.switch = switch
         is_latched = self._write_latch()
         try:
-            self._write(level, actor, Level.WARNING, _pulled(level))
+            self._write(switch, Level.WARNING, _pulled(level))
         except StoreError as error:
             if not is_latched:
                 raise  # in force, but a restart would forget it
             log.error("the kill switch is latched in its file only: %s", error)
-        return self.switch
+        return switch
 
     def _write_latch(self) -> bool:
         """Whether the latch file could be written."""
@@ -95,11 +92,11 @@ class Controls:
             return False
         return True
 
-    def _write(self, level: KillLevel, actor: str, severity: Level, message: str) -> None:
+    def _write(self, switch: KillSwitch, severity: Level, message: str) -> None:
         with self._books.writing() as writing:
-            writing.tx.put_setting(SETTING, self.switch.model_dump_json())
+            writing.tx.put_setting(SETTING, switch.model_dump_json())
             writing.event(severity, "kill_switch", message)
-            writing.audit(actor, "kill_switch", level.value)
+            writing.audit(switch.actor, "kill_switch", switch.level.value)
 
 
 def _pulled(level: KillLevel) -> str:

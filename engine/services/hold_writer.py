@@ -7,7 +7,7 @@ from datetime import datetime
 
 from engine.domain.bots import WORKING_STATES
 from engine.domain.decisions import Decision
-from engine.errors import Conflict, QuarterdeckError
+from engine.errors import Conflict
 from engine.services.books import Books
 from engine.services.lanes import Lanes
 
@@ -45,15 +45,9 @@ class HoldWriter:
         while self._waiting:
             batch = self._waiting[:MOST_AT_ONCE]
             del self._waiting[:MOST_AT_ONCE]
-            try:
-                await self._lanes.run(LANE, self._write, batch)
-            except QuarterdeckError as error:
-                _finish(batch, error)
-            except BaseException as error:
-                _finish(batch, error)
-                raise
-            else:
-                _finish(batch, None)
+            writing = self._lanes.run(LANE, self._write, batch)
+            [outcome] = await asyncio.gather(writing, return_exceptions=True)
+            _finish(batch, outcome)
         self._flushing = None
 
     def _write(self, batch: Sequence[_Waiting]) -> None:
@@ -86,11 +80,12 @@ class HoldWriter:
         return bot.decided_until is None or bot.decided_until < one.decided_until
 
 
-def _finish(batch: Sequence[_Waiting], error: BaseException | None) -> None:
+def _finish(batch: Sequence[_Waiting], failure: BaseException | None) -> None:
+    """Let those go on who wait for the batch, with its failure if it has one."""
     for one in batch:
         if one.done.done():
             continue
-        if error is None:
+        if failure is None:
             one.done.set_result(None)
         else:
-            one.done.set_exception(error)
+            one.done.set_exception(failure)

@@ -306,7 +306,7 @@ def test_without_the_token_nothing_is_told_or_done(
 def test_bad_addresses_and_queries_are_refused(
     engine: Engine, untouched: None, method: str, path: str, status: int
 ) -> None:
-    error_of(engine.client.ask(method, path), status)
+    assert error_of(engine.client.ask(method, path), status)["message"]
 
 
 def test_settings_are_refused_all_or_none(engine: Engine, untouched: None) -> None:

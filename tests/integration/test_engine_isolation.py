@@ -138,7 +138,7 @@ def test_an_edit_takes_effect_while_the_bot_runs(engine: Engine) -> None:
         found = engine.client.get(f"/bots/{bot_id}/decisions", limit=1)
         return found[0]["trace"][1]["detail"] if found else ""
 
-    eventually(newest_reason, lambda words: words == "first")
+    assert eventually(newest_reason, bool) == "first"
     write_strategy(engine.folder, "edited", act="above = above & False", reason="'second'")
     eventually(newest_reason, lambda words: words == "second", timeout_s=SEEN_WITHIN_S)
 

@@ -15,6 +15,7 @@ def upgrade() -> None:
     """Create everything."""
     _bots()
     _trading()
+    _holdings()
     _records()
     _paper()
 
@@ -92,6 +93,9 @@ def _trading() -> None:
         _unique("fills", "id"),
     )
     _index("fills", "bot_id", "time")
+
+
+def _holdings() -> None:
     op.create_table(
         "positions",
         *_texts(
