@@ -30,6 +30,7 @@ from engine.services.watch_positions import PositionWatcher
 
 MOST_STRATEGY_ERRORS = 3
 REPLAY_SLICE_S = 0.2
+LONGEST_NAP_S = 0.5
 CANDLE_WAITS_S = (0.5, 1.0, 2.0, 0.0)
 """Waits for a candle that has closed and is not published yet; then what is there is taken."""
 
@@ -69,16 +70,15 @@ class CycleRunner:
 
     async def run(self, bot_id: str) -> None:
         """Run one cycle. What goes wrong is shown on the bot and retried at the next."""
-        bot = self._books.bots.get(bot_id)
-        if bot is None or bot.state not in WORKING_STATES or self._is_halted:
+        bot = self._find_working(bot_id)
+        if bot is None:
             return
         lane = account_lane(bot.account_id)
         try:
-            market = self._venues.market(bot.config.market, bot.id)
-            if isinstance(market, SteppedMarket):
-                await self._replay(bot, market)
+            if self._venues.is_stepped(bot.config.market):
+                await self._replay(bot)
             else:
-                await self._look(bot, market)
+                await self._look(bot, self._venues.market(bot.config.market, bot.id))
         except (DataError, NotFound) as error:
             await self._lanes.run(lane, self._books.show_reason, bot.id, error.message,
                                   "cycle.no_data", Level.WARNING)  # fmt: skip
@@ -118,33 +118,47 @@ class CycleRunner:
 
     # --- replays --------------------------------------------------------------------------------
 
-    async def _replay(self, bot: Bot, market: SteppedMarket) -> None:
+    async def _replay(self, bot: Bot) -> None:
         """Step through a replay in slices, so that a stop or a pause is seen in between."""
         lane = account_lane(bot.account_id)
-        while await self._lanes.run(lane, self._replay_slice, bot.id, market):
-            pause_s = market.pause_s(bot.config.timeframe)
-            if pause_s > 0:
-                # Without this an interval longer than a candle would drop behind the set speed.
-                await asyncio.sleep(pause_s)
-
-    def _replay_slice(self, bot_id: str, market: SteppedMarket) -> bool:
-        """Take the steps of one slice; False when there is nothing left to do."""
-        ends_at = time.monotonic() + REPLAY_SLICE_S
         while True:
-            bot = self._books.bots.get(bot_id)
-            if bot is None or bot.state not in WORKING_STATES or self._is_halted:
-                return False
+            pause_s = await self._lanes.run(lane, self._replay_slice, bot.id)
+            if pause_s is None:
+                return
+            # Waited for here: an interval longer than a candle would drop behind the set speed.
+            next_at = time.monotonic() + pause_s
+            while (  # noqa: ASYNC110 - a command or a stop, too, ends the wait
+                self._find_working(bot.id) and (left_s := next_at - time.monotonic()) > 0
+            ):
+                await asyncio.sleep(min(left_s, LONGEST_NAP_S))
+
+    def _find_working(self, bot_id: str) -> Bot | None:
+        """The bot, while it is one whose candles are decided."""
+        bot = self._books.bots.get(bot_id)
+        is_working = bot is not None and bot.state in WORKING_STATES and not self._is_halted
+        return bot if is_working else None
+
+    def _replay_slice(self, bot_id: str) -> float | None:
+        """Take the steps of one slice. Wall seconds until the next; None when nothing is left."""
+        ends_at = time.monotonic() + REPLAY_SLICE_S
+        while (bot := self._find_working(bot_id)) is not None:
+            # Asked for each time: a bot that was stopped and started has a new instance.
+            market = self._venues.market(bot.config.market, bot_id)
+            if not isinstance(market, SteppedMarket):
+                raise TypeError(f"{market.market_id} is not a replay")
             moment = market.next_step(bot.config.timeframe, bot.decided_until)
             if moment is None:
                 self._end_replay(bot_id)
-                return False
+                return None
             try:
                 self._replay_step(bot, market, moment)
             except StrategyError as error:
                 self._count_strategy_error(bot_id, error.message)
-                return False
-            if market.pause_s(bot.config.timeframe) > 0 or time.monotonic() >= ends_at:
-                return True
+                return None
+            pause_s = market.pause_s(bot.config.timeframe)
+            if pause_s > 0 or time.monotonic() >= ends_at:
+                return pause_s
+        return None
 
     def _replay_step(self, bot: Bot, market: SteppedMarket, moment: datetime) -> None:
         """One candle: first the market's own bars inside it, for the levels, then the decision."""

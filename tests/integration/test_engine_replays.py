@@ -1,5 +1,6 @@
 """What happens to a replay around its play: stopped, killed, edited, moved, at its end."""
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
-from tests.support.scripted import BEGIN, MINUTE, planned_bot, write_candles, write_planned
+from tests.support.scripted import BEGIN, MINUTE, minute, planned_bot, write_candles, write_planned
 
 pytestmark = pytest.mark.xdist_group("engine_rules")
 
@@ -64,6 +65,30 @@ def test_a_replay_that_was_stopped_goes_on_where_it_stood_at_another_speed(
     assert ended["trade_count"] == 1
     decisions = client.get(f"/bots/{key}/decisions", limit=5000)
     assert len(decisions) == len(LONG_AFTER) + 1
+
+
+def test_a_slow_replay_stopped_and_started_within_a_candle_trades_at_its_own_time(
+    copy: Copy, tmp_path: Path
+) -> None:
+    client = Client(copy)
+    prices = [(100.0 + number,) for number in range(40)]
+    market = f"replay:{tmp_path / 'slow' / 'ABC-USDT.1m.csv'}?speed=60"  # a second a candle
+    key = planned_bot(client, tmp_path / "slow", prices, plan="2L 6l", market=market)
+    eventually(lambda: client.bot(key)["decided_until"], bool, every_s=0.02)
+    for _ in range(3):
+        client.post(f"/bots/{key}/stop")
+        client.wait_for_state(key, "stopped")
+        client.post(f"/bots/{key}/start")
+        client.get("/accounts")  # asks the account's broker, which has the replay's time
+    [trade] = eventually(lambda: client.get("/trades", bot_id=key)["items"], bool)
+    assert (trade["entry_price"], trade["exit_price"]) == ("103", "107")
+    decided = client.get(f"/bots/{key}/decisions")
+    assert [one["candle_time"] for one in decided[::-1]] == [
+        minute(number) for number in range(len(decided))
+    ]
+    begun = time.monotonic()
+    assert copy.stop_engine() == 0
+    assert time.monotonic() - begun < 3, "a replay that waits for its next candle delays no stop"
 
 
 def test_a_bot_that_has_run_is_not_moved_to_a_replay_but_its_clone_plays_it(
