@@ -8,6 +8,9 @@ from engine.ports import Venues
 from engine.services.books import Books
 from engine.services.track_equity import EquityKeeper
 
+MOST_HOLDS = 20_000
+"""Of one bot: some six hours of candles of one second, seven months of quarters of an hour."""
+
 
 class Housekeeper:
     """Keeps the database small. Trades, fills, orders and the audit trail are never touched."""
@@ -30,4 +33,21 @@ class Housekeeper:
             if live:
                 writing.tx.decisions.prune(until, action=Action.HOLD, bot_id=live)
             writing.tx.events.prune(until, level=Level.DEBUG)
+        for bot_id in list(self._books.bots):
+            self._keep_newest_holds(bot_id)
         self._equity.thin()
+
+    def _keep_newest_holds(self, bot_id: str) -> None:
+        """A bot that decides every second would fill the disk long before its HOLDs are old."""
+        with self._books.store.reading() as tx:
+            oldest_kept = tx.decisions.select(
+                bot_id=bot_id,
+                action=Action.HOLD,
+                is_descending=True,
+                offset=MOST_HOLDS - 1,
+                limit=1,
+            )
+        if oldest_kept:
+            until = oldest_kept[0].candle_time
+            with self._books.writing() as writing:
+                writing.tx.decisions.prune(until, bot_id=bot_id, action=Action.HOLD)

@@ -7,6 +7,7 @@ import pytest
 
 from engine.domain.decisions import Action
 from engine.domain.records import EquityPoint
+from engine.services import housekeeping
 from engine.services.candle_feed import PriceBoard
 from engine.services.housekeeping import Housekeeper
 from engine.services.instrument_book import InstrumentBook
@@ -105,6 +106,21 @@ def test_old_points_are_thinned_to_the_last_of_each_hour(ledger: Ledger) -> None
     assert minutes == [50, 60, 70, 80, 90, 100, 110]
     ledger.keeper.thin()
     assert len(ledger.points(None)) == 7
+
+
+def test_a_bot_that_decides_often_keeps_its_newest_holds(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "MOST_HOLDS", 5)
+    room = ledger.room
+    with room.books.writing() as writing:
+        writing.tx.decisions.add(*(decision(minute) for minute in range(1, 9)))
+        writing.tx.decisions.add(decision(0, action=Action.EXIT))
+    for _ in range(2):
+        Housekeeper(room.books, room.venues, ledger.keeper, hold_retention_days=14).tidy()
+        with room.store.reading() as tx:
+            kept = [one.candle_time.minute for one in tx.decisions.select()]
+        assert kept == [0, 4, 5, 6, 7, 8], "the five newest, and what was no HOLD"
 
 
 def test_housekeeping_forgets_old_holds_and_nothing_else(ledger: Ledger) -> None:
