@@ -1,6 +1,5 @@
 """Live public data, through ccxt itself, against a loopback server that answers like Binance."""
 
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
@@ -87,10 +86,8 @@ def test_a_fault_is_one_sentence_and_passes(server: BinancePublic, fault: str, w
     market = connected(server)
     market.instruments()
     server.faults.append(fault)
-    started = time.monotonic()
     with pytest.raises(DataError, match=words):
         market.candles("BTC/USDT", "1m", limit=5)
-    assert time.monotonic() - started < 3
     assert len(market.candles("BTC/USDT", "1m", limit=5)) == 5
 
 

@@ -99,10 +99,8 @@ def test_what_was_committed_before_a_kill_is_there(store: SqlStore, store_url: s
 def test_a_locked_database_is_an_error_that_loses_nothing(hasty: SqlStore, store_url: str) -> None:
     write(hasty, 1)
     with locked_by_another_program(store_url):
-        started = time.monotonic()
         with pytest.raises(StoreError, match="busy with another program"):
             write(hasty, 2)
-        assert 0.1 < time.monotonic() - started < 3
         assert ids(hasty) == ["e1"]
     write(hasty, 3)
     assert ids(hasty) == ["e1", "e3"]

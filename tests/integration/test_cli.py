@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
@@ -209,19 +208,10 @@ def test_a_reader_that_goes_away_is_no_crash(shell: Shell) -> None:
         assert process.stderr.read() == ""
 
 
-def test_commands_start_fast(shell: Shell) -> None:
-    """The goal is 0.7 s; what is measured here is bounded with room for a busy machine."""
-    best = min(_seconds(shell) for _ in range(3))
-    assert best < 2.5
+def test_commands_load_nothing_slow() -> None:
     code = "import sys, engine.cli; print([m for m in sys.modules if m in %r])"
     slow = ["fastapi", "sqlmodel", "sqlalchemy", "ccxt", "numpy", "talib", "pandas", "apscheduler"]
     done = subprocess.run(
         [sys.executable, "-c", code % slow], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"
-
-
-def _seconds(shell: Shell) -> float:
-    start = time.perf_counter()
-    shell.json("status")
-    return time.perf_counter() - start

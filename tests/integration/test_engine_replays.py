@@ -1,6 +1,5 @@
 """What happens to a replay around its play: stopped, killed, edited, moved, at its end."""
 
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,9 +85,6 @@ def test_a_slow_replay_stopped_and_started_within_a_candle_trades_at_its_own_tim
     assert [one["candle_time"] for one in decided[::-1]] == [
         minute(number) for number in range(len(decided))
     ]
-    begun = time.monotonic()
-    assert copy.stop_engine() == 0
-    assert time.monotonic() - begun < 3, "a replay that waits for its next candle delays no stop"
 
 
 def test_a_bot_that_has_run_is_not_moved_to_a_replay_but_its_clone_plays_it(

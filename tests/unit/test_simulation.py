@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -160,20 +159,3 @@ def test_history_goes_back_before_the_epoch() -> None:
     assert len(days) == 20
     assert int(days.time[0]) < 0
     assert (np.diff(days.time) == 86_400_000).all()
-
-
-def test_it_is_fast_enough_for_a_thousand_bots() -> None:
-    market = market_at()
-
-    def best_ms(timeframe: str, symbol: str, rounds: int) -> float:
-        taken = []
-        for _ in range(rounds):
-            started = time.perf_counter()
-            market.candles(symbol, timeframe, limit=500)
-            taken.append(time.perf_counter() - started)
-        return min(taken) * 1000
-
-    best_ms("1m", "BTC/USDT", 1)
-    assert best_ms("1m", "BTC/USDT", 20) < 2
-    assert best_ms("1s", "ETH/USDT", 1) < 50  # cold, on a machine that may be busy
-    assert best_ms("1d", "XRP/USDT", 1) < 1000
