@@ -14,6 +14,10 @@ from tests.support.processes import copy_of_quarterdeck
 BOT = "b0001"
 CHART = ".qd-chart[data-newest]"
 LATER_MS = 20_000
+DRAWN_BOX = """() => {
+    const box = document.querySelector(".qd-plot .main-svg")?.getBoundingClientRect();
+    return box && box.width > 0 ? {x: box.x, width: box.width} : null;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -120,8 +124,8 @@ def test_chart_fits_a_phone(browser: Browser, panel_url: str) -> None:
     with open_page(browser, width=390, height=844) as page:
         page.goto(f"{panel_url}/bot?bot={BOT}")
         page.locator(CHART).wait_for(timeout=30_000)
-        box = page.locator(".qd-plot .main-svg").first.bounding_box()
-        assert box is not None
+        # Measured within the page: an update may replace the drawing between two calls.
+        box = page.wait_for_function(DRAWN_BOX).json_value()
         assert box["x"] >= 0
         assert box["x"] + box["width"] <= 390
         assert page.evaluate("document.documentElement.scrollWidth") <= 390
