@@ -6,11 +6,12 @@ Engine and panel are the real ones; the market is the simulated one of the produ
 import csv
 import io
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from engine.domain.csv_export import COLUMNS
 from tests.support.books import check_books, rows
@@ -18,6 +19,7 @@ from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 
 TRADE_WAIT_S = 180
+STOP_TRIES = 8
 ADDRESSES = ("", "create", "bot", "trades", "strategies", "logs", "settings")
 
 
@@ -51,14 +53,22 @@ def create_by_form(page: Page, deck: Copy, name: str) -> None:
 
 
 def stop_and_close(page: Page) -> None:
-    """Stop from the bot's page; a position that is open is closed first."""
-    page.get_by_role("button", name="Stop", exact=False).first.click()
+    """Stop from the bot's page, closing what is open.
+
+    Every few seconds the bot opens or closes a position, and the button that asks about it comes
+    and goes: like a person, try again when what was aimed at is gone.
+    """
+    stop = page.get_by_role("button", name="Stop", exact=False).first
     close = page.get_by_role("button", name="Close it and stop")
-    stopped = page.locator(".qd-state", has_text="stopped")
-    expect(close.or_(stopped).first).to_be_visible()
-    if close.is_visible():
-        close.click()
-    expect(stopped.first).to_be_visible(timeout=20_000)
+    stopped = page.locator(".qd-state", has_text="stopped").first
+    for _ in range(STOP_TRIES):
+        with suppress(Error):
+            (close if close.is_visible() else stop).click(timeout=2_000)
+        with suppress(AssertionError):
+            expect(close.or_(stopped).first).to_be_visible(timeout=3_000)
+        if stopped.is_visible():
+            break
+    expect(stopped).to_be_visible(timeout=20_000)
 
 
 def download_trades(page: Page, deck: Copy) -> list[dict[str, str]]:
