@@ -84,16 +84,15 @@ class Supervisor:
         except QuarterdeckError as error:
             # Shown on the bot and tried again at the next second.
             log.warning("bot %s: %s", bot.id, error)
-            await self._show(bot, error.message)
+            await self._show(bot, error.message, "bot.blocked")
         except Exception:
             log.exception("bot %s could not be moved", bot.id)
         finally:
             self._moving.pop(bot.id, None)
 
-    async def _show(self, bot: Bot, message: str) -> None:
+    async def _show(self, bot: Bot, message: str, kind: str) -> None:
         try:
-            await self._on_lane(bot, self._books.show_reason, bot.id, message,
-                                "bot.blocked", Level.ERROR)  # fmt: skip
+            await self._on_lane(bot, self._books.show_reason, bot.id, message, kind, Level.ERROR)
         except QuarterdeckError as error:
             log.warning("bot %s: the reason could not be kept: %s", bot.id, error)
 
@@ -210,22 +209,26 @@ class Supervisor:
         level = self._controls.level
         if level not in (KillLevel.CANCEL_ORDERS, KillLevel.CLOSE_ALL):
             return
-        for bot_id in set(self._books.positions) | set(self._books.working):
-            bot = self._books.bots.get(bot_id)
-            if bot is not None and (
-                self._books.working.get(bot_id) or level is KillLevel.CLOSE_ALL
-            ):
-                await self._on_lane(bot, self._kill, bot, level)
+        held = set(self._books.positions) if level is KillLevel.CLOSE_ALL else set()
+        working = {bot_id for bot_id, orders in list(self._books.working.items()) if orders}
+        bots = [self._books.bots.get(bot_id) for bot_id in held | working]
+        await asyncio.gather(*(self._kill_one(bot, level) for bot in bots if bot is not None))
+
+    async def _kill_one(self, bot: Bot, level: KillLevel) -> None:
+        """What goes wrong with one bot keeps no other from being stopped."""
+        try:
+            await self._on_lane(bot, self._kill, bot, level)
+        except QuarterdeckError as error:
+            await self._show(bot, error.message, "kill.blocked")
+        except Exception:
+            log.exception("the kill switch failed on bot %s", bot.id)
 
     def _kill(self, bot: Bot, level: KillLevel) -> None:
         market = self._market_at(bot)
-        try:
-            self._desk.cancel_entries(bot.id, market)
-            if level is KillLevel.CLOSE_ALL:
-                self._desk.close_position(bot.id, market, "kill_switch")
-            self._desk.advance(bot.id, market)  # of a stopped bot, too, that nobody else watches
-        except QuarterdeckError as error:
-            self._books.show_reason(bot.id, error.message, "kill.blocked", Level.ERROR)
+        self._desk.cancel_entries(bot.id, market)
+        if level is KillLevel.CLOSE_ALL:
+            self._desk.close_position(bot.id, market, "kill_switch")
+        self._desk.advance(bot.id, market)  # of a stopped bot, too, that nobody else watches
 
 
 def is_awake(bot: Bot, now: datetime) -> bool:

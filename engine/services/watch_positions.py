@@ -98,6 +98,8 @@ class PositionWatcher:
                 self.watch_bar(bot_id, market, bar, until, has_seen_price=False)
             except QuarterdeckError as error:
                 self._books.show_reason(bot_id, error.message, "watch.error", Level.ERROR)
+            except Exception:
+                log.exception("bot %s could not be watched", bot_id)  # the others still are
 
     def watch_bar(
         self,

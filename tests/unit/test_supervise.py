@@ -19,7 +19,7 @@ from engine.services.supervise import Supervisor
 from tests.fakes.broker import Fault
 from tests.fakes.strategy_host import FakeStrategyHost
 from tests.unit.conftest import Room
-from tests.unit.samples import config
+from tests.unit.samples import config, position
 
 
 class FakeJobs:
@@ -239,6 +239,29 @@ def test_the_kill_switch_closes_what_a_stopped_bot_kept_and_sees_it_through(
     bridge.run(bridge.supervisor.enforce_kill)
     assert not bridge.room.books.positions
     assert len(bridge.room.broker.sent) == 2
+
+
+@pytest.mark.parametrize("failure", [ConfigError("The replay file is gone."), ValueError("odd")])
+def test_one_bot_that_cannot_be_closed_keeps_no_other_from_it(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    bridge.want(state=BotState.RUNNING)
+    for number in range(3):
+        bot = bridge.room.add_bot(id=f"c{number:07}", bot_config=config(name=f"bot {number}"))
+        with bridge.room.books.writing() as writing:
+            kept = position(id=f"{bot.id}-0-e", bot_id=bot.id)
+            writing.put_position(kept, is_new=True)
+    close = bridge.room.desk.close_position
+
+    def fails_for_one(bot_id: str, *rest: Any, **more: Any) -> None:
+        if bot_id == "c0000001":
+            raise failure
+        close(bot_id, *rest, **more)
+
+    monkeypatch.setattr(bridge.room.desk, "close_position", fails_for_one)
+    bridge.room.controls.set(KillLevel.CLOSE_ALL, "test")
+    bridge.run(bridge.supervisor.enforce_kill)
+    assert set(bridge.room.books.positions) == {"c0000001"}
 
 
 @pytest.mark.parametrize(
