@@ -10,8 +10,10 @@ QuarterdeckError
 |   `-- LeaseLost          another engine holds the data: stop at once
 `-- BrokerError
     |-- OrderRejected      the venue refused for certain: do not retry
-    |   `-- InsufficientFunds   retried at the next cycle, with a new decision
-    |-- BrokerUnavailable  nothing was sent: retry later
+    |   |-- InsufficientFunds   retried at the next cycle, with a new decision
+    |   `-- LimitReached        our own gateway refused: nothing was sent
+    |-- AccessDenied       the venue refuses the key: halt the account, tell the user
+    |-- BrokerUnavailable  nothing was sent: retry later, not before ``retry_after_s``
     `-- OrderStateUnknown  it may or may not have arrived: look it up before anything else
 """
 
@@ -90,10 +92,28 @@ class InsufficientFunds(OrderRejected):
     code = "insufficient_funds"
 
 
+class LimitReached(OrderRejected):
+    """A limit of the gateway forbids the order; no strategy can get around it."""
+
+    code = "limit"
+
+
+class AccessDenied(BrokerError):
+    """The venue does not accept the account's key (any more); nothing was done."""
+
+    code = "access_denied"
+
+
 class BrokerUnavailable(BrokerError):
-    """The venue could not be reached and nothing was sent."""
+    """The venue could not be reached, or asks for a pause; nothing was sent."""
 
     code = "unavailable"
+
+    def __init__(
+        self, message: str, *, field: str | None = None, retry_after_s: float = 0.0
+    ) -> None:
+        super().__init__(message, field=field)
+        self.retry_after_s = retry_after_s
 
 
 class OrderStateUnknown(BrokerError):

@@ -33,6 +33,13 @@ class Direction(StrEnum):
     BOTH = "both"
 
 
+class EntryOrder(StrEnum):
+    """How entries are sent."""
+
+    MARKET = "market"
+    LIMIT = "limit"
+
+
 class Desired(StrEnum):
     """What the user wants of a bot."""
 
@@ -116,6 +123,22 @@ class BotConfig(ExitRules):
     direction: Direction = Direction.LONG
     max_entries: int = Field(default=1, ge=1, le=20, title="Entries per position")
     active_hours: ActiveHours | None = None
+    entry_order: EntryOrder = Field(default=EntryOrder.MARKET, title="Entry order")
+    limit_offset_bps: Decimal = Field(
+        default=ZERO,
+        ge=0,
+        le=1000,
+        max_digits=12,
+        title="Limit offset",
+        description="basis points better than the price at the decision",
+    )
+    entry_timeout_s: int = Field(
+        default=300,
+        ge=1,
+        le=604_800,
+        title="Entry timeout (seconds)",
+        description="what is not filled of a limit entry by then is taken back",
+    )
 
     @field_validator("timeframe")
     @classmethod

@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from engine.domain.bots import Bot
+from engine.domain.instruments import Instrument
 from engine.domain.money import ONE, ZERO
 from engine.domain.orders import Order, Purpose, Side, VenueFill
 from engine.domain.positions import Fill, Position, PositionEntry, PositionSide, Trade
@@ -22,7 +23,9 @@ def exit_side(side: PositionSide) -> Side:
     return Side.SELL if side is PositionSide.LONG else Side.BUY
 
 
-def booked_fill(order: Order, venue_fill: VenueFill, position_id: str) -> Fill:
+def booked_fill(
+    order: Order, venue_fill: VenueFill, instrument: Instrument, position_id: str
+) -> Fill:
     """The book's record of a venue's fill; its id makes a second booking impossible."""
     return Fill(
         id=f"{order.account_id}:{venue_fill.trade_id}",
@@ -31,6 +34,8 @@ def booked_fill(order: Order, venue_fill: VenueFill, position_id: str) -> Fill:
         bot_id=order.bot_id,
         position_id=position_id,
         symbol=order.symbol,
+        base=instrument.base,
+        quote=instrument.quote,
         side=order.side,
         purpose=order.purpose,
         **venue_fill.model_dump(),

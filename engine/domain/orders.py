@@ -16,18 +16,46 @@ class Side(StrEnum):
 
 
 class OrderType(StrEnum):
-    """How an order is priced."""
+    """How an order is priced, and when it becomes one that trades.
+
+    A stop becomes a market order, a stop-limit a limit order, once the market has reached
+    ``stop_price``; a trailing stop is a stop that follows the best price at a distance.
+    """
 
     MARKET = "market"
     LIMIT = "limit"
     STOP = "stop"
+    STOP_LIMIT = "stop_limit"
+    TRAILING_STOP = "trailing_stop"
+
+
+NEEDS_PRICE = frozenset({OrderType.LIMIT, OrderType.STOP_LIMIT})
+NEEDS_STOP_PRICE = frozenset({OrderType.STOP, OrderType.STOP_LIMIT})
+TRIGGERED = frozenset({OrderType.STOP, OrderType.STOP_LIMIT, OrderType.TRAILING_STOP})
+"""Types that do nothing until the market has come to them."""
+
+
+class TimeInForce(StrEnum):
+    """How long what is not filled stays at the venue."""
+
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    DAY = "day"
 
 
 class Purpose(StrEnum):
-    """What an order is for: entries are never resent, exits never exceed the position."""
+    """What an order is for: entries are never resent, exits never exceed the position.
+
+    A protection is an exit that rests at the venue: a position's stop or target.
+    """
 
     ENTRY = "entry"
     EXIT = "exit"
+    PROTECTION = "protection"
+
+
+REDUCING = frozenset({Purpose.EXIT, Purpose.PROTECTION})
 
 
 class OrderState(StrEnum):
@@ -70,7 +98,7 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
     OrderState.PARTLY_FILLED: frozenset(
         {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.UNKNOWN}
     ),
-    OrderState.EXTERNAL: _ANSWERED,
+    OrderState.EXTERNAL: _ANSWERED,  # somebody else's, once it is adopted or taken back
     OrderState.FILLED: frozenset(),
     OrderState.CANCELLED: frozenset(),
     OrderState.REJECTED: frozenset(),
@@ -80,6 +108,9 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
 
 class OrderRequest(BaseModel):
     """What is sent to a venue. Exactly one of ``quantity`` and ``quote_amount`` is set.
+
+    ``price`` is the limit, ``stop_price`` the trigger, ``trail_bps`` the distance of a trailing
+    stop in basis points of the best price.
 
     ``quote_amount`` asks the venue to spend (or, selling short, to receive) up to this much quote,
     fees included. ``seen_price`` is where the watcher saw a level touched inside a closed bar; a
@@ -94,9 +125,22 @@ class OrderRequest(BaseModel):
     type: OrderType = OrderType.MARKET
     quantity: Decimal | None = Field(default=None, gt=0)
     quote_amount: Decimal | None = Field(default=None, gt=0)
-    price: Decimal | None = Field(default=None, gt=0, description="limit or stop price")
+    price: Decimal | None = Field(default=None, gt=0, description="the limit")
+    stop_price: Decimal | None = Field(default=None, gt=0, description="the trigger")
+    trail_bps: Decimal | None = Field(default=None, gt=0, lt=10_000)
+    time_in_force: TimeInForce = TimeInForce.GTC
     reduce_only: bool = False
     seen_price: Decimal | None = Field(default=None, gt=0)
+
+
+class OcoRequest(BaseModel):
+    """Two orders of which the first to be filled cancels the other: a limit and a stop."""
+
+    model_config = ConfigDict(frozen=True)
+
+    group_id: str = Field(max_length=36, description="the list's own client id")
+    limit: OrderRequest
+    stop: OrderRequest
 
 
 class VenueFill(BaseModel):
@@ -126,6 +170,22 @@ class OrderReport(BaseModel):
     filled: Decimal = ZERO
     fills: tuple[VenueFill, ...] = ()
     reason: str = ""
+    type: OrderType = OrderType.MARKET
+    price: Decimal | None = None
+    stop_price: Decimal | None = None
+    created_at: UtcDatetime | None = Field(default=None, description="when the venue took it")
+
+
+class Execution(VenueFill):
+    """An execution as the account's own list of trades has it, whoever ordered it.
+
+    ``client_id`` is empty where that list does not tell it.
+    """
+
+    symbol: str
+    side: Side
+    venue_id: str
+    client_id: str = ""
 
 
 class Order(BaseModel):
@@ -144,6 +204,12 @@ class Order(BaseModel):
     quantity: Decimal | None = None
     quote_amount: Decimal | None = None
     price: Decimal | None = None
+    stop_price: Decimal | None = None
+    trail_bps: Decimal | None = None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    expires_at: UtcDatetime | None = Field(
+        default=None, description="the desk takes back what is not filled by then"
+    )
     seen_price: Decimal | None = None
     filled: Decimal = ZERO
     venue_id: str = ""
@@ -153,6 +219,22 @@ class Order(BaseModel):
         default=None, description="sent only once this order is filled"
     )
     position_id: str | None = Field(default=None, description="the position an exit closes")
+    oco_id: str | None = Field(
+        default=None, description="orders of one group: the first to be filled ends the others"
+    )
+    level_stop: Decimal | None = Field(
+        default=None, description="bracket: where the position it opens is stopped"
+    )
+    level_target: Decimal | None = Field(
+        default=None, description="bracket: where the position it opens takes its profit"
+    )
+    is_cancel_wanted: bool = Field(
+        default=False, description="somebody wants it back; kept until the venue has said so"
+    )
+    sent_at: UtcDatetime | None = Field(default=None, description="when it was last sent")
+    held_before: Decimal | None = Field(
+        default=None, description="the account's total of the base asset when it was sent"
+    )
     decided_at: UtcDatetime = Field(description="market time of the decision")
     created_at: UtcDatetime
     updated_at: UtcDatetime
@@ -161,6 +243,16 @@ class Order(BaseModel):
     def is_terminal(self) -> bool:
         """Whether nothing more is expected of the venue."""
         return self.state in TERMINAL
+
+    @property
+    def is_reducing(self) -> bool:
+        """Whether it can only make a position smaller."""
+        return self.purpose in REDUCING
+
+    @property
+    def left(self) -> Decimal | None:
+        """What is not filled, in base; None while only an amount of quote is known."""
+        return None if self.quantity is None else self.quantity - self.filled
 
 
 def may_become(current: OrderState, following: OrderState) -> bool:

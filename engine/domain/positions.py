@@ -28,12 +28,18 @@ class Fill(BaseModel):
     bot_id: str
     position_id: str
     symbol: str
+    base: str = ""
+    quote: str = ""
     side: Side
     purpose: Purpose
     price: Decimal
     quantity: Decimal
     fee: Decimal
     fee_asset: str
+    fee_value: Decimal = Field(
+        default=ZERO,
+        description="a fee taken in a third asset, at its price then; zero for base and quote",
+    )
     time: UtcDatetime
 
 
@@ -56,6 +62,9 @@ class Position(BaseModel):
     """What a bot holds of its symbol. Values are exact sums over fills, in quote.
 
     ``best_price`` is the most favourable price since the entry, from which a trailing stop hangs.
+    ``funding`` is what was paid (or, positive, received) for holding it. ``dust`` is what was left
+    when it closed because no venue trades so little: it is no bot's any more, and worth nothing
+    in its result.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -71,10 +80,18 @@ class Position(BaseModel):
     exit_quantity: Decimal = ZERO
     exit_value: Decimal = ZERO
     fees: Decimal = ZERO
+    funding: Decimal = ZERO
+    dust: Decimal = ZERO
     entry_count: int = 0
     best_price: Decimal = ZERO
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
+    protected_at: UtcDatetime | None = Field(
+        default=None, description="since when its stop rests at the venue; None: it does not"
+    )
+    unprotected_since: UtcDatetime | None = Field(
+        default=None, description="since when a stop that should rest at the venue does not"
+    )
     opened_at: UtcDatetime
     closed_at: UtcDatetime | None = None
     watched_until: UtcDatetime
@@ -109,6 +126,8 @@ class Trade(BaseModel):
     exit_price: Decimal
     exit_value: Decimal
     fees: Decimal
+    funding: Decimal = ZERO
+    dust: Decimal = ZERO
     pnl: Decimal
     return_fraction: Decimal
     entry_count: int

@@ -63,22 +63,47 @@ class EquityPoint(BaseModel):
 
 
 class KillLevel(StrEnum):
-    """How far the kill switch goes; each level includes those before it."""
+    """How far a control goes; each level includes those before it.
+
+    ``pause_entries``: bots open nothing new. ``reduce_only``: nobody does, a person neither.
+    ``cancel_orders``: what is not filled of entries is taken back. ``close_all``: positions go.
+    """
 
     NONE = "none"
     PAUSE_ENTRIES = "pause_entries"
+    REDUCE_ONLY = "reduce_only"
     CANCEL_ORDERS = "cancel_orders"
     CLOSE_ALL = "close_all"
 
+    @property
+    def strength(self) -> int:
+        """Its place in the order of levels; 0 is none."""
+        return list(KillLevel).index(self)
+
+
+class ScopeKind(StrEnum):
+    """What a control is about."""
+
+    EVERYTHING = "everything"
+    ACCOUNT = "account"
+    BOT = "bot"
+    SYMBOL = "symbol"
+
 
 class KillSwitch(BaseModel):
-    """The latched emergency switch."""
+    """One latched control: how far it goes, and on what. The kill switch is the one on everything.
+
+    ``key`` is an account's or a bot's id or a symbol; empty for everything.
+    """
 
     model_config = ConfigDict(frozen=True)
 
+    scope: ScopeKind = ScopeKind.EVERYTHING
+    key: str = ""
     level: KillLevel = KillLevel.NONE
     actor: str = ""
     since: datetime | None = None
+    reason: str = ""
 
 
 class Lease(BaseModel):

@@ -4,8 +4,16 @@ Adapters plug in here; bootstrap chooses them; one contract suite per port runs 
 All calls block; services run the slow ones on the worker of their account or market.
 """
 
-from engine.ports.brokers import Balance, Broker, BrokerCapabilities, PaperBook, PaperOrder
-from engine.ports.market_data import Clock, MarketData, SteppedMarket
+from engine.ports.brokers import (
+    Balance,
+    Broker,
+    BrokerCapabilities,
+    OrderListener,
+    PaperBook,
+    PaperOrder,
+    StreamingBroker,
+)
+from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
@@ -16,6 +24,7 @@ __all__ = [
     "BrokerCapabilities",
     "Clock",
     "MarketData",
+    "OrderListener",
     "PaperBook",
     "PaperOrder",
     "PlotSeries",
@@ -25,6 +34,8 @@ __all__ = [
     "Store",
     "StrategyHost",
     "StrategyInfo",
+    "StreamingBroker",
+    "StreamingMarket",
     "Transaction",
     "Venues",
 ]

@@ -1,13 +1,21 @@
 """Accounts at venues, and the books that paper venues keep."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.domain.orders import OrderReport, OrderRequest
+from engine.domain.accounts import Flow
+from engine.domain.orders import (
+    Execution,
+    OcoRequest,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    TimeInForce,
+)
 from engine.domain.records import PaperBalance
 
 
@@ -26,6 +34,17 @@ class BrokerCapabilities(BaseModel):
     quiet_period_s: float = Field(
         default=30.0, description="how long an order that may be under way can still turn up"
     )
+    order_types: frozenset[OrderType] = frozenset(OrderType)
+    times_in_force: frozenset[TimeInForce] = frozenset({TimeInForce.GTC})
+    has_oco: bool = Field(default=False, description="takes two orders of which one ends the other")
+    rests_protection: bool = Field(
+        default=False,
+        description="stops and targets rest at the venue, where they work with the engine down",
+    )
+    reduces_below_minimum: bool = Field(
+        default=False, description="an order that only reduces may be smaller than the minimums"
+    )
+    fee_bps_maker: Decimal | None = Field(default=None, description="None: as for takers")
 
 
 class Balance(BaseModel):
@@ -55,7 +74,14 @@ class Broker(Protocol):
 
     def submit(self, request: OrderRequest) -> OrderReport:
         """Send one order. Raises InsufficientFunds or OrderRejected (refused for certain),
-        BrokerUnavailable (surely not sent), OrderStateUnknown (anything else)."""
+        AccessDenied, BrokerUnavailable (surely not sent), OrderStateUnknown (anything else)."""
+        ...
+
+    def submit_oco(self, request: OcoRequest) -> tuple[OrderReport, OrderReport]:
+        """Send a limit and a stop of which one ends the other: (limit's, stop's) report.
+
+        Both are taken or none. Raises like ``submit``; OrderRejected without ``has_oco``.
+        """
         ...
 
     def cancel(self, client_id: str, symbol: str) -> OrderReport:
@@ -67,7 +93,43 @@ class Broker(Protocol):
         ...
 
     def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
-        """All orders still working."""
+        """All orders still working, whoever placed them. Raises BrokerUnavailable."""
+        ...
+
+    def executions(self, symbol: str, since: datetime) -> Sequence[Execution]:
+        """The account's trades in a symbol at or after ``since``, whoever ordered them, oldest
+        first. Raises BrokerUnavailable."""
+        ...
+
+    def flows(self, since: datetime) -> Sequence[Flow]:
+        """Funding, interest, deposits and withdrawals that the venue lists; empty where it has
+        no such list. Raises BrokerUnavailable."""
+        ...
+
+
+class OrderListener(Protocol):
+    """Who wants to hear from a venue; called from a thread of the adapter's."""
+
+    def on_report(self, report: OrderReport) -> None:
+        """An order changed; ``fills`` may hold only the newest."""
+        ...
+
+    def on_connected(self) -> None:
+        """The stream is there (again): whatever was missed meanwhile must be asked for."""
+        ...
+
+    def on_disconnected(self, reason: str) -> None:
+        """Nothing is heard until it is back."""
+        ...
+
+
+@runtime_checkable
+class StreamingBroker(Broker, Protocol):
+    """A broker that tells of changes by itself. What it tells is a hint that makes things faster;
+    asking stays the truth."""
+
+    def listen(self, listener: OrderListener) -> Callable[[], None]:
+        """Begin; the answer ends it. Reconnects by itself."""
         ...
 
 

@@ -1,6 +1,6 @@
 """Time, candles and prices."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
@@ -72,4 +72,14 @@ class SteppedMarket(MarketData, Protocol):
 
     def pause_s(self, timeframe: str) -> float:
         """Wall seconds between two steps at the replay's speed; 0 is full speed."""
+        ...
+
+
+@runtime_checkable
+class StreamingMarket(MarketData, Protocol):
+    """A market that tells prices by itself; ``quote`` answers from the stream while it is fresh."""
+
+    def watch(self, symbol: str, on_quote: Callable[[Quote], None]) -> Callable[[], None]:
+        """Call ``on_quote`` with each new price, from a thread of the adapter's, until the answer
+        is called. Reconnects by itself; silent while the stream is down."""
         ...

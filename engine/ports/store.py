@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
+from engine.domain.accounts import AccountLine, AccountState, Finding
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
@@ -107,6 +108,9 @@ class Transaction(Protocol):
     trades: Repository[Trade]
     decisions: Repository[Decision]
     equity: Repository[EquityPoint]
+    accounts: Repository[AccountState]
+    lines: Repository[AccountLine]
+    findings: Repository[Finding]
     events: Repository[Event]
     audit: Repository[AuditEntry]
 

@@ -40,7 +40,9 @@ def book_report(
         for venue_fill in report.fills:
             if writing.tx.fills.find(f"{order.account_id}:{venue_fill.trade_id}") is not None:
                 continue
-            fill = booked_fill(order, venue_fill, position.id if position else order.client_id)
+            fill = booked_fill(
+                order, venue_fill, instrument, position.id if position else order.client_id
+            )
             position = _book_fill(writing, bot, instrument, position, fill)
             _record_fill(writing, instrument, order, fill)
             if not position.is_open:
@@ -88,7 +90,7 @@ def _book_fill(
             writing.tx.entries.save(entry)
     else:
         writing.put_position(position)
-    writing.tx.fills.add(fill)
+    writing.add_fill(fill)
     return position
 
 

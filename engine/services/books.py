@@ -12,11 +12,21 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
+from engine.domain.accounts import (
+    AccountHealth,
+    AccountLine,
+    AccountState,
+    Finding,
+    FindingState,
+    fill_effect,
+)
 from engine.domain.bots import Bot
+from engine.domain.money import ZERO
 from engine.domain.orders import TERMINAL, Order, OrderState
-from engine.domain.positions import Position
+from engine.domain.positions import Fill, Position
 from engine.domain.records import AuditEntry, Event, Level
 from engine.errors import NotFound
 from engine.ports import Clock, Store, Transaction
@@ -35,6 +45,9 @@ OUTSIDE_HOURS = "Outside its hours."
 LASTING_REASONS = (OUTSIDE_HOURS, "The entry ", "The exit ")
 """Shown until the bot wakes up, or an order of it is filled; a decided candle alone ends no other
 kind of trouble."""
+
+FILL_EFFECT = ("side", "base", "quote", "price", "quantity", "fee", "fee_asset")
+"""The columns of a fill that ``fill_effect`` takes, in its order."""
 
 
 def new_id() -> str:
@@ -55,6 +68,10 @@ class Writing:
         self.bots: dict[str, Bot | None] = {}
         self.positions: dict[str, Position] = {}
         self.orders: dict[str, Order] = {}
+        self.fills: list[Fill] = []
+        self.lines: list[AccountLine] = []
+        self.accounts: dict[str, AccountState] = {}
+        self.findings: dict[str, Finding] = {}
         self.written_events: list[Event] = []
 
     def add_bot(self, bot: Bot) -> None:
@@ -108,6 +125,32 @@ class Writing:
             self.tx.positions.save(position)
         self.positions[position.bot_id] = position
 
+    def add_fill(self, fill: Fill) -> None:
+        """Insert. Raises Conflict when it is in the books already."""
+        self.tx.fills.add(fill)
+        self.fills.append(fill)
+
+    def add_line(self, line: AccountLine) -> None:
+        """Insert. Raises Conflict when it is in the books already."""
+        self.tx.lines.add(line)
+        self.lines.append(line)
+
+    def put_account(self, account: AccountState) -> None:
+        """Insert or replace."""
+        if self.tx.accounts.find(account.account_id) is None:
+            self.tx.accounts.add(account)
+        else:
+            self.tx.accounts.save(account)
+        self.accounts[account.account_id] = account
+
+    def put_finding(self, finding: Finding) -> None:
+        """Insert or replace."""
+        if self.tx.findings.find(finding.id) is None:
+            self.tx.findings.add(finding)
+        else:
+            self.tx.findings.save(finding)
+        self.findings[finding.id] = finding
+
     def event(
         self, level: Level, kind: str, message: str, bot_id: str | None = None, **data: Any
     ) -> None:
@@ -132,7 +175,11 @@ def entry_digest(entry: AuditEntry) -> str:
 
 
 class Books:
-    """Bots, open positions and working orders in memory; all of it in the store."""
+    """Bots, open positions, working orders and accounts in memory; all of it in the store.
+
+    ``totals`` is what each account must hold of each asset: the exact sum of its lines and fills.
+    ``unchecked`` are accounts that were not reconciled since the engine has started.
+    """
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self.store = store
@@ -140,6 +187,10 @@ class Books:
         self.bots: dict[str, Bot] = {}
         self.positions: dict[str, Position] = {}
         self.working: dict[str, dict[str, Order]] = {}
+        self.accounts: dict[str, AccountState] = {}
+        self.findings: dict[str, Finding] = {}
+        self.totals: dict[str, dict[str, Decimal]] = {}
+        self.unchecked: set[str] = set()
         self._digest = ""
         self._lock = threading.RLock()
 
@@ -152,8 +203,40 @@ class Books:
             self.working = {}
             for order in tx.orders.select(state=alive):
                 self.working.setdefault(order.bot_id, {})[order.client_id] = order
+            self.accounts = {one.account_id: one for one in tx.accounts.select()}
+            self.findings = {one.id: one for one in tx.findings.select(state=FindingState.OPEN)}
+            self._load_totals(tx)
             newest = tx.audit.select(is_descending=True, limit=1)
             self._digest = newest[0].digest if newest else ""
+
+    def _load_totals(self, tx: Transaction) -> None:
+        self.totals = {}
+        for account_id, asset, amount in tx.lines.values("account_id", "asset", "amount"):
+            self._move(account_id, asset, amount)
+        for account_id, *values in tx.fills.values("account_id", *FILL_EFFECT):
+            for asset, amount in fill_effect(*values).items():
+                self._move(account_id, asset, amount)
+
+    def _move(self, account_id: str, asset: str, amount: Decimal) -> None:
+        totals = self.totals.setdefault(account_id, {})
+        totals[asset] = totals.get(asset, ZERO) + amount
+
+    def hold_until_checked(self) -> None:
+        """Let no account take entries before it has been reconciled: what a start begins with."""
+        self.unchecked = {bot.account_id for bot in self.bots.values()}
+
+    def account_objection(self, account_id: str) -> str | None:
+        """Why an account takes no entries, or None."""
+        if account_id in self.unchecked:
+            return "the account has not been reconciled yet"
+        account = self.accounts.get(account_id)
+        if account is not None and account.health is AccountHealth.DENIED:
+            return f"the venue refuses the account's key: {account.detail}"
+        blocking = [one for one in list(self.findings.values())
+                    if one.account_id == account_id and one.is_blocking]  # fmt: skip
+        if blocking:
+            return f"the account does not agree with its venue: {blocking[0].detail}"
+        return None
 
     @contextmanager
     def writing(self) -> Iterator[Writing]:
@@ -179,6 +262,7 @@ class Books:
                 self.positions[bot_id] = position
             else:
                 self.positions.pop(bot_id, None)
+        self._follow_accounts(writing)
         for client_id, order in writing.orders.items():
             orders = dict(self.working.get(order.bot_id, {}))
             if order.is_terminal:
@@ -186,6 +270,20 @@ class Books:
             else:
                 orders[client_id] = order
             self.working[order.bot_id] = orders
+
+    def _follow_accounts(self, writing: Writing) -> None:
+        for line in writing.lines:
+            self._move(line.account_id, line.asset, line.amount)
+        for fill in writing.fills:
+            effect = fill_effect(*(getattr(fill, name) for name in FILL_EFFECT))
+            for asset, amount in effect.items():
+                self._move(fill.account_id, asset, amount)
+        self.accounts.update(writing.accounts)
+        for finding_id, finding in writing.findings.items():
+            if finding.state is FindingState.OPEN:
+                self.findings[finding_id] = finding
+            else:
+                self.findings.pop(finding_id, None)
 
     def get_bot(self, key: str) -> Bot:
         """The bot with this id or name. Raises NotFound."""

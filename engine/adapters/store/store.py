@@ -13,6 +13,8 @@ from engine.adapters.store.lease import DatabaseLease
 from engine.adapters.store.migrate import migrate
 from engine.adapters.store.repository import SqlRepository, TableMap
 from engine.adapters.store.tables import (
+    AccountLineRow,
+    AccountRow,
     AuditRow,
     BotRow,
     ConfigurationRow,
@@ -21,12 +23,14 @@ from engine.adapters.store.tables import (
     EquityRow,
     EventRow,
     FillRow,
+    FindingRow,
     InstrumentRow,
     OrderRow,
     PositionRow,
     SettingRow,
     TradeRow,
 )
+from engine.domain.accounts import AccountLine, AccountState, Finding
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
@@ -65,6 +69,9 @@ TRADES = TableMap(Trade, TradeRow, noun="trade", time="exit_time",
 DECISIONS = TableMap(Decision, DecisionRow, noun="decision", time="candle_time",
                      search=("reason",))  # fmt: skip
 EQUITY = TableMap(EquityPoint, EquityRow, noun="equity point", time="time")
+ACCOUNTS = TableMap(AccountState, AccountRow, noun="account", time="checked_at", key="account_id")
+LINES = TableMap(AccountLine, AccountLineRow, noun="account line", time="time")
+FINDINGS = TableMap(Finding, FindingRow, noun="finding", time="last_seen")
 EVENTS = TableMap(Event, EventRow, noun="event", time="time", search=("message",))
 AUDIT = TableMap(AuditEntry, AuditRow, noun="audit entry", time="time", order="seq",
                  search=("actor", "action", "subject"))  # fmt: skip
@@ -95,6 +102,9 @@ class SqlTransaction:
         self.trades: Repository[Trade] = SqlRepository(session, TRADES)
         self.decisions: Repository[Decision] = SqlRepository(session, DECISIONS)
         self.equity: Repository[EquityPoint] = SqlRepository(session, EQUITY)
+        self.accounts: Repository[AccountState] = SqlRepository(session, ACCOUNTS)
+        self.lines: Repository[AccountLine] = SqlRepository(session, LINES)
+        self.findings: Repository[Finding] = SqlRepository(session, FINDINGS)
         self.events: Repository[Event] = SqlRepository(session, EVENTS)
         self.audit: Repository[AuditEntry] = SqlRepository(session, AUDIT)
 

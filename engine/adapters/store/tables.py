@@ -105,6 +105,10 @@ class OrderRow(Row, table=True):
     quantity: Decimal | None = amount(default=None)
     quote_amount: Decimal | None = amount(default=None)
     price: Decimal | None = amount(default=None)
+    stop_price: Decimal | None = amount(default=None)
+    trail_bps: Decimal | None = amount(default=None)
+    time_in_force: str = text()
+    expires_at: datetime | None = moment(default=None)
     seen_price: Decimal | None = amount(default=None)
     filled: Decimal = amount()
     venue_id: str = text()
@@ -112,6 +116,12 @@ class OrderRow(Row, table=True):
     error: str = text()
     after_client_id: str | None = text(default=None)
     position_id: str | None = text(default=None, index=True)
+    oco_id: str | None = text(default=None)
+    level_stop: Decimal | None = amount(default=None)
+    level_target: Decimal | None = amount(default=None)
+    is_cancel_wanted: bool
+    sent_at: datetime | None = moment(default=None)
+    held_before: Decimal | None = amount(default=None)
     decided_at: datetime = moment()
     created_at: datetime = moment()
     updated_at: datetime = moment()
@@ -131,12 +141,15 @@ class FillRow(Row, table=True):
     bot_id: str = text()
     position_id: str = text()
     symbol: str = text()
+    base: str = text()
+    quote: str = text()
     side: str = text()
     purpose: str = text()
     price: Decimal = amount()
     quantity: Decimal = amount()
     fee: Decimal = amount()
     fee_asset: str = text()
+    fee_value: Decimal = amount()
     time: datetime = moment()
 
 
@@ -157,10 +170,14 @@ class PositionRow(Row, table=True):
     exit_quantity: Decimal = amount()
     exit_value: Decimal = amount()
     fees: Decimal = amount()
+    funding: Decimal = amount()
+    dust: Decimal = amount()
     entry_count: int
     best_price: Decimal = amount()
     stop_price: Decimal | None = amount(default=None)
     target_price: Decimal | None = amount(default=None)
+    protected_at: datetime | None = moment(default=None)
+    unprotected_since: datetime | None = moment(default=None)
     opened_at: datetime = moment()
     closed_at: datetime | None = moment(default=None)
     watched_until: datetime = moment()
@@ -206,10 +223,63 @@ class TradeRow(Row, table=True):
     exit_price: Decimal = amount()
     exit_value: Decimal = amount()
     fees: Decimal = amount()
+    funding: Decimal = amount()
+    dust: Decimal = amount()
     pnl: Decimal = amount()
     return_fraction: Decimal = amount()
     entry_count: int
     exit_reason: str = text()
+
+
+class AccountRow(Row, table=True):
+    """What the last reconciliation of an account said."""
+
+    __tablename__ = "accounts"
+
+    account_id: str = text(primary_key=True)
+    health: str = text()
+    detail: str = text()
+    checked_at: datetime | None = moment(default=None)
+    trades_until: datetime | None = moment(default=None)
+
+
+class AccountLineRow(Row, table=True):
+    """An amount that came to an account or went without a trade."""
+
+    __tablename__ = "account_lines"
+
+    seq: int | None = sequence()
+    id: str = text(unique=True)
+    account_id: str = text(index=True)
+    asset: str = text()
+    amount: Decimal = amount()
+    kind: str = text()
+    bot_id: str = text()
+    note: str = text()
+    time: datetime = moment()
+
+
+class FindingRow(Row, table=True):
+    """A difference between the books and a venue, and what became of it."""
+
+    __tablename__ = "findings"
+    __table_args__ = (Index(None, "account_id", "state"),)
+
+    id: str = text(primary_key=True)
+    account_id: str = text()
+    kind: str = text()
+    subject: str = text()
+    symbol: str = text()
+    bot_id: str = text()
+    books: str = text()
+    venue: str = text()
+    amount: Decimal = amount()
+    detail: str = text()
+    is_blocking: bool
+    state: str = text()
+    first_seen: datetime = moment()
+    last_seen: datetime = moment(index=True)
+    resolved_by: str = text()
 
 
 class DecisionRow(Row, table=True):
