@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from engine.domain.bots import Bot
 from engine.domain.instruments import Instrument
-from engine.domain.money import ONE, ZERO
+from engine.domain.money import ONE, ZERO, floor_to
 from engine.domain.orders import Order, Purpose, Side, VenueFill
 from engine.domain.positions import Fill, Position, PositionEntry, PositionSide, Trade
 
@@ -57,15 +57,22 @@ def opened_position(fill: Fill) -> Position:
 
 
 def owned_quantity(fill: Fill, base: str) -> Decimal:
-    """What a fill adds to or takes from the position: a fee in the base asset comes off a buy."""
-    has_base_fee = fill.fee_asset == base and fill.side is Side.BUY
-    return fill.quantity - fill.fee if has_base_fee else fill.quantity
+    """What a fill adds to or takes from the position: a fee in the base asset makes a purchase
+    smaller and a sale larger."""
+    if fill.fee_asset != base:
+        return fill.quantity
+    return fill.quantity - fill.fee if fill.side is Side.BUY else fill.quantity + fill.fee
+
+
+def fee_in_quote(fill: Fill, quote: str) -> Decimal:
+    """What a fill's fee costs beside the quantity: nothing when it was taken in the base asset."""
+    return fill.fee if fill.fee_asset == quote else fill.fee_value
 
 
 def apply_fill(position: Position, fill: Fill, base: str, quote: str) -> Position:
     """The position after ``fill``. Raises ValueError when an exit exceeds what is held."""
     value = fill.price * fill.quantity
-    fees = position.fees + (fill.fee if fill.fee_asset == quote else ZERO)
+    fees = position.fees + fee_in_quote(fill, quote)
     quantity = owned_quantity(fill, base)
     if fill.purpose is Purpose.ENTRY:
         return position.model_copy(
@@ -113,11 +120,53 @@ def merge_entry(entry: PositionEntry | None, fill: Fill, base: str) -> PositionE
 
 
 def open_pnl(position: Position, price: Decimal) -> Decimal:
-    """Profit if the rest were closed at ``price``, fees so far included, in quote."""
+    """Profit if the rest were closed at ``price``, fees and funding so far included, in quote."""
     rest = position.quantity * price
+    costs = position.fees - position.funding
     if position.side is PositionSide.LONG:
-        return position.exit_value + rest - position.entry_value - position.fees
-    return position.entry_value - position.exit_value - rest - position.fees
+        return position.exit_value + rest - position.entry_value - costs
+    return position.entry_value - position.exit_value - rest - costs
+
+
+def realised_pnl(position: Position) -> Decimal:
+    """The part of the profit that closed parts have earned, at average cost, fees and funding so
+    far taken off. What is left of ``open_pnl`` is unrealised."""
+    if not position.entry_quantity:
+        return position.funding - position.fees
+    closed = position.entry_quantity - position.quantity
+    cost = position.entry_value * closed / position.entry_quantity
+    gross = position.exit_value - cost
+    if position.side is PositionSide.SHORT:
+        gross = -gross
+    return gross - position.fees + position.funding
+
+
+def apply_funding(position: Position, amount: Decimal) -> Position:
+    """The position after funding or interest in quote was received (negative: paid) for it."""
+    return position.model_copy(update={"funding": position.funding + amount})
+
+
+def is_dust(
+    quantity: Decimal, price: Decimal, instrument: Instrument, *, is_exempt: bool = False
+) -> bool:
+    """Whether no venue order can close ``quantity``: below a step or, unless orders that only
+    reduce are exempt there, below the minimums at ``price``."""
+    if quantity < instrument.quantity_step:
+        return True
+    if is_exempt:
+        return False
+    sellable = floor_to(quantity, instrument.quantity_step)
+    return sellable < instrument.min_quantity or sellable * price < instrument.min_notional
+
+
+def leave_dust(position: Position, moment: datetime) -> Position:
+    """The position closed, what is left of it set apart: nobody owns it, it is worth nothing."""
+    return position.model_copy(
+        update={
+            "quantity": ZERO, "dust": position.dust + position.quantity, "is_open": False,
+            "closed_at": moment,
+        }
+    )  # fmt: skip
 
 
 def closed_trade(bot: Bot, position: Position, quote: str, exit_reason: str) -> Trade:
@@ -139,9 +188,13 @@ def closed_trade(bot: Bot, position: Position, quote: str, exit_reason: str) -> 
         entry_price=shown_price(position.average_price),
         entry_value=position.entry_value,
         exit_time=exit_time,
-        exit_price=shown_price(position.exit_value / position.exit_quantity),
+        exit_price=shown_price(
+            position.exit_value / position.exit_quantity if position.exit_quantity else ZERO
+        ),
         exit_value=position.exit_value,
         fees=position.fees,
+        funding=position.funding,
+        dust=position.dust,
         pnl=pnl,
         return_fraction=shown_price(pnl / position.entry_value),
         entry_count=position.entry_count,

@@ -218,6 +218,9 @@ class Order(BaseModel):
     after_client_id: str | None = Field(
         default=None, description="sent only once this order is filled"
     )
+    replaces_client_id: str | None = Field(
+        default=None, description="sent, with what is left, once this order is off the book"
+    )
     position_id: str | None = Field(default=None, description="the position an exit closes")
     oco_id: str | None = Field(
         default=None, description="orders of one group: the first to be filled ends the others"
@@ -232,9 +235,6 @@ class Order(BaseModel):
         default=False, description="somebody wants it back; kept until the venue has said so"
     )
     sent_at: UtcDatetime | None = Field(default=None, description="when it was last sent")
-    held_before: Decimal | None = Field(
-        default=None, description="the account's total of the base asset when it was sent"
-    )
     decided_at: UtcDatetime = Field(description="market time of the decision")
     created_at: UtcDatetime
     updated_at: UtcDatetime

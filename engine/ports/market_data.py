@@ -16,6 +16,11 @@ class Clock(Protocol):
         """Aware UTC."""
         ...
 
+    def monotonic(self) -> float:
+        """Seconds from an unknown beginning, which nobody can set: for waits that must not end
+        early because the machine's time was corrected."""
+        ...
+
 
 class MarketData(Protocol):
     """Candles and prices of one market. Only closed candles, as of ``now()``, are ever given."""

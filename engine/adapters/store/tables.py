@@ -116,12 +116,12 @@ class OrderRow(Row, table=True):
     error: str = text()
     after_client_id: str | None = text(default=None)
     position_id: str | None = text(default=None, index=True)
+    replaces_client_id: str | None = text(default=None)
     oco_id: str | None = text(default=None)
     level_stop: Decimal | None = amount(default=None)
     level_target: Decimal | None = amount(default=None)
     is_cancel_wanted: bool
     sent_at: datetime | None = moment(default=None)
-    held_before: Decimal | None = amount(default=None)
     decided_at: datetime = moment()
     created_at: datetime = moment()
     updated_at: datetime = moment()

@@ -28,7 +28,9 @@ def upgrade() -> None:
 
 
 def _orders() -> None:
-    optional = "stop_price trail_bps expires_at oco_id level_stop level_target sent_at held_before"
+    optional = (
+        "stop_price trail_bps expires_at oco_id level_stop level_target sent_at replaces_client_id"
+    )
     with op.batch_alter_table("orders") as table:
         for name in optional.split():
             table.add_column(sa.Column(name, sa.Text))
