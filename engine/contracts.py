@@ -8,6 +8,14 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from engine.domain.accounts import (
+    HOUSE,
+    AccountHealth,
+    Finding,
+    FindingKind,
+    FindingState,
+    Resolution,
+)
 from engine.domain.bots import (
     ACTIVE_STATES,
     Bot,
@@ -16,22 +24,34 @@ from engine.domain.bots import (
     BotState,
     Desired,
     Direction,
+    EntryOrder,
     RoiStep,
 )
 from engine.domain.decisions import Action, Decision, Verdict
 from engine.domain.instruments import Instrument, Quote
-from engine.domain.money import UtcDatetime, to_epoch_ms
-from engine.domain.orders import Order
+from engine.domain.money import ONE, ZERO, UtcDatetime, to_epoch_ms
+from engine.domain.orders import Order, OrderState, OrderType, Purpose, Side, TimeInForce
 from engine.domain.positions import Fill, Position, PositionSide, Trade
-from engine.domain.records import AuditEntry, EquityPoint, Event, KillLevel, KillSwitch, Level
+from engine.domain.records import (
+    AuditEntry,
+    EquityPoint,
+    Event,
+    KillLevel,
+    KillSwitch,
+    Level,
+    ScopeKind,
+)
+from engine.domain.tickets import OrderChanges, OrderTicket, TicketType
 from engine.domain.timeframes import SECONDS, timeframe_s
 
 # The words of the domain that the panel speaks too: it imports nothing else of the engine.
 __all__ = [
-    "ACTIVE_STATES", "SECONDS", "Action", "AuditEntry", "Bot", "BotConfig", "BotState", "Decision",
-    "Desired", "Direction", "EquityPoint", "Event", "Fill", "Instrument", "KillLevel",
-    "KillSwitch", "Level", "Order", "Position", "PositionSide", "Quote", "RoiStep", "Trade",
-    "Verdict", "timeframe_s", "to_epoch_ms",
+    "ACTIVE_STATES", "HOUSE", "SECONDS", "AccountHealth", "Action", "AuditEntry", "Bot",
+    "BotConfig", "BotState", "Decision", "Desired", "Direction", "EntryOrder", "EquityPoint",
+    "Event", "Fill", "Finding", "FindingKind", "FindingState", "Instrument", "KillLevel",
+    "KillSwitch", "Level", "Order", "OrderChanges", "OrderState", "OrderTicket", "OrderType",
+    "Position", "PositionSide", "Purpose", "Quote", "Resolution", "RoiStep", "ScopeKind", "Side",
+    "TicketType", "TimeInForce", "Trade", "Verdict", "timeframe_s", "to_epoch_ms",
 ]  # fmt: skip
 
 
@@ -87,7 +107,11 @@ class EngineStats(Contract):
 
 
 class PositionView(Contract):
-    """An open position at the present price. Amounts in ``quote``."""
+    """An open position at the present price. Amounts in ``quote``.
+
+    ``protected_at``: since when its stop rests at the venue. ``unprotected_since``: since when a
+    stop that should rest there does not. Neither: the engine alone watches it.
+    """
 
     id: str
     bot_id: str
@@ -105,20 +129,32 @@ class PositionView(Contract):
     target_price: Decimal | None
     entry_count: int
     fees: Decimal
+    funding: Decimal = ZERO
+    exit_quantity: Decimal = Field(default=ZERO, description="what was closed of it before")
+    dust: Decimal = ZERO
+    protected_at: UtcDatetime | None = None
+    unprotected_since: UtcDatetime | None = None
     opened_at: UtcDatetime
 
 
 class BotView(Contract):
-    """A bot with what is live about it, as its card shows it. Amounts in ``quote``."""
+    """A bot with what is live about it, as its card shows it. Amounts in ``quote``.
+
+    ``mode`` is what its orders move: ``paper`` or ``test`` money. ``account_objection`` is why its
+    account takes no entries now.
+    """
 
     id: str
     config: BotConfig
     account_id: str
     mode: str = "paper"
+    account_objection: str | None = None
     state: BotState
     desired: Desired
     reason: str
+    base: str = ""
     quote: str
+    can_short: bool = False
     last_price: Decimal | None
     price_at: UtcDatetime | None
     equity: Decimal
@@ -192,6 +228,14 @@ class StopRequest(Contract):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     close_position: bool = False
+
+
+class CloseRequest(Contract):
+    """How much of the position to close at the market: 1 is all of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    fraction: Decimal = Field(default=ONE, gt=0, le=1, max_digits=12)
 
 
 class CloneRequest(Contract):
@@ -349,6 +393,74 @@ class AccountView(Contract):
     free: dict[str, Decimal]
     locked: dict[str, Decimal]
     error: str = ""
+
+
+class AssetRow(Contract):
+    """One asset of an account, both sides. Owned, reserved and unassigned are what the books'
+    amount is made of; ``venue`` and ``difference`` are None while the venue does not tell."""
+
+    asset: str
+    books: Decimal
+    venue: Decimal | None
+    difference: Decimal | None = Field(description="venue less books")
+    owned: Decimal = Field(description="held by bots as positions")
+    reserved: Decimal = Field(description="cash that bots may use")
+    unassigned: Decimal = Field(description="nobody's")
+    dust: Decimal = Field(default=ZERO, description="too little to trade, left by closed positions")
+
+
+class AccountBot(Contract):
+    """A bot that trades with an account."""
+
+    id: str
+    name: str
+    symbol: str
+
+
+class AccountReport(Contract):
+    """What the books and the venue say of one account, as of ``checked_at``.
+
+    ``objection`` is why the account takes no entries; None: it does. ``findings`` are the open
+    ones, those that block first.
+    """
+
+    account_id: str
+    mode: str
+    health: AccountHealth
+    detail: str = ""
+    checked_at: UtcDatetime | None = None
+    objection: str | None = None
+    assets: tuple[AssetRow, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    bots: tuple[AccountBot, ...] = ()
+
+
+class CheckRequest(Contract):
+    """Which account to compare with its venue now."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str = Field(min_length=1, max_length=600)
+
+
+class FindingFilter(Contract):
+    """Which findings; an empty field does not narrow."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    account_id: str | None = Field(default=None, max_length=600)
+    state: FindingState | None = None
+    limit: int = Field(default=200, ge=1, le=5000)
+
+
+class ResolveRequest(Contract):
+    """What to do about a finding; ``bot_id`` names the bot that adopts an order or a trade."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    finding_id: str = Field(min_length=1, max_length=1000)
+    resolution: Resolution
+    bot_id: str | None = Field(default=None, max_length=64)
 
 
 class SettingView(Contract):

@@ -4,7 +4,14 @@ from anyio import CapacityLimiter
 from fastapi import FastAPI
 
 from engine import __version__
-from engine.api import errors, routes_books, routes_bots, routes_engine, routes_reference
+from engine.api import (
+    errors,
+    routes_accounts,
+    routes_books,
+    routes_bots,
+    routes_engine,
+    routes_reference,
+)
 from engine.api.auth import Gate
 from engine.api.services import EngineServices
 from engine.errors import ConfigError
@@ -32,6 +39,6 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     app.state.urgent = CapacityLimiter(URGENT_THREADS)
     app.add_middleware(Gate, token=token)
     errors.install(app)
-    for routes in (routes_engine, routes_bots, routes_books, routes_reference):
+    for routes in (routes_engine, routes_bots, routes_accounts, routes_books, routes_reference):
         app.include_router(routes.router)
     return app

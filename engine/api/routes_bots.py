@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import Query, Response
+from fastapi import Path, Query, Response
 
 from engine.api.routing import Actor, BotKey, Limit, Services, new_router
 from engine.api.wire import answer
@@ -12,15 +12,20 @@ from engine.contracts import (
     BotView,
     Chart,
     CloneRequest,
+    CloseRequest,
     Decision,
     EquityPoint,
     Fill,
     Order,
+    OrderChanges,
+    OrderTicket,
     StopRequest,
 )
 from engine.domain.decisions import Action
 
 router = new_router("bots")
+
+ClientId = Annotated[str, Path(max_length=64, description="an order's client id")]
 
 
 @router.get("/bots", response_model=list[BotView], summary="All bots")
@@ -109,6 +114,38 @@ def decisions(
 def orders(key: BotKey, services: Services, limit: Limit = 200) -> Response:
     """Newest first."""
     return answer(services.orders(key, limit))
+
+
+@router.post("/bots/{key}/orders", response_model=list[Order], status_code=201,
+             summary="Place an order by hand")  # fmt: skip
+def place_order(key: BotKey, ticket: OrderTicket, services: Services, actor: Actor) -> Response:
+    """One order, or the two of an OCO, as the venue has answered."""
+    return answer(services.place_order(key, ticket, actor), 201)
+
+
+@router.post("/bots/{key}/orders/{client_id}/cancel", response_model=Order,
+             summary="Take an order back")  # fmt: skip
+def cancel_order(key: BotKey, client_id: ClientId, services: Services, actor: Actor) -> Response:
+    """What was filled before stays."""
+    return answer(services.cancel_order(key, client_id, actor))
+
+
+@router.post("/bots/{key}/orders/{client_id}/replace", response_model=Order,
+             summary="Change a working order")  # fmt: skip
+def replace_order(
+    key: BotKey, client_id: ClientId, changes: OrderChanges, services: Services, actor: Actor
+) -> Response:
+    """The order that works in its stead."""
+    return answer(services.replace_order(key, client_id, changes, actor))
+
+
+@router.post("/bots/{key}/close", response_model=BotView, summary="Close the position")
+def close_position(
+    key: BotKey, services: Services, actor: Actor, request: CloseRequest | None = None
+) -> Response:
+    """At the market; without a body all of it."""
+    fraction = (request or CloseRequest()).fraction
+    return answer(services.close_position(key, fraction, actor))
 
 
 @router.get("/bots/{key}/fills", response_model=list[Fill], summary="A bot's fills")

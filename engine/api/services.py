@@ -7,9 +7,11 @@ BrokerError); the API turns each into its answer.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol
 
 from engine.contracts import (
+    AccountReport,
     AccountView,
     AuditEntry,
     BotConfig,
@@ -22,13 +24,18 @@ from engine.contracts import (
     Event,
     EventFilter,
     Fill,
+    Finding,
+    FindingFilter,
     Health,
     KillLevel,
     KillSwitch,
     MarketView,
     Order,
+    OrderChanges,
+    OrderTicket,
     Overview,
     PositionView,
+    ResolveRequest,
     SettingView,
     StrategyView,
     SymbolView,
@@ -100,6 +107,48 @@ class BotServices(Protocol):
 
     def equity(self, key: str, limit: int) -> Sequence[EquityPoint]:
         """The newest ``limit`` points, oldest first."""
+        ...
+
+
+class ManualServices(Protocol):
+    """What a person orders by hand with a bot; each waits until the venue was asked."""
+
+    def place_order(self, key: str, ticket: OrderTicket, actor: str) -> Sequence[Order]:
+        """Place a ticket: one order, or the two of an OCO. Raises ConfigError naming the field,
+        Conflict (nothing to close, entries halted), OrderRejected, BrokerUnavailable."""
+        ...
+
+    def cancel_order(self, key: str, client_id: str, actor: str) -> Order:
+        """Take back what is not filled; as the order stands then. Raises NotFound, Conflict."""
+        ...
+
+    def replace_order(self, key: str, client_id: str, changes: OrderChanges, actor: str) -> Order:
+        """The order that works in its stead. Raises NotFound, Conflict, ConfigError."""
+        ...
+
+    def close_position(self, key: str, fraction: Decimal, actor: str) -> BotView:
+        """Close a part of the position at the market. Raises Conflict when there is none."""
+        ...
+
+
+class AccountServices(Protocol):
+    """Books against venues, account by account."""
+
+    def account_reports(self) -> Sequence[AccountReport]:
+        """Every account in use as of its last check; no venue is asked."""
+        ...
+
+    def check_account(self, account_id: str, actor: str) -> AccountReport:
+        """Compare with the venue now. A venue that does not answer is a report, no error.
+        Raises NotFound."""
+        ...
+
+    def findings(self, chosen: FindingFilter, /) -> Sequence[Finding]:
+        """The newest seen first."""
+        ...
+
+    def resolve_finding(self, request: ResolveRequest, actor: str) -> Finding:
+        """As a person decides. Raises NotFound, Conflict (resolved already), ConfigError."""
         ...
 
 
@@ -186,5 +235,8 @@ class ControlServices(Protocol):
         ...
 
 
-class EngineServices(BotServices, BookServices, ReferenceServices, ControlServices, Protocol):
+class EngineServices(
+    BotServices, ManualServices, AccountServices, BookServices, ReferenceServices, ControlServices,
+    Protocol,
+):  # fmt: skip
     """Everything the API offers; engine/services implements it, tests/fakes fake it."""
