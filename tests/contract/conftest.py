@@ -7,7 +7,9 @@ import psycopg
 import pytest
 
 from engine.adapters.store.store import SqlStore
+from engine.ports import Store
 from tests.fakes.clock import FakeClock
+from tests.fakes.memory_store import MemoryStore
 from tests.support.postgres import PostgresServer
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))
@@ -23,6 +25,11 @@ def emptied_database(postgres: PostgresServer) -> Iterator[str]:
 @pytest.fixture(params=["sqlite", POSTGRES])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
+    return url_of_empty(request, tmp_path)
+
+
+def url_of_empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Of the kind that the fixture's parameter says."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'data' / 'state.db'}"
     url: str = request.getfixturevalue("emptied_database")
@@ -42,5 +49,17 @@ def clock() -> FakeClock:
 def store(store_url: str, clock: FakeClock) -> Iterator[SqlStore]:
     """An open store over ``store_url``."""
     opened = SqlStore.open(store_url, now=clock.now)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(params=["sqlite", POSTGRES, "memory"])
+def any_store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
+    """An open store of any kind, the one in memory that stands in for it too."""
+    opened: Store = (
+        MemoryStore(clock.now)
+        if request.param == "memory"
+        else SqlStore.open(url_of_empty(request, tmp_path), now=clock.now)
+    )
     yield opened
     opened.close()

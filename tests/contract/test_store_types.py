@@ -82,6 +82,16 @@ def test_the_database_changes_nothing(
     assert found.data == data
 
 
+def test_text_that_no_database_can_keep_is_kept_as_far_as_it_goes(store: SqlStore) -> None:
+    broken = "a\x00b\ud800c"
+    with store.transaction() as tx:
+        tx.events.add(event(message=broken, data={"text": broken, "number": float("nan")}))
+    with store.reading() as tx:
+        kept = tx.events.get("e0")
+    assert kept.message == "a\ufffdb\ufffdc"
+    assert kept.data == {"text": "a\x00b\ufffdc", "number": None}
+
+
 REFUSED: list[tuple[Any, object, type[Exception]]] = [
     (ExactDecimal(), 0.1, TypeError),
     (ExactDecimal(), 1, TypeError),

@@ -1,0 +1,234 @@
+"""``ports.Store`` in memory, for tests that make hundreds of thousands of transactions.
+
+A transaction works on a copy of the tables it changes and puts it in the place of the old one when
+it commits: what raises changes nothing, and a reader keeps the snapshot it began with.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from engine.domain.accounts import AccountLine, AccountState, Finding
+from engine.domain.bots import Bot
+from engine.domain.decisions import Decision
+from engine.domain.instruments import Instrument
+from engine.domain.orders import Order
+from engine.domain.positions import Fill, Position, PositionEntry, Trade
+from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
+from engine.errors import Conflict, LeaseLost, StoreError
+from engine.ports import Repository, Transaction
+from tests.fakes.clock import FakeClock
+from tests.fakes.memory_tables import Contents, MemoryRepository, Shape
+
+BUSY_TIMEOUT_S = 5.0
+
+BOT_COLUMNS: dict[str, Callable[[Any], Any]] = {
+    "name": lambda bot: bot.config.name,
+    "name_key": lambda bot: bot.config.name.casefold(),
+    "market": lambda bot: bot.config.market,
+    "symbol": lambda bot: bot.config.symbol,
+    "strategy": lambda bot: bot.config.strategy,
+    "timeframe": lambda bot: bot.config.timeframe,
+}
+BOTS = Shape(Bot, "bots", noun="bot", time="created_at", is_counted=False, more=BOT_COLUMNS,
+             search=("name", "symbol", "strategy"),
+             unique={("name_key",): "There is already a bot of this name."})  # fmt: skip
+CONFIGURATIONS = Shape(
+    StrategyConfiguration, "strategy_configurations", noun="configuration", time="created_at",
+    is_counted=False, is_owned=True,
+    unique={("bot_id", "version"): "This version of the settings exists already."},
+)  # fmt: skip
+ORDERS = Shape(Order, "orders", noun="order", time="created_at", key="client_id",
+               search=("client_id", "symbol", "reason", "error"), is_counted=False,
+               taken="An order of this client id is in the books already.")  # fmt: skip
+FILLS = Shape(Fill, "fills", noun="fill", time="time", search=("symbol",),
+              unique={("account_id", "trade_id"): "This fill is in the books already."},
+              taken="This fill is in the books already.")  # fmt: skip
+POSITIONS = Shape(Position, "positions", noun="position", time="opened_at", search=("symbol",),
+                  is_counted=False)  # fmt: skip
+ENTRIES = Shape(PositionEntry, "position_entries", noun="position entry", time="time",
+                is_counted=False)  # fmt: skip
+TRADES = Shape(Trade, "trades", noun="trade", time="exit_time", is_counted=False,
+               search=("bot_name", "symbol", "strategy", "exit_reason"))  # fmt: skip
+DECISIONS = Shape(Decision, "decisions", noun="decision", time="candle_time", search=("reason",),
+                  is_owned=True,
+                  unique={("bot_id", "candle_time"): "This candle was decided before."}
+                  )  # fmt: skip
+EQUITY = Shape(EquityPoint, "equity_points", noun="equity point", time="time", is_owned=True)
+ACCOUNTS = Shape(AccountState, "accounts", noun="account", time="checked_at", key="account_id",
+                 is_counted=False)  # fmt: skip
+LINES = Shape(AccountLine, "account_lines", noun="account line", time="time")
+FINDINGS = Shape(Finding, "findings", noun="finding", time="last_seen", is_counted=False)
+EVENTS = Shape(Event, "events", noun="event", time="time", search=("message",))
+AUDIT = Shape(AuditEntry, "audit_entries", noun="audit entry", time="time", order="seq",
+              search=("actor", "action", "subject"))  # fmt: skip
+OWNED = (CONFIGURATIONS, DECISIONS, EQUITY)
+
+
+class BotRepository(MemoryRepository[Bot]):
+    """Bots, which take along what they own."""
+
+    def __init__(self, contents: Contents) -> None:
+        super().__init__(contents, BOTS)
+        self._owned: list[MemoryRepository[Any]] = [MemoryRepository(contents, shape)
+                                                    for shape in OWNED]  # fmt: skip
+
+    def delete(self, key: str) -> None:
+        """Raises NotFound."""
+        super().delete(key)
+        for repository in self._owned:
+            for one in repository.select(bot_id=key):
+                repository.delete(one.id)
+
+
+class MemoryTransaction:
+    """``ports.Transaction`` over the contents of one moment."""
+
+    def __init__(self, contents: Contents) -> None:
+        self._contents = contents
+        self.bots: Repository[Bot] = BotRepository(contents)
+        self.configurations: Repository[StrategyConfiguration] = MemoryRepository(
+            contents, CONFIGURATIONS
+        )
+        self.orders: Repository[Order] = MemoryRepository(contents, ORDERS)
+        self.fills: Repository[Fill] = MemoryRepository(contents, FILLS)
+        self.positions: Repository[Position] = MemoryRepository(contents, POSITIONS)
+        self.entries: Repository[PositionEntry] = MemoryRepository(contents, ENTRIES)
+        self.trades: Repository[Trade] = MemoryRepository(contents, TRADES)
+        self.decisions: Repository[Decision] = MemoryRepository(contents, DECISIONS)
+        self.equity: Repository[EquityPoint] = MemoryRepository(contents, EQUITY)
+        self.accounts: Repository[AccountState] = MemoryRepository(contents, ACCOUNTS)
+        self.lines: Repository[AccountLine] = MemoryRepository(contents, LINES)
+        self.findings: Repository[Finding] = MemoryRepository(contents, FINDINGS)
+        self.events: Repository[Event] = MemoryRepository(contents, EVENTS)
+        self.audit: Repository[AuditEntry] = MemoryRepository(contents, AUDIT)
+
+    def put_instrument(self, market_id: str, instrument: Instrument) -> None:
+        """Insert or replace."""
+        rows, _taken = self._contents.change("instruments")
+        rows[f"{market_id}\n{instrument.symbol}"] = instrument
+
+    def find_instrument(self, market_id: str, symbol: str) -> Instrument | None:
+        """None when there is none."""
+        return self._contents.rows("instruments").get(f"{market_id}\n{symbol}")
+
+    def find_setting(self, key: str) -> str | None:
+        """None when there is none."""
+        return self._contents.rows("settings").get(key)
+
+    def put_setting(self, key: str, value: str) -> None:
+        """Insert or replace."""
+        rows, _taken = self._contents.change("settings")
+        rows[key] = value
+
+
+@dataclass
+class Memory:
+    """What several stores share, as several engines share a database."""
+
+    contents: Contents = field(default_factory=lambda: Contents({}, {}))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    writing_thread: int | None = None
+    lease: Lease | None = None
+
+
+class MemoryStore:
+    """Implements ``Store``. ``commits`` counts; ``before_commit`` and ``after_commit`` may raise,
+    as a full disk does before, and a crash of the engine before or after."""
+
+    def __init__(
+        self, now: Callable[[], datetime] | None = None, memory: Memory | None = None
+    ) -> None:
+        self.memory = memory or Memory()
+        self.commits = 0
+        self.before_commit: Callable[[], None] | None = None
+        self.after_commit: Callable[[], None] | None = None
+        self._now = now or FakeClock().now
+        self._held: Lease | None = None
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Read and write, as ``ports.Store`` says."""
+        with self._writing():
+            self._check_lease()
+            contents = self.memory.contents.begin()
+            yield MemoryTransaction(contents)
+            if contents.has_failed:
+                raise StoreError("A step of this transaction had failed. Nothing was written.")
+            if self.before_commit is not None:
+                self.before_commit()
+            contents.is_writable = False
+            self.memory.contents = contents
+            self.commits += 1
+        if self.after_commit is not None:
+            self.after_commit()
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Read one snapshot. Writes in it raise StoreError."""
+        yield MemoryTransaction(self.memory.contents)
+
+    def acquire_lease(self, owner: str, detail: str, ttl: timedelta) -> Lease:
+        """Raises Conflict, as ``ports.Store`` says."""
+        with self._writing():
+            now, current = self._now(), self.memory.lease
+            if current and current.owner not in ("", owner) and current.expires_at > now:
+                raise Conflict(
+                    f"Another engine ({current.detail or current.owner}) holds this database until"
+                    f" {current.expires_at:%H:%M:%S} UTC. Stop it, or wait until then."
+                )
+            term = current.term + 1 if current else 1
+            lease = Lease(owner=owner, term=term, expires_at=now + ttl, detail=detail)
+            self.memory.lease = self._held = lease
+        return lease
+
+    def renew_lease(self, lease: Lease, ttl: timedelta) -> Lease:
+        """Raises LeaseLost."""
+        with self._writing():
+            self._check_lease(lease)
+            self.memory.lease = lease.model_copy(update={"expires_at": self._now() + ttl})
+            return self.memory.lease
+
+    def release_lease(self, lease: Lease) -> None:
+        """Give it up; nothing happens when it is somebody else's already."""
+        with self._writing():
+            if _is_same(self.memory.lease, lease):
+                changes = {"owner": "", "expires_at": self._now()}
+                self.memory.lease = lease.model_copy(update=changes)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """One writer at a time, over all stores of one memory."""
+        memory = self.memory
+        if memory.writing_thread == threading.get_ident():
+            raise RuntimeError("a write inside another write of the same thread")
+        if not memory.lock.acquire(timeout=BUSY_TIMEOUT_S):
+            raise StoreError("The database is busy with another program. Nothing was written.")
+        try:
+            memory.writing_thread = threading.get_ident()
+            yield
+        finally:
+            memory.writing_thread = None
+            memory.lock.release()
+
+    def _check_lease(self, held: Lease | None = None) -> None:
+        """Raises LeaseLost when the lease that was taken is somebody else's now."""
+        held, current = held or self._held, self.memory.lease
+        if held is None or _is_same(current, held):
+            return
+        if current is None or not current.owner:
+            raise LeaseLost("This engine has given up the database and writes no more.")
+        raise LeaseLost(
+            f"Another engine ({current.detail or current.owner}) took the database over; this one"
+            " writes no more and must stop."
+        )
+
+
+def _is_same(current: Lease | None, held: Lease) -> bool:
+    return current is not None and (current.owner, current.term) == (held.owner, held.term)
