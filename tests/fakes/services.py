@@ -1,7 +1,8 @@
 """The engine's services in memory, with sample data: what the API and the panel are tested on.
 
 Its state is plain and public: ``bots``, ``positions_held``, ``trades_made``, ``events_seen``,
-``audit_log``, ``switch``, ``values`` and ``shutdown_requests`` can be read and set by a test.
+``audit_log``, ``switch``, ``values``, ``orders_placed``, ``reports``, ``findings_seen`` and
+``shutdown_requests`` can be read and set by a test.
 Commands take effect at once; prices move with the clock.
 """
 
@@ -11,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.contracts import (
+    AccountReport,
     AccountView,
     AuditEntry,
     Bot,
@@ -27,6 +29,7 @@ from engine.contracts import (
     Event,
     EventFilter,
     Fill,
+    Finding,
     Health,
     KillLevel,
     KillSwitch,
@@ -49,9 +52,10 @@ from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
 from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
+from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
 from tests.fakes.checks import assess
+from tests.fakes.desk import FakeDesk
 
-ACCOUNT = "paper:simulated"
 SETTINGS = (
     SettingView(key="paper_fee_bps", title="Paper fee", description="taker fee, in 0.01 %",
                 value="10", default="10", is_editable=True),
@@ -67,7 +71,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class FakeServices:
+class FakeServices(FakeDesk, FakeAccounts):
     """Implements ``engine.api.services.EngineServices`` over dictionaries and lists.
 
     ``bot_count`` sample bots with ``trade_count`` past trades each; 0 starts empty.
@@ -89,6 +93,9 @@ class FakeServices:
         self.switch = KillSwitch()
         self.values = {setting.key: setting.value for setting in SETTINGS}
         self.shutdown_requests: list[str] = []
+        self.orders_placed: dict[str, Order] = {}
+        self.reports: dict[str, AccountReport] = sample_reports(now())
+        self.findings_seen: dict[str, Finding] = {}
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)
@@ -131,7 +138,7 @@ class FakeServices:
         self.bots[bot_id] = Bot(
             id=bot_id, config=preview.config, account_id=ACCOUNT, created_at=now, updated_at=now
         )
-        self._record(actor, "bot.create", bot_id)
+        self.record(actor, "bot.create", bot_id)
         return self.get_bot(bot_id)
 
     def update_bot(self, key: str, config: BotConfig, actor: str) -> BotView:
@@ -142,7 +149,7 @@ class FakeServices:
         if is_moved and bot.id in self.positions_held:
             raise Conflict("The bot holds a position: its symbol cannot change.", field="symbol")
         config = self.preview_bot(config, bot.id).config
-        self._record(actor, "bot.edit", bot.id)
+        self.record(actor, "bot.edit", bot.id)
         return self._save(bot.id, config=config, state=BotState.STOPPED, reason="")
 
     def delete_bot(self, key: str, actor: str) -> None:
@@ -152,17 +159,17 @@ class FakeServices:
         if bot.id in self.positions_held:
             raise Conflict("The bot holds a position: stop it with 'close' first.")
         del self.bots[bot.id]
-        self._record(actor, "bot.delete", bot.id)
+        self.record(actor, "bot.delete", bot.id)
 
     def start_bot(self, key: str, actor: str) -> BotView:
         bot = self.find(key)
-        self._record(actor, "bot.running", bot.id)
+        self.record(actor, "bot.running", bot.id)
         return self._save(bot.id, state=BotState.RUNNING, desired=Desired.RUNNING, reason="",
                           started_at=self.now(), strategy_errors=0)  # fmt: skip
 
     def pause_bot(self, key: str, actor: str) -> BotView:
         bot = self.find(key)
-        self._record(actor, "bot.paused", bot.id)
+        self.record(actor, "bot.paused", bot.id)
         return self._save(bot.id, state=BotState.PAUSED, desired=Desired.PAUSED,
                           reason="Entries are paused.")  # fmt: skip
 
@@ -172,7 +179,7 @@ class FakeServices:
         if close_position and held is not None:
             del self.positions_held[bot.id]
             self.trades_made.append(history.trade_of(held, bot.config, self.now(), "stopped"))
-        self._record(actor, "bot.stopped", bot.id)
+        self.record(actor, "bot.stopped", bot.id)
         return self._save(bot.id, state=BotState.STOPPED, desired=Desired.STOPPED, reason="")
 
     def clone_bot(self, key: str, name: str, actor: str) -> BotView:
@@ -192,7 +199,8 @@ class FakeServices:
     def orders(self, key: str, limit: int) -> Sequence[Order]:
         bot = self.find(key)
         held = self.positions_held.get(bot.id)
-        return history.orders_and_fills(self._trades_of(bot.id), held)[0][:limit]
+        mine = [one for one in self.orders_placed.values() if one.bot_id == bot.id]
+        return (mine[::-1] + history.orders_and_fills(self._trades_of(bot.id), held)[0])[:limit]
 
     def fills(self, key: str, limit: int) -> Sequence[Fill]:
         bot = self.find(key)
@@ -277,7 +285,7 @@ class FakeServices:
         locked = {"USDT": Decimal(0), "USD": Decimal(0)}
         return [
             AccountView(account_id=ACCOUNT, mode="paper", free=free, locked=locked),
-            AccountView(account_id="paper:kraken", mode="paper", free={}, locked={},
+            AccountView(account_id=KRAKEN, mode="paper", free={}, locked={},
                         error="Kraken does not answer."),
         ]  # fmt: skip
 
@@ -287,7 +295,7 @@ class FakeServices:
 
     def set_kill_switch(self, level: KillLevel, actor: str) -> KillSwitch:
         self.switch = KillSwitch(level=level, actor=actor, since=self.now())
-        self._record(actor, "kill_switch", level.value)
+        self.record(actor, "kill_switch", level.value)
         return self.switch
 
     def settings(self) -> Sequence[SettingView]:
@@ -299,7 +307,7 @@ class FakeServices:
             if key not in editable:
                 raise ConfigError(f"'{key}' is not a setting that can be changed.", field=key)
         self.values.update(values)
-        self._record(actor, "settings", ", ".join(values))
+        self.record(actor, "settings", ", ".join(values))
         return self.settings()
 
     def health(self) -> Health:
@@ -332,7 +340,8 @@ class FakeServices:
         self.bots[bot_id] = self.bots[bot_id].model_copy(update=changes)
         return self.get_bot(bot_id)
 
-    def _record(self, actor: str, action: str, subject: str) -> None:
+    def record(self, actor: str, action: str, subject: str) -> None:
+        """Write an audit entry."""
         number = len(self.audit_log) + 1
         self.audit_log.append(
             AuditEntry(
@@ -351,7 +360,9 @@ class FakeServices:
         return None if held is None else views.position_view(bot, held, self.now())
 
     def _view(self, bot: Bot) -> BotView:
-        return views.bot_view(bot, self._position_view(bot), self._trades_of(bot.id), self.now())
+        view = views.bot_view(bot, self._position_view(bot), self._trades_of(bot.id), self.now())
+        objection = self.account_objection(bot.account_id)
+        return view.model_copy(update={"account_objection": objection})
 
     def _total(self, quote: str, bots: Sequence[BotView]) -> QuoteTotal:
         mine = [bot for bot in bots if bot.quote == quote]

@@ -50,7 +50,8 @@ def position_view(bot: Bot, held: Position, now: datetime) -> PositionView:
         quantity=held.quantity, average_price=held.average_price, last_price=price,
         unrealised_pnl=unrealised, unrealised_fraction=unrealised / held.entry_value,
         stop_price=held.stop_price, target_price=held.target_price, entry_count=held.entry_count,
-        fees=held.fees, opened_at=held.opened_at,
+        fees=held.fees, exit_quantity=held.exit_quantity, protected_at=held.protected_at,
+        unprotected_since=held.unprotected_since, opened_at=held.opened_at,
     )  # fmt: skip
 
 
@@ -63,12 +64,14 @@ def bot_view(
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     today = sum((trade.pnl for trade in trades if trade.exit_time >= midnight), ZERO)
     capital = bot.config.starting_capital + realised
+    instrument = INSTRUMENTS[bot.config.symbol]
     is_waiting = bot.state in (BotState.RUNNING, BotState.PAUSED)
     seconds = bot.config.interval_s
     next_check = datetime.fromtimestamp((now.timestamp() // seconds + 1) * seconds, UTC)
     return BotView(
         id=bot.id, config=bot.config, account_id=bot.account_id, state=bot.state,
-        desired=bot.desired, reason=bot.reason, quote=INSTRUMENTS[bot.config.symbol].quote,
+        desired=bot.desired, reason=bot.reason, base=instrument.base, quote=instrument.quote,
+        can_short=instrument.can_short,
         last_price=price_at(bot.config.symbol, now), price_at=now, equity=capital + unrealised,
         capital=capital, realised_pnl=realised, unrealised_pnl=unrealised,
         today_pnl=today + unrealised, trade_count=len(trades),

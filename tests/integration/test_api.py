@@ -11,6 +11,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from engine.contracts import (
+    AccountReport,
     AccountView,
     AuditEntry,
     BotPreview,
@@ -20,6 +21,7 @@ from engine.contracts import (
     EquityPoint,
     Event,
     Fill,
+    Finding,
     Health,
     KillSwitch,
     MarketView,
@@ -31,6 +33,7 @@ from engine.contracts import (
     SymbolView,
     TradePage,
 )
+from tests.fakes.accounts import finding
 from tests.fakes.services import FakeServices
 from tests.support.client import RSI_DEMO
 from tests.support.fake_api import API, api_over, error_of
@@ -53,6 +56,8 @@ READS: list[tuple[str, Any]] = [
     (f"{API}/markets", list[MarketView]),
     (f"{API}/symbols?market=simulated&search=usdt", list[SymbolView]),
     (f"{API}/accounts", list[AccountView]),
+    (f"{API}/reconcile", list[AccountReport]),
+    (f"{API}/findings?account_id=paper:simulated&state=open", list[Finding]),
     (f"{API}/kill", KillSwitch),
     (f"{API}/settings", list[SettingView]),
 ]
@@ -73,6 +78,7 @@ def test_reads_answer_with_the_types_of_the_contracts(
     api: httpx.Client, services: FakeServices
 ) -> None:
     services.start_bot("eth-cross", "test")  # for the audit to have an entry
+    services.findings_seen["f1"] = finding(services.now())
     for path, kind in READS:
         response = api.get(path)
         assert response.status_code == 200, f"{path}: {response.text}"
