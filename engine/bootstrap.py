@@ -40,6 +40,7 @@ from engine.services.hold_lease import LeaseKeeper
 from engine.services.housekeeping import Housekeeper
 from engine.services.instrument_book import InstrumentBook
 from engine.services.lanes import Lanes
+from engine.services.manual_orders import ManualOrders
 from engine.services.order_desk import OrderDesk
 from engine.services.pulse import Pulse
 from engine.services.registry import MarketKind, VenueRegistry
@@ -179,6 +180,7 @@ class Engine:
             engine_id=secrets.token_hex(8),
             books=books,
             bots=BotService(books, venues, host, self._wake(ending.loop)),
+            manual=ManualOrders(books, desk, venues, lanes, ending.loop),
             controls=controls,
             venues=venues,
             host=host,

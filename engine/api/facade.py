@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from engine import __version__
 from engine.api.chart import ChartMaker
 from engine.api.settings_view import SettingsDesk
-from engine.api.views import Views, lateness, sum_bots, sum_trades
+from engine.api.views import Views, lateness, mode_of, sum_bots, sum_trades
 from engine.contracts import (
     AccountView,
     AuditEntry,
@@ -29,6 +30,8 @@ from engine.contracts import (
     Level,
     MarketView,
     Order,
+    OrderChanges,
+    OrderTicket,
     Overview,
     PositionView,
     SettingView,
@@ -46,13 +49,13 @@ from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed
 from engine.services.controls import Controls
+from engine.services.manual_orders import ManualOrders
 from engine.services.pulse import Pulse
 
 OVERVIEW_TRADES = 10
 OVERVIEW_EVENTS = 20
 PAGE = 1_000
 LEVELS = list(Level)
-PAPER, LIVE = "paper", "live"
 
 T = TypeVar("T")
 
@@ -64,6 +67,7 @@ class EngineFacade:
     engine_id: str
     books: Books
     bots: BotService
+    manual: ManualOrders
     controls: Controls
     venues: Venues
     host: StrategyHost
@@ -135,6 +139,22 @@ class EngineFacade:
         bot_id = self.books.get_bot(key).id
         with self.books.store.reading() as tx:
             return tx.orders.select(bot_id=bot_id, is_descending=True, limit=limit)
+
+    def place_order(self, key: str, ticket: OrderTicket, actor: str) -> Sequence[Order]:
+        """One order, or the two of an OCO."""
+        return self.manual.place(key, ticket, actor)
+
+    def cancel_order(self, key: str, client_id: str, actor: str) -> Order:
+        """Take back what is not filled."""
+        return self.manual.cancel(key, client_id, actor)
+
+    def replace_order(self, key: str, client_id: str, changes: OrderChanges, actor: str) -> Order:
+        """The order that works in its stead."""
+        return self.manual.replace(key, client_id, changes, actor)
+
+    def close_position(self, key: str, fraction: Decimal, actor: str) -> BotView:
+        """A part of the position at the market."""
+        return self.views.bot(self.manual.close(key, fraction, actor))
 
     def fills(self, key: str, limit: int) -> Sequence[Fill]:
         """Newest first."""
@@ -287,11 +307,11 @@ class EngineFacade:
             broker = self.venues.broker(account_id, market)
             balances = broker.balances()
         except QuarterdeckError as error:
-            return AccountView(account_id=account_id, mode=PAPER, free={}, locked={},
+            return AccountView(account_id=account_id, mode=mode_of(account_id), free={}, locked={},
                                error=error.message)  # fmt: skip
         return AccountView(
             account_id=account_id,
-            mode=PAPER if broker.capabilities.is_paper else LIVE,
+            mode=mode_of(account_id),
             free={asset: balance.free for asset, balance in balances.items()},
             locked={asset: balance.locked for asset, balance in balances.items()},
         )

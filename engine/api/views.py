@@ -41,15 +41,19 @@ class Views:
         worth = self._equity.worth(bot)
         position = self._books.positions.get(bot.id)
         is_checked = bot.state in CHECKED_STATES
-        now = self._books.clock.now()
+        now, instrument = self._books.clock.now(), self._instruments.of(bot)
         return BotView(
             id=bot.id,
             config=bot.config,
             account_id=bot.account_id,
+            mode=mode_of(bot.account_id),
+            account_objection=self._books.account_objection(bot.account_id),
             state=bot.state,
             desired=bot.desired,
             reason=bot.reason,
-            quote=self._instruments.of(bot).quote,
+            base=instrument.base,
+            quote=instrument.quote,
+            can_short=instrument.can_short,
             last_price=worth.price,
             price_at=worth.price_at,
             equity=worth.equity,
@@ -91,6 +95,11 @@ class Views:
             target_price=position.target_price,
             entry_count=position.entry_count,
             fees=position.fees,
+            funding=position.funding,
+            exit_quantity=position.exit_quantity,
+            dust=position.dust,
+            protected_at=position.protected_at,
+            unprotected_since=position.unprotected_since,
             opened_at=position.opened_at,
         )
 
@@ -108,6 +117,12 @@ class Views:
         return tuple(
             _series(quote, points) for quote, points in self._equity.total_curves().items()
         )
+
+
+def mode_of(account_id: str) -> str:
+    """What an account's orders move: ``paper`` or ``test`` money. Its kind is in its id, so that
+    this is known with the venue down; the registry makes no broker of another kind for it."""
+    return account_id.partition(":")[0]
 
 
 def _series(quote: str, points: Sequence[EquityPoint]) -> EquitySeries:
