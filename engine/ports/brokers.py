@@ -44,6 +44,13 @@ class BrokerCapabilities(BaseModel):
     reduces_below_minimum: bool = Field(
         default=False, description="an order that only reduces may be smaller than the minimums"
     )
+    caps_reducing: bool = Field(
+        default=False, description="never lets an order that only reduces exceed what is held"
+    )
+    poll_every_s: float = Field(
+        default=0.0,
+        description="how often working orders are asked for, all in one call; 0: one by one, always",
+    )
     fee_bps_maker: Decimal | None = Field(default=None, description="None: as for takers")
 
 
@@ -144,6 +151,7 @@ class PaperOrder(BaseModel):
     locked_asset: str = ""
     locked_amount: Decimal = Decimal(0)
     matched_until: datetime | None = None
+    is_triggered: bool = False
 
 
 class PaperBook(Protocol):
@@ -159,6 +167,10 @@ class PaperBook(Protocol):
 
     def open_orders(self, account_id: str) -> Sequence[PaperOrder]:
         """Orders still working, oldest first."""
+        ...
+
+    def traded_orders(self, account_id: str, symbol: str, since: datetime) -> Sequence[PaperOrder]:
+        """Orders with a fill at or after ``since``, oldest first; no others are read."""
         ...
 
     def commit(

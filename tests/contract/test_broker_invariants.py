@@ -8,7 +8,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from engine.adapters.brokers.paper import PaperBroker
 from engine.domain.money import ZERO
-from engine.domain.orders import TERMINAL, OrderReport, OrderRequest, OrderType, Side
+from engine.domain.orders import (
+    NEEDS_PRICE,
+    NEEDS_STOP_PRICE,
+    TERMINAL,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from engine.errors import OrderRejected
 from tests.fakes.market import BTC, INSTRUMENTS, SPOT, FakeMarket
 from tests.fakes.paper_book import FakePaperBook
@@ -39,12 +48,13 @@ class PaperAccount(RuleBasedStateMachine):
 
     @rule(
         symbol=SYMBOLS, side=st.sampled_from(list(Side)), type_=st.sampled_from(list(OrderType)),
-        steps=STEPS, ticks=TICKS, reduce_only=st.sampled_from([False, False, True]),
+        steps=STEPS, ticks=TICKS, stop=TICKS, trail=st.integers(min_value=1, max_value=3_000),
+        lasting=st.sampled_from(TimeInForce), reduce_only=st.sampled_from([False, False, True]),
         is_amount=st.booleans(),
     )  # fmt: skip
     def submit(
-        self, symbol: str, side: Side, type_: OrderType, steps: int, ticks: int,
-        reduce_only: bool, is_amount: bool,
+        self, symbol: str, side: Side, type_: OrderType, steps: int, ticks: int, stop: int,
+        trail: int, lasting: TimeInForce, reduce_only: bool, is_amount: bool,
     ) -> None:  # fmt: skip
         self.sent += 1
         quantity = (steps + 1) * BTC.quantity_step
@@ -55,7 +65,10 @@ class PaperAccount(RuleBasedStateMachine):
             type=type_,
             quantity=None if is_amount else quantity,
             quote_amount=quantity * 100 if is_amount else None,
-            price=None if type_ is OrderType.MARKET else ticks * BTC.price_tick,
+            price=ticks * BTC.price_tick if type_ in NEEDS_PRICE else None,
+            stop_price=stop * BTC.price_tick if type_ in NEEDS_STOP_PRICE else None,
+            trail_bps=Decimal(trail) if type_ is OrderType.TRAILING_STOP else None,
+            time_in_force=lasting,
             reduce_only=reduce_only,
         )
         before = self.broker.balances()

@@ -1,6 +1,7 @@
 """A paper venue's book in memory; what it holds is there to be read."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from engine.domain.orders import TERMINAL
 from engine.domain.records import PaperBalance
@@ -33,6 +34,16 @@ class FakePaperBook:
             order
             for (owner, _), order in self.orders.items()
             if owner == account_id and order.report.state not in TERMINAL
+        ]
+
+    def traded_orders(self, account_id: str, symbol: str, since: datetime) -> Sequence[PaperOrder]:
+        """Orders with a fill at or after ``since``, oldest first."""
+        return [
+            order
+            for (owner, _), order in self.orders.items()
+            if owner == account_id
+            and order.report.symbol == symbol
+            and any(fill.time >= since for fill in order.report.fills)
         ]
 
     def commit(

@@ -165,7 +165,8 @@ def test_a_stop_fills_at_its_price_or_worse(
 ) -> None:
     desk = Desk(slippage_bps=D(1))
     desk.send("held", Side.BUY, "1")
-    desk.send("a", side, "1", price, type=OrderType.STOP, reduce_only=side is Side.SELL)
+    desk.send("a", side, "1", stop_price=D(price), type=OrderType.STOP,
+              reduce_only=side is Side.SELL)  # fmt: skip
     assert desk.found("a").state is OrderState.OPEN
     desk.market.add_bar("BTC/USDT", *bar)
     assert [str(fill.price) for fill in desk.found("a").fills] == ([expected] if expected else [])
@@ -173,7 +174,7 @@ def test_a_stop_fills_at_its_price_or_worse(
 
 def test_a_triggered_stop_goes_on_at_the_next_opens(desk: Desk) -> None:
     desk.send("held", Side.BUY, "3")
-    desk.send("a", Side.SELL, "3", "95", type=OrderType.STOP, reduce_only=True)
+    desk.send("a", Side.SELL, "3", stop_price=D(95), type=OrderType.STOP, reduce_only=True)
     desk.market.add_bar("BTC/USDT", 96, 97, 94, 96, 4)
     desk.market.add_bar("BTC/USDT", 98, 99, 97, 98, 8)
     fills = desk.found("a").fills

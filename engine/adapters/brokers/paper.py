@@ -1,29 +1,36 @@
 """The paper broker: a venue of its own that fills against any market's real prices.
 
 Rules. Fees are in the quote asset. A market order fills at once at the ask or bid with slippage,
-as far as the volume cap lets it; the rest stays working. Limit and stop orders lock what they need
-and are matched bar by bar whenever somebody asks for them. Selling short needs free quote of the
+as far as the volume cap lets it; the rest stays working. All other orders lock what they need
+and are matched bar by bar whenever somebody asks for them; how, ``domain/matching.py`` says. An
+order for the day ends at midnight UTC. There are no pairs of orders, and protection does not rest
+here: with the engine down nobody matches. Selling short needs free quote of the
 sale's own value and fee; twice the value of everything sold short (the proceeds and as much
 again) is kept from other spending until it is bought back.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from threading import RLock
 
-from engine.adapters.brokers.paper_fills import PaperTerms, ended
-from engine.domain.exits import price_bar
+from engine.adapters.brokers.paper_fills import PaperTerms, ended, executions_of
+from engine.adapters.brokers.paper_matching import match_at_once, match_resting
+from engine.domain.accounts import Flow
 from engine.domain.instruments import Instrument, Quote
-from engine.domain.matching import objection, quoted_price, touched_price
-from engine.domain.money import ZERO, exact, floor_to, from_epoch_ms, plain, text
+from engine.domain.matching import Standing, first_standing, form_trouble, objection, on_quote
+from engine.domain.money import ZERO, floor_to, plain, text
 from engine.domain.orders import (
     TERMINAL,
+    Execution,
+    OcoRequest,
     OrderReport,
     OrderRequest,
     OrderState,
     OrderType,
     Side,
+    TimeInForce,
 )
 from engine.domain.paper_account import SHORT_MARK, Purse, traded_row
 from engine.errors import (
@@ -63,6 +70,8 @@ class PaperBroker:
             has_shorting=True,
             fee_bps=fee_bps,
             quiet_period_s=0,
+            times_in_force=frozenset(TimeInForce),
+            reduces_below_minimum=True,
         )
         self._market = market
         self._book = book
@@ -94,17 +103,25 @@ class PaperBroker:
             known = self._book.find_order(self.account_id, request.client_id)
             if known is not None:
                 return self._open.get(request.client_id, known).report
-            _check_form(request)
+            trouble = form_trouble(request)
+            if trouble is not None:
+                raise OrderRejected(trouble[0], field=trouble[1])
             instrument = self._instrument(request.symbol)
             quote = self._market.quote(request.symbol, seen_price=request.seen_price)
             purse = purse.copy()
             self._credit_unknown(purse, (instrument.quote, instrument.base))
-            price = quoted_price(request, quote, self._terms.slippage_bps, instrument.price_tick)
-            order = self._accepted(purse, request, instrument, quote, price)
-            if price is not None:
-                order = self._terms.filled(purse, order, instrument, price, quote)
+            tick = instrument.price_tick
+            price, standing = on_quote(
+                request, first_standing(request, quote, tick), quote, self._terms.slippage_bps, tick
+            )
+            order = self._accepted(purse, request, instrument, quote, price, standing)
+            order = match_at_once(self._terms, purse, order, instrument, quote, price)
             self._commit(purse, order)
             return order.report
+
+    def submit_oco(self, request: OcoRequest) -> tuple[OrderReport, OrderReport]:
+        """Refused: the desk swaps the two orders itself."""
+        raise OrderRejected("The paper account takes no pairs of orders.")
 
     def cancel(self, client_id: str, symbol: str) -> OrderReport:
         """Cancel what is left, after matching a resting order up to now. Raises NotFound.
@@ -142,6 +159,19 @@ class PaperBroker:
             wanted = [o for o in self._open.values() if symbol in (None, o.request.symbol)]
             reports = [self._matched(order).report for order in wanted]
         return [report for report in reports if report.state not in TERMINAL]
+
+    def executions(self, symbol: str, since: datetime) -> Sequence[Execution]:
+        """All fills at or after ``since``, working orders matched up to now first.
+
+        A fill inside a bar carries the time of the bar's open.
+        """
+        self.open_orders(symbol)
+        orders = self._book.traded_orders(self.account_id, symbol, since)
+        return executions_of(orders, since)
+
+    def flows(self, since: datetime) -> Sequence[Flow]:
+        """Nothing is paid in or out, and shorts cost no interest."""
+        return ()
 
     # --- the account ---------------------------------------------------------------------------
 
@@ -212,9 +242,10 @@ class PaperBroker:
         instrument: Instrument,
         quote: Quote,
         price: Decimal | None,
+        standing: Standing,
     ) -> PaperOrder:
         """The order with its funds locked. Raises OrderRejected, InsufficientFunds."""
-        worst = self._terms.worst_price(request, instrument, price)
+        worst = self._terms.worst_price(request, instrument, price, standing.stop_price)
         quantity = self._terms.sized(request, instrument, worst)
         reason = objection(request, instrument, quantity, worst)
         if reason is not None:
@@ -237,6 +268,10 @@ class PaperBroker:
             side=request.side,
             state=OrderState.OPEN,
             quantity=quantity,
+            type=request.type,
+            price=request.price,
+            stop_price=standing.stop_price,
+            created_at=self._market.now(),
         )
         return PaperOrder(
             account_id=self.account_id,
@@ -245,6 +280,7 @@ class PaperBroker:
             locked_asset=asset,
             locked_amount=amount,
             matched_until=quote.time,
+            is_triggered=standing.is_triggered,
         )
 
     def _check_funds(
@@ -288,43 +324,12 @@ class PaperBroker:
         """
         purse = self._opened().copy()
         try:
-            matched = self._match(purse, order)
+            matched = match_resting(self._terms, purse, order, self._market)
         except DataError as error:
             log.warning("%s was not matched: %s", order.request.client_id, error)
             return order
-        if matched.report != order.report:
+        if (matched.report, matched.is_triggered) != (order.report, order.is_triggered):
             self._commit(purse, matched)
         else:
             self._remember(matched)
         return matched
-
-    def _match(self, purse: Purse, order: PaperOrder) -> PaperOrder:
-        request, instrument = order.request, self._market.instrument(order.request.symbol)
-        tick, since = instrument.price_tick, order.matched_until
-        if request.type is OrderType.MARKET or since is None:
-            quote = self._market.quote(request.symbol)
-            price = quoted_price(request, quote, self._terms.slippage_bps, tick)
-            if price is None or (since is not None and quote.time <= since):
-                return order
-            return self._terms.filled(purse, order, instrument, price, quote)
-        for bar in self._market.bars_since(request.symbol, since).bars():
-            prices, closed_at = price_bar(bar), from_epoch_ms(bar.close_ms)
-            price = touched_price(
-                request, prices, bool(order.report.fills), self._terms.slippage_bps, tick
-            )
-            if price is not None:
-                traded = Quote(symbol=request.symbol, bid=price, ask=price, last=price,
-                               time=prices.time, volume=exact(bar.volume))  # fmt: skip
-                order = self._terms.filled(purse, order, instrument, price, traded)
-            order = order.model_copy(update={"matched_until": closed_at})
-            if order.report.state in TERMINAL:
-                break
-        return order
-
-
-def _check_form(request: OrderRequest) -> None:
-    """Raises OrderRejected for a request that makes no sense on any venue."""
-    if (request.quantity is None) == (request.quote_amount is None):
-        raise OrderRejected("An order has either a quantity or an amount of quote.")
-    if request.type is not OrderType.MARKET and request.price is None:
-        raise OrderRejected(f"A {request.type.value} order needs a price.", field="price")

@@ -1,12 +1,21 @@
 """How the paper venue takes an order: its size, the funds it locks, and what a fill moves."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.matching import affordable, capped, fee_of, with_slippage
 from engine.domain.money import ZERO, floor_to
-from engine.domain.orders import OrderRequest, OrderState, OrderType, Side, VenueFill
+from engine.domain.orders import (
+    Execution,
+    OrderRequest,
+    OrderState,
+    Side,
+    TimeInForce,
+    VenueFill,
+)
 from engine.domain.paper_account import Purse, traded_row
 from engine.errors import DataError
 from engine.ports import PaperOrder
@@ -21,21 +30,24 @@ class PaperTerms:
     volume_cap: Decimal
 
     def worst_price(
-        self, request: OrderRequest, instrument: Instrument, price: Decimal | None
+        self,
+        request: OrderRequest,
+        instrument: Instrument,
+        price: Decimal | None,
+        stop_price: Decimal | None = None,
     ) -> Decimal:
         """What a unit may cost at the most (a gap aside): the price funds are locked at.
 
-        ``price`` is the one it trades at now, or None while it rests. Raises DataError for a
-        market order without one.
+        ``price`` is the one it trades at now, or None while it rests; ``stop_price`` where its
+        trigger is. Raises DataError for a market order without a price.
         """
-        if request.type is OrderType.LIMIT and request.price is not None:
+        if request.price is not None:
             return request.price
         if price is not None:
             return price
-        if request.price is None:
+        if stop_price is None:
             raise DataError(f"{request.symbol} has no price now.")
-        tick = instrument.price_tick
-        return with_slippage(request.side, request.price, self.slippage_bps, tick)
+        return with_slippage(request.side, stop_price, self.slippage_bps, instrument.price_tick)
 
     def sized(self, request: OrderRequest, instrument: Instrument, price: Decimal) -> Decimal:
         """The base quantity that is asked for, at ``price``."""
@@ -59,7 +71,8 @@ class PaperTerms:
         price: Decimal,
         quote: Quote,
     ) -> PaperOrder:
-        """The order after as much of it as the volume and the funds allow was traded."""
+        """The order after as much of it as the volume and the funds allow was traded; of one to
+        fill or kill all of it or nothing."""
         report, step = order.report, instrument.quantity_step
         order = order.model_copy(update={"matched_until": quote.time})
         left = report.quantity - report.filled
@@ -68,6 +81,8 @@ class PaperTerms:
             return order
         possible = self._possible(purse, order, instrument, price)
         quantity = min(quantity, possible)
+        if order.request.time_in_force is TimeInForce.FOK and quantity < left:
+            return order
         if quantity:
             order = self._traded(purse, order, instrument, price, quantity, quote)
         if possible < left and quantity == possible:
@@ -150,3 +165,20 @@ def ended(purse: Purse, order: PaperOrder, state: OrderState, reason: str) -> Pa
     purse.lock(order.locked_asset, -order.locked_amount)
     report = order.report.model_copy(update={"state": state, "reason": reason})
     return order.model_copy(update={"report": report, "locked_amount": ZERO})
+
+
+def executions_of(orders: Iterable[PaperOrder], since: datetime) -> list[Execution]:
+    """The fills of orders at or after ``since``, oldest first."""
+    found = [
+        Execution(
+            **fill.model_dump(),
+            symbol=report.symbol,
+            side=report.side,
+            venue_id=report.venue_id,
+            client_id=report.client_id,
+        )
+        for report in (order.report for order in orders)
+        for fill in report.fills
+        if fill.time >= since
+    ]
+    return sorted(found, key=lambda execution: execution.time)

@@ -1,6 +1,7 @@
 """``ports.PaperBook`` in the engine's own database, under the same fence."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
@@ -31,6 +32,10 @@ _ORDERS_OF_ACCOUNT = select(*(_ORDERS.c[name] for name in _FIELDS)).where(
     _ORDERS.c.account_id == bindparam("wanted_account")
 )
 _FIND_ORDER = _ORDERS_OF_ACCOUNT.where(_ORDERS.c.client_id == bindparam("wanted_order"))
+_FIND_TRADED = _ORDERS_OF_ACCOUNT.where(
+    _ORDERS.c.symbol == bindparam("wanted_symbol"),
+    _ORDERS.c.traded_at >= bindparam("wanted_since", type_=_ORDERS.c.traded_at.type),
+).order_by(_ORDERS.c.seq)
 _FIND_OPEN = _ORDERS_OF_ACCOUNT.where(_ORDERS.c.is_open.is_(True)).order_by(_ORDERS.c.seq)
 _SAVE_ORDER = update(_ORDERS).where(
     _ORDERS.c.account_id == bindparam("wanted_account"),
@@ -68,6 +73,13 @@ class SqlPaperBook:
             rows = session.rows(_FIND_OPEN, {"wanted_account": account_id})
         return [_order(row) for row in rows]
 
+    def traded_orders(self, account_id: str, symbol: str, since: datetime) -> Sequence[PaperOrder]:
+        """Orders with a fill at or after ``since``, oldest first."""
+        key = {"wanted_account": account_id, "wanted_symbol": symbol, "wanted_since": since}
+        with self._database.reading() as session:
+            rows = session.rows(_FIND_TRADED, key)
+        return [_order(row) for row in rows]
+
     def commit(
         self, account_id: str, balances: Mapping[str, PaperBalance], *orders: PaperOrder
     ) -> None:
@@ -97,6 +109,8 @@ def _values(account_id: str, order: PaperOrder) -> dict[str, Any]:
         "account_id": account_id,
         "client_id": order.request.client_id,
         "is_open": order.report.state not in TERMINAL,
+        "symbol": order.report.symbol,
+        "traded_at": max((fill.time for fill in order.report.fills), default=None),
     }
 
 

@@ -395,17 +395,21 @@ class PaperOrderRow(Row, table=True):
     __table_args__ = (
         UniqueConstraint("account_id", "client_id"),
         Index(None, "account_id", "is_open"),
+        Index(None, "account_id", "symbol", "traded_at"),
     )
 
     seq: int | None = sequence()
     account_id: str = text()
     client_id: str = text()
+    symbol: str = text()
     is_open: bool
+    traded_at: datetime | None = moment(default=None)
     request: dict[str, Any] = json()
     report: dict[str, Any] = json()
     locked_asset: str = text()
     locked_amount: Decimal = amount()
     matched_until: datetime | None = moment(default=None)
+    is_triggered: bool
 
 
 class WebhookRow(Row, table=True):
