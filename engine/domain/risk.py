@@ -7,13 +7,18 @@ from decimal import Decimal
 from engine.domain.bots import Bot, BotState
 from engine.domain.decisions import TraceStep, Verdict
 from engine.domain.instruments import Instrument
+from engine.domain.money import text
 from engine.domain.positions import Position, PositionSide
-from engine.domain.records import KillLevel
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An entry that somebody wants, and what the rules need to know about it."""
+    """An entry that somebody wants, and what the rules need to know about it.
+
+    ``control`` and ``account`` say why nothing may be opened, by a person's order or since books
+    and venue disagree. ``free_cash`` is the account's quote beside what other bots have reserved;
+    None: not known.
+    """
 
     bot: Bot
     instrument: Instrument
@@ -21,7 +26,9 @@ class Proposal:
     amount: Decimal
     position: Position | None
     has_working_entry: bool
-    kill_level: KillLevel
+    control: str | None = None
+    account: str | None = None
+    free_cash: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +39,12 @@ class RiskRule:
     objection: Callable[[Proposal], str | None]
 
 
-def _kill_switch(proposal: Proposal) -> str | None:
-    is_on = proposal.kill_level is not KillLevel.NONE
-    return "the kill switch is on" if is_on else None
+def _control(proposal: Proposal) -> str | None:
+    return proposal.control
+
+
+def _account(proposal: Proposal) -> str | None:
+    return proposal.account
 
 
 def _paused(proposal: Proposal) -> str | None:
@@ -69,13 +79,28 @@ def _minimum(proposal: Proposal) -> str | None:
     return f"a stake of {proposal.amount} {quote} is below the minimum of {minimum} {quote}"
 
 
+def _cash(proposal: Proposal) -> str | None:
+    held = proposal.position
+    is_reversal = held is not None and held.side is not proposal.side
+    # What a reversal spends comes from the exit before it, which has not happened yet.
+    if proposal.free_cash is None or is_reversal or proposal.amount <= proposal.free_cash:
+        return None
+    quote = proposal.instrument.quote
+    return (
+        f"the account's free cash of {text(proposal.free_cash)} {quote} does not cover the stake "
+        f"of {text(proposal.amount)} {quote} besides what other bots have reserved"
+    )
+
+
 RULES: tuple[RiskRule, ...] = (
-    RiskRule("kill switch", _kill_switch),
+    RiskRule("control", _control),
+    RiskRule("account", _account),
     RiskRule("bot state", _paused),
     RiskRule("shorting", _shorting),
     RiskRule("working entry", _working_entry),
     RiskRule("entries", _entries),
     RiskRule("minimum", _minimum),
+    RiskRule("cash", _cash),
 )
 
 

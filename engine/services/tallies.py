@@ -115,8 +115,9 @@ class Tallies:
         now, now_s = self._clock.now(), self._clock.monotonic()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         with self._store.reading() as tx:
-            recent = [*tx.orders.values(*SENT, since=now - LOOK_BACK),
-                      *tx.orders.values(*SENT, until=now - LOOK_BACK, client_id=list(at_work))]  # fmt: skip
+            since = now - LOOK_BACK
+            recent = [*tx.orders.values(*SENT, since=since),
+                      *tx.orders.values(*SENT, until=since, client_id=list(at_work))]  # fmt: skip
             fills = tx.fills.values(*TRADED, since=midnight)
         for account_id, bot_id, client_id, purpose, created_at, sent_at in sorted(
             recent, key=lambda row: (row[-1] or row[-2], row[-2])

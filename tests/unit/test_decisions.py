@@ -9,7 +9,6 @@ from engine.domain.bots import BotState, Direction
 from engine.domain.cycle import choose_action, entry_of
 from engine.domain.decisions import Action, Intent, Verdict
 from engine.domain.positions import PositionSide
-from engine.domain.records import KillLevel
 from engine.domain.risk import RULES, Proposal, judge
 from engine.domain.sizing import affordable_quantity, stake
 from tests.unit.samples import bot, config, instrument, position
@@ -49,20 +48,22 @@ def test_a_reversal_enters_the_other_side() -> None:
 
 
 VETOES: list[tuple[str, dict[str, Any]]] = [
-    ("kill switch", {"kill_level": KillLevel.PAUSE_ENTRIES}),
+    ("control", {"control": "the control 'pause entries' is on for BTC/USDT"}),
+    ("account", {"account": "the account has not been reconciled yet"}),
     ("bot state", {"bot": bot(state=BotState.PAUSED)}),
     ("shorting", {"side": SHORT, "instrument": instrument(can_short=False)}),
     ("working entry", {"has_working_entry": True}),
     ("entries", {"position": position(entry_count=1)}),
     ("minimum", {"amount": D("4.99")}),
     ("minimum", {"amount": D(0), "instrument": instrument(min_notional=D(0))}),
+    ("cash", {"free_cash": D("99.99")}),
 ]
 
 
 def proposal(**changes: Any) -> Proposal:
     fields: dict[str, Any] = {
         "bot": bot(), "instrument": instrument(), "side": LONG, "amount": D(100),
-        "position": None, "has_working_entry": False, "kill_level": KillLevel.NONE,
+        "position": None, "has_working_entry": False,
     }  # fmt: skip
     return Proposal(**(fields | changes))
 
@@ -80,6 +81,13 @@ def test_every_rule_has_a_case_and_a_sound_entry_passes() -> None:
     assert judge(proposal()).verdict is Verdict.PASS
     further = bot(config(max_entries=2))
     assert judge(proposal(bot=further, position=position(entry_count=1))).verdict is Verdict.PASS
+
+
+def test_cash_that_is_not_known_or_comes_from_the_exit_before_is_no_objection() -> None:
+    assert judge(proposal(free_cash=D(100))).verdict is Verdict.PASS
+    held = position(side=SHORT)
+    assert judge(proposal(free_cash=D(0), position=held)).verdict is Verdict.PASS
+    assert "of 0.5 USDT does not cover" in judge(proposal(free_cash=D("0.50"))).detail
 
 
 def test_the_first_trade_uses_the_amount_and_later_ones_all_proceeds() -> None:
