@@ -1,5 +1,6 @@
 """The scheduler's table: what runs when. A job only begins work; it never does slow work itself."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -15,6 +16,10 @@ from engine.ports import Clock
 from engine.services.pulse import next_multiple
 
 log = logging.getLogger("quarterdeck.jobs")
+
+LOOK_AT_CLOCK_S = 1.0
+CORRECTION_S = 0.5
+"""Further than this the machine's time was not slowed but set back."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,8 @@ class Scheduler:
             # A late job runs once, however late and however often it was missed.
             job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1},
         )
+        self._ahead_s = self._ahead_of_monotonic_s()
+        self._next_look: asyncio.TimerHandle | None = None
 
     def start(self, jobs: Sequence[Job]) -> None:
         """Start with the engine's own jobs; call on the event loop."""
@@ -52,9 +59,12 @@ class Scheduler:
                 self._run, self._trigger(job.every_s), args=[job], id=f"engine:{job.id}"
             )
         self._scheduler.start()
+        self._look_at_clock()
 
     def stop(self) -> None:
         """Begin nothing any more."""
+        if self._next_look is not None:
+            self._next_look.cancel()
         self._scheduler.shutdown(wait=False)
 
     def add(self, bot: Bot) -> None:
@@ -78,6 +88,22 @@ class Scheduler:
     def _trigger(self, every_s: int) -> IntervalTrigger:
         start = next_multiple(self._clock.now(), every_s)
         return IntervalTrigger(seconds=every_s, start_date=start, timezone="UTC")
+
+    def _look_at_clock(self) -> None:
+        """Plan every job anew when the machine's time was set back: each would wait, perhaps for
+        hours, until that time comes round again."""
+        ahead_s = self._ahead_of_monotonic_s()
+        if ahead_s < self._ahead_s - CORRECTION_S:
+            log.warning("the machine's time was set back by %.1f s", self._ahead_s - ahead_s)
+            for job in self._scheduler.get_jobs():
+                every_s = int(job.trigger.interval.total_seconds())
+                self._scheduler.reschedule_job(job.id, trigger=self._trigger(every_s))
+        self._ahead_s = ahead_s
+        loop = asyncio.get_running_loop()
+        self._next_look = loop.call_later(LOOK_AT_CLOCK_S, self._look_at_clock)
+
+    def _ahead_of_monotonic_s(self) -> float:
+        return self._clock.now().timestamp() - self._clock.monotonic()
 
     async def _check(self, bot_id: str, interval_s: int) -> None:
         self._begin_check(bot_id, interval_s)

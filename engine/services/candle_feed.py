@@ -4,10 +4,12 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import numpy as np
+
 from engine.domain.bots import Bot
 from engine.domain.candles import Candles
 from engine.domain.instruments import Quote
-from engine.domain.timeframes import floor_time, timeframe_s
+from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
 from engine.errors import DataError
 from engine.ports import MarketData
 from engine.services.lanes import Lanes, market_lane
@@ -53,15 +55,16 @@ class CandleFeed:
 def _fetch(market: MarketData, symbol: str, timeframe: str, limit: int) -> Candles:
     candles = market.candles(symbol, timeframe, limit=limit)
     check_candles(candles, market)
+    check_grid(candles)
     return candles
 
 
 def is_due(candles: Candles, market: MarketData) -> bool:
-    """Whether a newer candle has closed by now."""
+    """Whether a newer candle has closed by now, or the market's time went back behind these."""
     if not len(candles):
         return True
-    length = timedelta(seconds=timeframe_s(candles.timeframe))
-    return market.now() >= candles.last_close_time + length
+    now, newest = market.now(), candles.last_close_time
+    return now < newest or now >= newest + timeframe_delta(candles.timeframe)
 
 
 def check_candles(candles: Candles, market: MarketData) -> None:
@@ -81,6 +84,19 @@ def check_candles(candles: Candles, market: MarketData) -> None:
         raise DataError(f"The newest {candles.timeframe} candle is {late_s:.0f} s old.")
     if (candles.time[1:] <= candles.time[:-1]).any():
         raise DataError("The market's candles are not in order.")
+
+
+def check_grid(candles: Candles) -> None:
+    """What a venue gives must be whole: each candle begins where the one before it ended, on a
+    multiple of its length. A file that is replayed may have the holes of its market's hours.
+
+    Raises DataError saying which it is.
+    """
+    length_ms = timeframe_s(candles.timeframe) * 1000
+    if (candles.time % length_ms).any():
+        raise DataError(f"The market's candles do not begin on whole {candles.timeframe}.")
+    if (np.diff(candles.time) != length_ms).any():
+        raise DataError("The market's candles have a gap.")
 
 
 class PriceBoard:

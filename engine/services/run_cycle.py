@@ -9,7 +9,7 @@ from engine.domain.candles import Candles
 from engine.domain.cycle import choose_action, entry_of
 from engine.domain.decisions import Action, Decision, Intent, TraceStep, Verdict
 from engine.domain.exits import price_bar
-from engine.domain.instruments import Quote
+from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import exact, from_epoch_ms
 from engine.domain.orders import Order
 from engine.domain.positions import Position, PositionSide
@@ -33,6 +33,10 @@ REPLAY_SLICE_S = 0.2
 LONGEST_NAP_S = 0.5
 CANDLE_WAITS_S = (0.5, 1.0, 2.0, 0.0)
 """Waits for a candle that has closed and is not published yet; then what is there is taken."""
+
+TIME_WENT_BACK = 5
+"""Candles by which the newest one is older than what was decided: no more than that is a venue
+that is late, or a clock that was set right."""
 
 REPLAY_ENDED = "The replay has ended."
 
@@ -93,6 +97,7 @@ class CycleRunner:
         )
         candles = await self._newest_candles(market, bot, history)
         if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
+            await self._tell_time_went_back(bot, candles)
             return
         intent = await self._lanes.run(
             STRATEGY_LANE, self._host.decide, config.strategy, config.params, candles
@@ -104,6 +109,15 @@ class CycleRunner:
             return
         lane = account_lane(bot.account_id)
         await self._lanes.run(lane, self.conclude, bot.id, market, candles, intent)
+
+    async def _tell_time_went_back(self, bot: Bot, candles: Candles) -> None:
+        """A bot that decides nothing for hours says why: no candle is decided twice."""
+        until, newest = bot.decided_until, candles.last_close_time
+        if until is None or until - newest < TIME_WENT_BACK * timeframe_delta(candles.timeframe):
+            return
+        reason = f"The market's time went back; nothing is decided before {until:%H:%M:%S} UTC."
+        await self._lanes.run(account_lane(bot.account_id), self._books.show_reason, bot.id,
+                              reason, "cycle.clock", Level.WARNING)  # fmt: skip
 
     async def _newest_candles(self, market: MarketData, bot: Bot, history: int) -> Candles:
         """The candles up to the close that was just reached; a venue may publish it late."""
@@ -202,9 +216,10 @@ class CycleRunner:
             self._desk.cancel_entries(bot_id, market)
             position = self._books.positions.get(bot_id)
         decision = decision_of(bot, market.now(), candles, intent, action, steps)
+        instrument = market.instrument(bot.config.symbol)  # not within the transaction
         try:
             with self._books.writing() as writing:
-                self._write(writing, bot, decision, intent, position)
+                self._write(writing, bot, instrument, decision, intent, position)
                 writing.mark_decided(bot_id, candles.last_close_time)
         except Conflict:
             # This candle was decided before, under other settings: never twice.
@@ -216,6 +231,7 @@ class CycleRunner:
         self,
         writing: Writing,
         bot: Bot,
+        instrument: Instrument,
         decision: Decision,
         intent: Intent,
         position: Position | None,
@@ -235,7 +251,8 @@ class CycleRunner:
         if side is not None:
             entry = self._desk.plan_entry(
                 writing, bot, side, size=intent.size, candle_time=moment,
-                decided_at=decided_at, after=exit_order,
+                decided_at=decided_at, after=exit_order, last=exact(decision.price),
+                instrument=instrument,
             )  # fmt: skip
             steps.append(planned_step(entry))
         writing.tx.decisions.add(decision.model_copy(update={"trace": tuple(steps)}))
@@ -282,7 +299,10 @@ class CycleRunner:
                 amount=stake(bot, intent.size),
                 position=position,
                 has_working_entry=self._desk.has_entry(bot.id),
-                kill_level=self._controls.level,
+                control=self._controls.objection(
+                    account_id=bot.account_id, bot_id=bot.id, symbol=bot.config.symbol
+                ),
+                account=self._books.account_objection(bot.account_id),
             )
         )
 

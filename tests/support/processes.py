@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ class Copy:
 
     place: Place
     variables: Mapping[str, str] = field(default_factory=dict)
+    engine_command: Sequence[str] = ("engine", "run")
     engine: Process | None = None
     panel: Process | None = None
 
@@ -39,12 +40,12 @@ class Copy:
 
     def start_engine(self) -> None:
         """Start the engine and wait until it answers. Raises RuntimeError with its words."""
-        self.engine = self._spawn("engine", "run")
+        self.engine = self._spawn(self.engine_log, *self.engine_command)
         self._wait_for_start(self.engine, self.engine_log)
 
     def start_panel(self) -> None:
         """Start the panel and wait until it answers. Raises RuntimeError with its words."""
-        self.panel = self._spawn(*panel_command(self.place))
+        self.panel = self._spawn(self.panel_log, *panel_command(self.place))
         self._wait_for_start(self.panel, self.panel_log)
 
     def stop_engine(self) -> int:
@@ -80,8 +81,7 @@ class Copy:
         """What the panel printed, over all its starts."""
         return self.place.logs / "panel.out"
 
-    def _spawn(self, *arguments: str) -> Process:
-        log = self.engine_log if arguments[0] == "engine" else self.panel_log
+    def _spawn(self, log: Path, *arguments: str) -> Process:
         environment = {
             **{name: value for name, value in os.environ.items() if "QUARTERDECK" not in name},
             "QUARTERDECK_DATA": str(self.place.data),

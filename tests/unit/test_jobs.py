@@ -6,20 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from engine.adapters.clock.system import SystemClock
 from engine.errors import LeaseLost, StoreError
 from engine.jobs import Job, Scheduler
 from engine.services.check_bots import Checks
 from engine.services.pulse import Pulse, lateness_s, next_multiple
 from tests.fakes.clock import START, FakeClock
 from tests.unit.samples import bot, config
-
-
-class WallClock:
-    """Real time, for the real scheduler."""
-
-    def now(self) -> datetime:
-        """Aware UTC."""
-        return datetime.now(UTC)
 
 
 def make_checks(run: Callable[[str], Awaitable[None]], given_up: list[str]) -> Checks:
@@ -45,7 +38,7 @@ async def _scheduled() -> tuple[list[str], list[float]]:
         begun.append(bot_id)
         late.append(lateness_s(datetime.now(UTC), interval_s))
 
-    scheduler = Scheduler(WallClock(), begin, begun.append)
+    scheduler = Scheduler(SystemClock(), begin, begun.append)
 
     async def tick() -> None:
         begun.append("tick")
