@@ -5,7 +5,7 @@ it commits: what raises changes nothing, and a reader keeps the snapshot it bega
 """
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -201,6 +201,10 @@ class MemoryStore:
 
     def close(self) -> None:
         """Nothing is open."""
+
+    def rows(self, table: str) -> Mapping[str, Any]:
+        """What is committed, by key, in the order of writing."""
+        return self.memory.contents.rows(table)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -6,7 +6,7 @@ come in. Nothing is random here: the machine says what goes wrong next, and how 
 """
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -107,7 +107,8 @@ class VenueModel:
     executions; ``fee_in``; ``is_jumbled``: reports list fills backwards and twice;
     ``keeps_markets``: what is not filled of a market order stays (else it expires).
     ``sends`` counts requests by client id, ``accepted`` has every order taken, ``misfits`` the
-    requests that were off the grid or below a minimum, ``news`` each change as a stream tells it.
+    requests that were off the grid or below a minimum, ``trades`` every execution, ``news`` each
+    change as a stream tells it. ``before_submit`` sees every request that leaves the engine.
     """
 
     def __init__(
@@ -139,6 +140,7 @@ class VenueModel:
         self.fee_in = FeeIn.QUOTE
         self.is_jumbled = False
         self.keeps_markets = False
+        self.before_submit: Callable[[OrderRequest], None] = lambda _request: None
         self.sends: Counter[str] = Counter()
         self.accepted: dict[str, list[VenueOrder]] = {}
         self.misfits: list[str] = []
@@ -146,7 +148,7 @@ class VenueModel:
         self._ids = count(1)
         self._working: list[VenueOrder] = []
         self._landing: list[tuple[datetime, OrderRequest]] = []
-        self._trades: list[Execution] = []
+        self.trades: list[Execution] = []
         self._flows: list[Flow] = []
 
     # --- ports.Broker --------------------------------------------------------------------------
@@ -163,7 +165,7 @@ class VenueModel:
 
     def submit(self, request: OrderRequest) -> OrderReport:
         """Count the send, then do what the next trouble says."""
-        self.sends[request.client_id] += 1
+        self._leave(request)
         trouble = self._arrive(self.submits)
         if trouble is Trouble.REFUSED:
             raise OrderRejected("the venue does not like it")
@@ -179,8 +181,8 @@ class VenueModel:
 
     def submit_oco(self, request: OcoRequest) -> tuple[OrderReport, OrderReport]:
         """Both or none."""
-        self.sends[request.limit.client_id] += 1
-        self.sends[request.stop.client_id] += 1
+        self._leave(request.limit)
+        self._leave(request.stop)
         if not self.capabilities.has_oco:
             raise OrderRejected("one order cannot end another here")
         trouble = self._arrive(self.submits)
@@ -224,7 +226,7 @@ class VenueModel:
         self._arrive(self.asks)
         hidden = {one.venue_id for orders in self.accepted.values() for one in orders
                   if self._is_hidden(one)}  # fmt: skip
-        return [one for one in self._trades if one.symbol == symbol and one.time >= since
+        return [one for one in self.trades if one.symbol == symbol and one.time >= since
                 and one.venue_id not in hidden]  # fmt: skip
 
     def flows(self, since: datetime) -> Sequence[Flow]:
@@ -281,6 +283,11 @@ class VenueModel:
         return not self._landing and not any(hidden)
 
     # --- taking orders -------------------------------------------------------------------------
+
+    def _leave(self, request: OrderRequest) -> None:
+        """The request is on its way, whatever becomes of it."""
+        self.before_submit(request)
+        self.sends[request.client_id] += 1
 
     def _arrive(self, troubles: deque[Trouble]) -> Trouble | None:
         """The request's own trouble, or None. Raises when it does not get there at all."""
@@ -425,9 +432,9 @@ class VenueModel:
         request = order.request
         rules = self.market.instrument(request.symbol)
         fee, fee_asset = self._fee(request.side, rules, quantity, price)
-        fill = VenueFill(trade_id=f"t{len(self._trades)}", price=price, quantity=quantity, fee=fee,
+        fill = VenueFill(trade_id=f"t{len(self.trades)}", price=price, quantity=quantity, fee=fee,
                          fee_asset=fee_asset, time=self.market.now())  # fmt: skip
-        self._trades.append(
+        self.trades.append(
             Execution(**dict(fill), symbol=request.symbol, side=request.side,
                       venue_id=order.venue_id, client_id=request.client_id)
         )  # fmt: skip
