@@ -64,6 +64,11 @@ def better_price(position: Position, bar: PriceBar) -> Decimal:
     return min(position.best_price, bar.low)
 
 
+def effective_stop(position: Position, rules: ExitRules, instrument: Instrument) -> Decimal | None:
+    """The nearer of the fixed and the trailing stop as they stand now; None without either."""
+    return _stop(position, rules, instrument)[0]
+
+
 def find_exit(
     position: Position, rules: ExitRules, instrument: Instrument, bar: PriceBar
 ) -> ExitTrigger | None:

@@ -93,7 +93,8 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
         {OrderState.SENDING, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED}
     ),
     OrderState.SENDING: _ANSWERED | {OrderState.UNKNOWN, OrderState.INTENT},
-    OrderState.UNKNOWN: _ANSWERED,
+    # Sent again only where a client id sent twice is one order: docs/adr/0003.
+    OrderState.UNKNOWN: _ANSWERED | {OrderState.SENDING},
     OrderState.OPEN: _ANSWERED - {OrderState.OPEN, OrderState.REJECTED} | {OrderState.UNKNOWN},
     OrderState.PARTLY_FILLED: frozenset(
         {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.UNKNOWN}

@@ -25,7 +25,7 @@ from engine.domain.accounts import (
 )
 from engine.domain.bots import Bot
 from engine.domain.money import ZERO
-from engine.domain.orders import TERMINAL, Order, OrderState
+from engine.domain.orders import TERMINAL, Order, OrderState, may_become
 from engine.domain.positions import Fill, Position
 from engine.domain.records import AuditEntry, Event, Level
 from engine.errors import NotFound
@@ -111,7 +111,13 @@ class Writing:
         self.orders[order.client_id] = order
 
     def save_order(self, order: Order, **changes: Any) -> Order:
-        """Replace, with ``changes`` applied; the saved order is returned."""
+        """Replace, with ``changes`` applied; the saved order is returned.
+
+        Raises ValueError for a step that the table of transitions does not have.
+        """
+        state = changes.get("state", order.state)
+        if not may_become(order.state, state):
+            raise ValueError(f"{order.client_id} cannot become {state} from {order.state}")
         changed = order.model_copy(update={**changes, "updated_at": self._clock.now()})
         self.tx.orders.save(changed)
         self.orders[order.client_id] = changed

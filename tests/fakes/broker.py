@@ -99,12 +99,14 @@ class ScriptedBroker:
         *,
         is_idempotent: bool = False,
         has_oco: bool = False,
+        caps_reducing: bool = True,
         held: Mapping[str, Decimal] | None = None,
     ) -> None:
         self.account_id = account_id
         self.capabilities = BrokerCapabilities(
             is_idempotent=is_idempotent, has_quote_amount=True, has_shorting=True,
             quiet_period_s=30, times_in_force=frozenset(TimeInForce), has_oco=has_oco,
+            caps_reducing=caps_reducing,
         )  # fmt: skip
         self.price = Decimal(100)
         self.fee_rate, self.fee_asset = ZERO, "USDT"

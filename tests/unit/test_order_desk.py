@@ -8,7 +8,7 @@ from engine.domain.bots import BotState
 from engine.domain.orders import Order, OrderReport, OrderRequest, OrderState, Purpose
 from engine.domain.positions import PositionSide
 from engine.domain.records import KillLevel
-from engine.services.booking import book_report
+from engine.services.booking import Terms, book_report
 from tests.fakes.broker import Fault, ScriptedBroker
 from tests.unit.conftest import Room
 
@@ -67,7 +67,8 @@ def test_a_crash_while_sending_is_resolved_after_the_restart(room: Room, fault: 
     with room.books.writing() as writing:  # as if the engine had died before the answer
         writing.tx.orders.save(order.model_copy(update={"state": OrderState.SENDING}))
     room.restart()
-    room.advance(31)
+    room.advance()
+    room.advance(31)  # the quiet period is counted from the first question of this process
     arrived = fault is Fault.LOST_AFTER
     assert room.orders()[0].state is (OrderState.FILLED if arrived else OrderState.EXPIRED)
     assert bool(room.books.positions) is arrived
@@ -128,7 +129,7 @@ def test_the_same_report_twice_is_booked_once(room: Room) -> None:
     room.enter()
     order, report = room.orders()[0], room.broker.orders[room.broker.sent[0]]
     for _ in range(3):
-        book_report(room.books, room.bot, room.market.instrument("BTC/USDT"), order, report)
+        book_report(room.books, order, report, Terms(room.market.instrument("BTC/USDT")))
     assert room.books.positions[room.bot.id].quantity == D(1)
 
 
@@ -139,7 +140,7 @@ def test_a_fill_that_comes_after_the_order_was_given_up_is_booked_all_the_same(r
     room.desk.cancel(order, room.market)
     assert room.orders()[0].state is OrderState.CANCELLED
     late = room.broker.fill(order.client_id)
-    book_report(room.books, room.bot, room.market.instrument("BTC/USDT"), room.orders()[0], late)
+    book_report(room.books, order, late, Terms(room.market.instrument("BTC/USDT")))
     assert room.books.positions[room.bot.id].quantity == D(1)
     assert room.orders()[0].state is OrderState.CANCELLED
 
@@ -162,8 +163,13 @@ def test_a_position_is_closed_once_and_becomes_a_trade(room: Room) -> None:
 def test_an_exit_that_failed_is_planned_again_under_another_id(room: Room) -> None:
     room.enter()
     room.broker.faults.extend([Fault.REJECTED, Fault.REJECTED])
-    for _ in range(3):
-        room.close()
+    room.close()
+    room.close()
+    assert len(room.broker.sent) == 2, "it waits before it tries again"
+    room.advance(1)
+    room.advance(1)
+    assert len(room.broker.sent) == 3, "and longer each time"
+    room.advance(1)
     assert len(set(room.broker.sent)) == 4
     assert len(room.trades()) == 1
 
@@ -231,13 +237,16 @@ def test_a_reversal_enters_only_after_its_exit_and_with_its_proceeds(room: Room)
     assert last_entry(room).quote_amount == D(120)
 
 
-def test_a_reversal_whose_exit_is_refused_keeps_its_position(room: Room) -> None:
+def test_a_reversal_whose_exit_is_refused_opens_nothing_and_still_wants_out(room: Room) -> None:
     room.enter()
     room.broker.faults.append(Fault.REJECTED)
     reverse(room)
-    room.advance(1)
+    room.advance()
     assert last_entry(room).state is OrderState.CANCELLED
     assert room.books.positions[room.bot.id].side is PositionSide.LONG
+    room.advance(1)
+    assert not room.books.positions
+    assert last_entry(room).state is OrderState.CANCELLED
 
 
 @pytest.mark.parametrize("level", [level for level in KillLevel if level is not KillLevel.NONE])

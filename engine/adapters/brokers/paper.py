@@ -72,6 +72,7 @@ class PaperBroker:
             quiet_period_s=0,
             times_in_force=frozenset(TimeInForce),
             reduces_below_minimum=True,
+            caps_reducing=True,
         )
         self._market = market
         self._book = book

@@ -1,0 +1,162 @@
+"""What became of an order, written down: refused, let go, unknown, delayed, booked."""
+
+import logging
+from collections.abc import Sequence
+from decimal import Decimal
+
+from engine.domain.accounts import HOUSE, AccountHealth, AccountState
+from engine.domain.instruments import Instrument
+from engine.domain.money import ZERO
+from engine.domain.orders import (
+    Order,
+    OrderReport,
+    OrderState,
+    Purpose,
+    VenueFill,
+    may_become,
+)
+from engine.domain.records import Level
+from engine.errors import AccessDenied, DataError, NotFound
+from engine.ports import Broker, MarketData, SteppedMarket
+from engine.services.booking import Terms, book_report
+from engine.services.books import Books, Writing
+
+log = logging.getLogger("quarterdeck.desk")
+
+MOST_EXIT_WAIT_S = 60
+SUCCESSOR = "."
+
+
+def successor_id(client_id: str) -> str:
+    """The id of the order that takes the place of one that failed: ``...-x``, ``...-x.1``."""
+    stem, _, number = client_id.partition(SUCCESSOR)
+    return f"{stem}{SUCCESSOR}{int(number or 0) + 1}"
+
+
+def attempt_of(client_id: str) -> int:
+    """How many orders came before this one in its line."""
+    return int(client_id.partition(SUCCESSOR)[2] or 0)
+
+
+def exit_wait_s(client_id: str) -> float:
+    """How long a repeated exit waits: 1, 2, 4 ... seconds, a minute at the most."""
+    attempt = attempt_of(client_id)
+    return min(2.0 ** (attempt - 1), MOST_EXIT_WAIT_S) if attempt else 0.0
+
+
+class Outcomes:
+    """Writes the ends and turns of orders; what a venue said is never thrown away."""
+
+    def __init__(self, books: Books) -> None:
+        self._books = books
+
+    def finish(
+        self,
+        order: Order,
+        state: OrderState,
+        message: str,
+        *,
+        kind: str = "",
+        is_wanted_again: bool = False,
+    ) -> None:
+        """End an order that will never be filled (further).
+
+        ``is_wanted_again``: an exit whose reason still stands gets a successor in the same
+        transaction. It is planned, not resent: its quantity is what is held when it is sent.
+        """
+        if not may_become(order.state, state):
+            log.error("%s cannot become %s from %s", order.client_id, state, order.state)
+            return
+        what = f"{order.purpose.value} ({order.side.value} {order.symbol})"
+        with self._books.writing() as writing:
+            writing.save_order(order, state=state, error=message)
+            writing.event(
+                Level.WARNING, kind or f"order.{state.value}",
+                f"The {what} was {state.value}: {message}",
+                order.bot_id or None, client_id=order.client_id,
+            )  # fmt: skip
+            if state is OrderState.REJECTED and order.bot_id != HOUSE:
+                writing.save_bot(order.bot_id, reason=f"The {what} was rejected: {message}")
+            if is_wanted_again and order.purpose is Purpose.EXIT:
+                self._plan_successor(writing, order)
+
+    def _plan_successor(self, writing: Writing, order: Order) -> None:
+        now = self._books.clock.now()
+        writing.add_order(
+            order.model_copy(
+                update={
+                    "client_id": successor_id(order.client_id), "state": OrderState.INTENT,
+                    "filled": ZERO, "venue_id": "", "error": "", "sent_at": None,
+                    "is_cancel_wanted": False, "created_at": now, "updated_at": now,
+                }
+            )
+        )  # fmt: skip
+
+    def not_sent(self, order: Order, market: MarketData, message: str) -> None:
+        """An entry is let go; an exit stays an intent, for its signal may not come again. Only a
+        replay's end has no later price."""
+        if order.purpose is Purpose.ENTRY or isinstance(market, SteppedMarket):
+            self.finish(order, OrderState.EXPIRED, message)
+            return
+        if order.state is not OrderState.INTENT or order.error != message:
+            with self._books.writing() as writing:
+                writing.save_order(order, state=OrderState.INTENT, error=message)
+        if order.bot_id != HOUSE:
+            self._books.show_reason(
+                order.bot_id, f"The exit could not be sent and is tried again: {message}",
+                "order.delayed", Level.WARNING,
+            )  # fmt: skip
+
+    def unknown(self, order: Order, message: str) -> None:
+        """It may or may not be at the venue; nothing is concluded from that."""
+        if order.state is OrderState.UNKNOWN:
+            return
+        with self._books.writing() as writing:
+            writing.save_order(order, state=OrderState.UNKNOWN, error=message)
+            writing.event(Level.ERROR, "order.unknown",
+                          f"It is not known what became of {order.client_id}: {message}",
+                          order.bot_id or None, client_id=order.client_id)  # fmt: skip
+
+    def denied(self, account_id: str, error: AccessDenied) -> None:
+        """The key is refused: the account takes no entries until a check works again."""
+        account = self._books.accounts.get(account_id) or AccountState(account_id=account_id)
+        if account.health is AccountHealth.DENIED:
+            return
+        with self._books.writing() as writing:
+            update = {"health": AccountHealth.DENIED, "detail": error.message}
+            writing.put_account(account.model_copy(update=update))
+            writing.event(Level.ERROR, "account.denied",
+                          f"{account_id}: the venue refuses the key: {error.message}")  # fmt: skip
+
+    def book(self, order: Order, report: OrderReport, market: MarketData, broker: Broker) -> Order:
+        """Book a report; the order as it stands then."""
+        if report.state is OrderState.REJECTED and not report.fills:
+            self.finish(order, OrderState.REJECTED, report.reason or "refused by the venue")
+            return order
+        terms = self.terms(order.symbol, report.fills, market, broker)
+        return book_report(self._books, order, report, terms)
+
+    def terms(
+        self, symbol: str, fills: Sequence[VenueFill], market: MarketData, broker: Broker
+    ) -> Terms:
+        """What booking must know of a symbol and its venue; asked for before the transaction."""
+        instrument = market.instrument(symbol)
+        own = (instrument.base, instrument.quote)
+        return Terms(
+            instrument,
+            {
+                fill.trade_id: _fee_value(fill, instrument, market)
+                for fill in fills
+                if fill.fee and fill.fee_asset not in own
+            },
+            broker.capabilities.reduces_below_minimum,
+        )
+
+
+def _fee_value(fill: VenueFill, instrument: Instrument, market: MarketData) -> Decimal:
+    """A fee in a third asset at its last price; zero, and said so, where that is not known."""
+    try:
+        return fill.fee * market.quote(f"{fill.fee_asset}/{instrument.quote}").last
+    except (DataError, NotFound) as error:
+        log.warning("a fee of %s %s has no known value: %s", fill.fee, fill.fee_asset, error)
+        return ZERO

@@ -1,0 +1,112 @@
+"""From an order to what is sent for it: its size, what the bot and the venue hold, the request."""
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Protocol
+
+from engine.domain.instruments import Instrument
+from engine.domain.money import ZERO, floor_to
+from engine.domain.orders import Order, OrderRequest, OrderType, Purpose, Side
+from engine.domain.sizing import affordable_quantity, stake
+from engine.errors import InsufficientFunds, OrderRejected
+from engine.ports import Broker
+from engine.services.books import Books
+
+
+class Gate(Protocol):
+    """The limits out of a strategy's reach: ``services.gateway``."""
+
+    def admit(
+        self,
+        order: Order,
+        *,
+        quantity: Decimal | None,
+        price: Decimal | None,
+        last: Decimal,
+        instrument: Instrument,
+        is_paper: bool,
+    ) -> None:
+        """Raises LimitReached, or BrokerUnavailable to delay an order that only reduces."""
+        ...
+
+    def note_rejection(self, order: Order) -> None:
+        """The venue refused it."""
+        ...
+
+    def note_success(self, order: Order) -> None:
+        """The venue took it."""
+        ...
+
+
+class Sizer:
+    """Fixes what an order asks for, just before it is sent."""
+
+    def __init__(self, books: Books, worked: Callable[[str], None]) -> None:
+        self._books = books
+        self._worked = worked
+
+    def sized(self, order: Order, broker: Broker, instrument: Instrument, last: Decimal) -> Order:
+        """The order with its quantity, or amount of quote, on the instrument's steps.
+        Raises OrderRejected, BrokerUnavailable."""
+        quantity, quote_amount = order.quantity, order.quote_amount
+        has_amounts = broker.capabilities.has_quote_amount
+        if order.purpose is Purpose.ENTRY and quantity is None and quote_amount is None:
+            quote_amount = stake(self._books.get_bot(order.bot_id))
+        if quantity is None and quote_amount is not None and not has_amounts:
+            price = order.price or order.stop_price or last
+            fee_bps = broker.capabilities.fee_bps
+            quantity = affordable_quantity(quote_amount, price, fee_bps, instrument)
+        elif quantity is not None:
+            if order.replaces_client_id is not None:
+                quantity -= self._filled_before(order.replaces_client_id)
+            if order.is_reducing:
+                quantity = self._held(order, quantity, broker, instrument)
+            quantity = floor_to(quantity, instrument.quantity_step)
+        is_amount = quantity is None and quote_amount is not None and quote_amount > 0
+        if not is_amount and (quantity is None or quantity <= 0):
+            raise OrderRejected("Nothing is left to trade: the quantity is below one step.")
+        return order.model_copy(update={"quantity": quantity, "quote_amount": quote_amount})
+
+    def _filled_before(self, client_id: str) -> Decimal:
+        with self._books.store.reading() as tx:
+            return tx.orders.get(client_id).filled
+
+    def _held(
+        self, order: Order, quantity: Decimal, broker: Broker, instrument: Instrument
+    ) -> Decimal:
+        """``quantity``, or less where the bot, or the venue itself, holds less."""
+        position = self._books.positions.get(order.bot_id)
+        if position is not None:
+            quantity = min(quantity, position.quantity)
+        if broker.capabilities.caps_reducing or order.side is Side.BUY:
+            return quantity
+        balance = broker.balances().get(instrument.base)
+        self._worked(order.account_id)
+        free = balance.free if balance else ZERO
+        if free < min(quantity, instrument.quantity_step):
+            raise InsufficientFunds(f"The venue has no free {instrument.base} on the account.")
+        return min(quantity, free)
+
+
+def request_of(order: Order, broker: Broker) -> OrderRequest:
+    """What is sent for an order whose size is fixed. Raises OrderRejected for what the venue has
+    not got."""
+    can = broker.capabilities
+    if order.type not in can.order_types:
+        raise OrderRejected(f"This venue takes no {order.type.value.replace('_', ' ')} orders.")
+    if order.type is not OrderType.MARKET and order.time_in_force not in can.times_in_force:
+        raise OrderRejected(f"This venue takes no {order.time_in_force.value.upper()} orders.")
+    return OrderRequest(
+        client_id=order.client_id,
+        symbol=order.symbol,
+        side=order.side,
+        type=order.type,
+        quantity=order.quantity,
+        quote_amount=order.quote_amount if order.quantity is None else None,
+        price=order.price,
+        stop_price=order.stop_price,
+        trail_bps=order.trail_bps,
+        time_in_force=order.time_in_force,
+        reduce_only=order.is_reducing,
+        seen_price=order.seen_price,
+    )
