@@ -18,6 +18,9 @@ from engine.services.pulse import Pulse
 
 log = logging.getLogger("quarterdeck.supervise")
 
+TAKES_BACK = frozenset({KillLevel.CANCEL_ORDERS, KillLevel.CLOSE_ALL})
+"""Levels that undo something instead of only forbidding it."""
+
 WANTED_STATE = {Desired.RUNNING: BotState.RUNNING, Desired.PAUSED: BotState.PAUSED}
 
 
@@ -57,6 +60,7 @@ class Supervisor:
         self._check_now = check_now
         self.live: set[str] = set()
         self._moving: dict[str, asyncio.Task[None]] = {}
+        self._killing: dict[str, asyncio.Task[None]] = {}
 
     async def reconcile(self) -> None:
         """Begin whatever each bot needs to get where it should be; never waits for a venue."""
@@ -101,8 +105,9 @@ class Supervisor:
 
     async def finish(self, timeout_s: float) -> None:
         """Wait for the steps that are under way; those that take too long are cancelled."""
-        if self._moving:
-            _, late = await asyncio.wait(list(self._moving.values()), timeout=timeout_s)
+        tasks = [*self._moving.values(), *self._killing.values()]
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=timeout_s)
             for task in late:
                 task.cancel()
 
@@ -202,26 +207,46 @@ class Supervisor:
             return BotState.SLEEPING
         return WANTED_STATE[bot.desired]
 
-    # --- the kill switch ------------------------------------------------------------------------
+    # --- controls -------------------------------------------------------------------------------
 
     async def enforce_kill(self) -> None:
-        """Carry out the kill switch on every bot until nothing is left to cancel or close."""
-        level = self._controls.level
-        if level not in (KillLevel.CANCEL_ORDERS, KillLevel.CLOSE_ALL):
-            return
-        held = set(self._books.positions) if level is KillLevel.CLOSE_ALL else set()
-        working = {bot_id for bot_id, orders in list(self._books.working.items()) if orders}
-        bots = [self._books.bots.get(bot_id) for bot_id in held | working]
-        await asyncio.gather(*(self._kill_one(bot, level) for bot in bots if bot is not None))
+        """Begin to carry out the controls on every bot with something to cancel or close.
 
-    async def _kill_one(self, bot: Bot, level: KillLevel) -> None:
+        Never waits for a venue: one that hangs holds up its own account only. Called as soon as a
+        control is set, and again every second until nothing is left.
+        """
+        if not self._controls.switches:
+            return
+        for bot in list(self._books.bots.values()):
+            if bot.id not in self._killing and self._has_to_go(bot):
+                self._killing[bot.id] = asyncio.create_task(self._kill_one(bot))
+
+    def _has_to_go(self, bot: Bot) -> bool:
+        """Whether a control takes away orders or the position that the bot has."""
+        level = self._level_of(bot)
+        if level is KillLevel.CLOSE_ALL and bot.id in self._books.positions:
+            return True
+        return level in TAKES_BACK and bool(self._books.working.get(bot.id))
+
+    def _level_of(self, bot: Bot) -> KillLevel:
+        return self._controls.level_for(
+            account_id=bot.account_id, bot_id=bot.id, symbol=bot.config.symbol
+        )
+
+    async def _kill_one(self, bot: Bot) -> None:
         """What goes wrong with one bot keeps no other from being stopped."""
         try:
-            await self._on_lane(bot, self._kill, bot, level)
+            done = KillLevel.NONE
+            # Again at once when somebody pulls harder meanwhile.
+            while (level := self._level_of(bot)) in TAKES_BACK and level.strength > done.strength:
+                await self._on_lane(bot, self._kill, bot, level)
+                done = level
         except QuarterdeckError as error:
             await self._show(bot, error.message, "kill.blocked")
         except Exception:
-            log.exception("the kill switch failed on bot %s", bot.id)
+            log.exception("a control could not be carried out on bot %s", bot.id)
+        finally:
+            self._killing.pop(bot.id, None)
 
     def _kill(self, bot: Bot, level: KillLevel) -> None:
         market = self._market_at(bot)
