@@ -1,67 +1,24 @@
 """The paper broker's own rules: touches, gaps, caps, collateral, and its one commit a change."""
 
 from decimal import Decimal
-from typing import Any
 
 import pytest
 
 from engine.adapters.brokers.paper import PaperBroker
-from engine.domain.orders import OrderReport, OrderRequest, OrderState, OrderType, Side
+from engine.domain.orders import OrderState, OrderType, Side
 from engine.errors import BrokerUnavailable, DataError, InsufficientFunds, StoreError
-from tests.fakes.market import FakeMarket
-from tests.fakes.paper_book import FakePaperBook
+from tests.fakes.paper_desk import PaperDesk
 
 D = Decimal
 
 
-class Desk:
-    """A broker over a hand-set market, without slippage unless asked for."""
-
-    def __init__(self, **terms: Decimal) -> None:
-        self.market = FakeMarket()
-        self.market.set_price("BTC/USDT", "100")
-        self.market.set_price("ETH/USDT", "100")
-        self.book = FakePaperBook()
-        terms = {"opening_balance": D(1000), "slippage_bps": D(0), "volume_cap": D("0.25"), **terms}
-        self.terms = terms
-        self.broker = PaperBroker("paper:x", self.market, self.book, **terms)
-
-    def send(
-        self,
-        client_id: str,
-        side: Side,
-        quantity: str | None = None,
-        price: str | None = None,
-        **fields: Any,
-    ) -> OrderReport:
-        """One order of BTC/USDT, unless another symbol is named."""
-        fields = {"symbol": "BTC/USDT"} | fields
-        return self.broker.submit(
-            OrderRequest(
-                client_id=client_id,
-                side=side,
-                quantity=D(quantity) if quantity else None,
-                price=D(price) if price else None,
-                **fields,
-            )
-        )
-
-    def found(self, client_id: str) -> OrderReport:
-        report = self.broker.find_order(client_id, "BTC/USDT")
-        assert report is not None
-        return report
-
-    def money(self) -> Decimal:
-        return self.broker.balances()["USDT"].total
-
-
 @pytest.fixture
-def desk() -> Desk:
-    return Desk()
+def desk() -> PaperDesk:
+    return PaperDesk()
 
 
 def test_a_buy_pays_the_ask_with_slippage_and_a_sale_gets_the_bid() -> None:
-    desk = Desk(slippage_bps=D(10))
+    desk = PaperDesk(slippage_bps=D(10))
     desk.market.set_price("BTC/USDT", "100", bid="99.90", ask="100.10")
     bought = desk.send("a", Side.BUY, "1")
     sold = desk.send("b", Side.SELL, "1", reduce_only=True)
@@ -72,12 +29,12 @@ def test_a_buy_pays_the_ask_with_slippage_and_a_sale_gets_the_bid() -> None:
 
 
 def test_the_fee_is_rounded_up_to_eight_decimals() -> None:
-    desk = Desk(fee_bps=D("7.5"))
+    desk = PaperDesk(fee_bps=D("7.5"))
     desk.market.set_price("BTC/USDT", "33.33")
     assert desk.send("a", Side.BUY, "0.33333").fills[0].fee == D("0.00833242")  # ...2417
 
 
-def test_the_volume_cap_leaves_the_rest_working_until_newer_time(desk: Desk) -> None:
+def test_the_volume_cap_leaves_the_rest_working_until_newer_time(desk: PaperDesk) -> None:
     desk.market.set_price("BTC/USDT", "100", volume="8")
     report = desk.send("a", Side.BUY, "5")
     assert (report.state, report.filled) == (OrderState.PARTLY_FILLED, D(2))
@@ -92,7 +49,7 @@ def test_the_volume_cap_leaves_the_rest_working_until_newer_time(desk: Desk) -> 
     assert desk.broker.balances()["USDT"].locked == 0
 
 
-def test_an_amount_of_quote_is_never_overspent_when_the_price_rises(desk: Desk) -> None:
+def test_an_amount_of_quote_is_never_overspent_when_the_price_rises(desk: PaperDesk) -> None:
     desk.market.set_price("BTC/USDT", "100", volume="8")
     desk.send("a", Side.BUY, quote_amount=D(500))
     desk.market.clock.advance(1)
@@ -105,7 +62,7 @@ def test_an_amount_of_quote_is_never_overspent_when_the_price_rises(desk: Desk) 
     assert desk.money() == 1000 - spent
 
 
-def test_what_the_funds_no_longer_cover_is_cancelled(desk: Desk) -> None:
+def test_what_the_funds_no_longer_cover_is_cancelled(desk: PaperDesk) -> None:
     desk.market.set_price("BTC/USDT", "100", volume="8")
     desk.send("a", Side.BUY, "9")
     desk.market.clock.advance(1)
@@ -118,7 +75,7 @@ def test_what_the_funds_no_longer_cover_is_cancelled(desk: Desk) -> None:
     assert 0 <= balance.free < D("0.01")
 
 
-def test_a_cancel_frees_what_was_not_traded(desk: Desk) -> None:
+def test_a_cancel_frees_what_was_not_traded(desk: PaperDesk) -> None:
     desk.send("held", Side.BUY, "5")
     desk.market.set_price("BTC/USDT", "100", volume="8")
     assert desk.send("a", Side.SELL, "5", reduce_only=True).filled == 2
@@ -139,7 +96,7 @@ def test_a_cancel_frees_what_was_not_traded(desk: Desk) -> None:
     ],
 )
 def test_a_limit_buy_fills_when_a_bar_touches_it(
-    desk: Desk, bar: tuple[float, float, float, float], expected: str
+    desk: PaperDesk, bar: tuple[float, float, float, float], expected: str
 ) -> None:
     desk.send("a", Side.BUY, "1", "95", type=OrderType.LIMIT)
     desk.market.add_bar("BTC/USDT", *bar)
@@ -163,7 +120,7 @@ def test_a_limit_buy_fills_when_a_bar_touches_it(
 def test_a_stop_fills_at_its_price_or_worse(
     side: Side, price: str, bar: tuple[float, float, float, float], expected: str | None
 ) -> None:
-    desk = Desk(slippage_bps=D(1))
+    desk = PaperDesk(slippage_bps=D(1))
     desk.send("held", Side.BUY, "1")
     desk.send("a", side, "1", stop_price=D(price), type=OrderType.STOP,
               reduce_only=side is Side.SELL)  # fmt: skip
@@ -172,7 +129,7 @@ def test_a_stop_fills_at_its_price_or_worse(
     assert [str(fill.price) for fill in desk.found("a").fills] == ([expected] if expected else [])
 
 
-def test_a_triggered_stop_goes_on_at_the_next_opens(desk: Desk) -> None:
+def test_a_triggered_stop_goes_on_at_the_next_opens(desk: PaperDesk) -> None:
     desk.send("held", Side.BUY, "3")
     desk.send("a", Side.SELL, "3", stop_price=D(95), type=OrderType.STOP, reduce_only=True)
     desk.market.add_bar("BTC/USDT", 96, 97, 94, 96, 4)
@@ -181,19 +138,19 @@ def test_a_triggered_stop_goes_on_at_the_next_opens(desk: Desk) -> None:
     assert [(fill.price, fill.quantity) for fill in fills] == [(D(95), D(1)), (D(98), D(2))]
 
 
-def test_a_bar_is_matched_once(desk: Desk) -> None:
+def test_a_bar_is_matched_once(desk: PaperDesk) -> None:
     desk.send("a", Side.BUY, "5", "95", type=OrderType.LIMIT)
     desk.market.add_bar("BTC/USDT", 99, 99, 94, 99, 8)
     assert [desk.found("a").filled for _ in range(3)] == [2, 2, 2]
 
 
-def test_a_sale_beyond_holdings_needs_a_market_that_lends(desk: Desk) -> None:
+def test_a_sale_beyond_holdings_needs_a_market_that_lends(desk: PaperDesk) -> None:
     with pytest.raises(InsufficientFunds, match="ETH"):
         desk.send("a", Side.SELL, "1", symbol="ETH/USDT")
     assert desk.send("b", Side.SELL, "1").state is OrderState.FILLED
 
 
-def test_shorts_keep_twice_their_value_from_other_spending(desk: Desk) -> None:
+def test_shorts_keep_twice_their_value_from_other_spending(desk: PaperDesk) -> None:
     desk.send("a", Side.SELL, "5")  # 499.5 received; 1000 of 1499.5 is kept back
     with pytest.raises(InsufficientFunds):
         desk.send("b", Side.SELL, "5")
@@ -205,7 +162,7 @@ def test_shorts_keep_twice_their_value_from_other_spending(desk: Desk) -> None:
     assert desk.broker.balances()["BTC"].total == 0
 
 
-def test_two_resting_covers_cannot_cross_zero(desk: Desk) -> None:
+def test_two_resting_covers_cannot_cross_zero(desk: PaperDesk) -> None:
     desk.send("short", Side.SELL, "2")
     for name in ("a", "b"):
         desk.send(name, Side.BUY, "2", "90", type=OrderType.LIMIT, reduce_only=True)
@@ -216,7 +173,7 @@ def test_two_resting_covers_cannot_cross_zero(desk: Desk) -> None:
     assert desk.broker.balances()["USDT"].locked == 0
 
 
-def test_every_change_is_one_commit_and_looking_is_none(desk: Desk) -> None:
+def test_every_change_is_one_commit_and_looking_is_none(desk: PaperDesk) -> None:
     desk.broker.balances()
     assert desk.book.commits == 1  # opened
     desk.send("a", Side.BUY, "1")
@@ -231,7 +188,7 @@ def test_every_change_is_one_commit_and_looking_is_none(desk: Desk) -> None:
     assert desk.book.commits == 4
 
 
-def test_a_commit_that_fails_leaves_everything_as_it_was(desk: Desk) -> None:
+def test_a_commit_that_fails_leaves_everything_as_it_was(desk: PaperDesk) -> None:
     before = desk.broker.balances()
     desk.book.failure = StoreError("the disk is full")
     with pytest.raises(StoreError):
@@ -241,7 +198,7 @@ def test_a_commit_that_fails_leaves_everything_as_it_was(desk: Desk) -> None:
     assert desk.send("a", Side.BUY, "1").state is OrderState.FILLED
 
 
-def test_a_commit_that_fails_after_writing_is_found_in_the_book(desk: Desk) -> None:
+def test_a_commit_that_fails_after_writing_is_found_in_the_book(desk: PaperDesk) -> None:
     desk.broker.balances()
     desk.book.late_failure = StoreError("the connection was lost")
     with pytest.raises(StoreError):
@@ -251,7 +208,7 @@ def test_a_commit_that_fails_after_writing_is_found_in_the_book(desk: Desk) -> N
     assert desk.send("a", Side.BUY, "1") == desk.found("a")
 
 
-def test_the_opening_balance_is_credited_once(desk: Desk) -> None:
+def test_the_opening_balance_is_credited_once(desk: PaperDesk) -> None:
     desk.send("a", Side.BUY, "1")
     after = desk.broker.balances()
     again = PaperBroker("paper:x", desk.market, desk.book, **desk.terms)
@@ -260,7 +217,7 @@ def test_the_opening_balance_is_credited_once(desk: Desk) -> None:
     assert other.balances()["USDT"].free == 1000
 
 
-def test_without_prices_nothing_is_accepted_and_resting_orders_wait(desk: Desk) -> None:
+def test_without_prices_nothing_is_accepted_and_resting_orders_wait(desk: PaperDesk) -> None:
     desk.send("a", Side.BUY, "1", "95", type=OrderType.LIMIT)
     desk.market.add_bar("BTC/USDT", 99, 99, 94, 99)
     desk.market.failure = DataError("the venue does not answer")
@@ -272,7 +229,7 @@ def test_without_prices_nothing_is_accepted_and_resting_orders_wait(desk: Desk) 
     assert desk.found("a").state is OrderState.FILLED
 
 
-def test_an_account_cannot_be_opened_without_its_market(desk: Desk) -> None:
+def test_an_account_cannot_be_opened_without_its_market(desk: PaperDesk) -> None:
     desk.market.failure = DataError("the venue does not answer")
     with pytest.raises(BrokerUnavailable):
         desk.broker.balances()
