@@ -1,16 +1,24 @@
-"""The position watcher: exits on live prices, whatever a bot's check interval."""
+"""The position watcher: exits on live prices, whatever a bot's check interval.
+
+Prices are asked for once a second; a market that tells them by itself is listened to as well, so
+that a level is seen when it is touched. A level that rests at the venue is left to the venue for a
+few seconds: two orders for one position would be in each other's way.
+"""
 
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime
 
 from engine.domain.bots import Bot, BotState
 from engine.domain.exits import PriceBar, better_price, find_exit, live_bar
 from engine.domain.instruments import Quote
+from engine.domain.orders import Order, OrderState, Purpose, Side
+from engine.domain.positions import Position
 from engine.domain.records import Level
 from engine.errors import DataError, NotFound, QuarterdeckError
-from engine.ports import MarketData, Venues
+from engine.ports import MarketData, StreamingMarket, Venues
 from engine.services.books import Books
 from engine.services.candle_feed import PriceBoard
 from engine.services.lanes import Lanes, account_lane, market_lane
@@ -20,6 +28,9 @@ log = logging.getLogger("quarterdeck.watch")
 
 UNWATCHED = frozenset({BotState.STOPPED})
 """Only a bot that was stopped leaves its position alone; a faulted one keeps its stops."""
+
+GRACE_S = 5.0
+"""How long a level that rests at the venue and was touched is left to the venue."""
 
 Look = tuple[str, str]
 """A market's id and a symbol of it."""
@@ -37,6 +48,10 @@ class PositionWatcher:
         self._prices = prices
         self._lanes = lanes
         self._looking: dict[Look, asyncio.Task[None]] = {}
+        self._feeds: dict[Look, Callable[[], None]] = {}
+        self._told: dict[Look, Quote] = {}
+        self._reacting: dict[Look, asyncio.Task[None]] = {}
+        self._touched_s: dict[str, float] = {}
 
     async def watch(self) -> None:
         """Begin one look at each symbol of the markets whose time goes by itself.
@@ -49,6 +64,8 @@ class PositionWatcher:
                 continue
             if not self._venues.is_stepped(bot.config.market):
                 looks[(bot.config.market, bot.config.symbol)].append(bot)
+        for look in [look for look in self._feeds if look not in looks]:
+            self._feeds.pop(look)()
         for look, bots in looks.items():
             if look not in self._looking:
                 self._looking[look] = asyncio.create_task(self._look(look, bots))
@@ -59,6 +76,8 @@ class PositionWatcher:
         try:
             # There, too, for a market is slow to build when its vendor's library is loaded.
             market = await self._lanes.run(lane, self._venues.market, market_id)
+            if look not in self._feeds and isinstance(market, StreamingMarket):
+                self._feeds[look] = self._listen(look, market)
             quote = await self._lanes.run(lane, self._quote, market, symbol)
             if quote is not None:
                 await self._watch_bots(bots, market, quote)
@@ -66,6 +85,57 @@ class PositionWatcher:
             log.exception("%s on %s could not be watched", symbol, market_id)
         finally:
             del self._looking[look]
+
+    # --- prices that are told -------------------------------------------------------------------
+
+    def _listen(self, look: Look, market: StreamingMarket) -> Callable[[], None]:
+        loop = asyncio.get_running_loop()
+
+        def on_quote(quote: Quote) -> None:
+            loop.call_soon_threadsafe(self._hear, look, market, quote)
+
+        return market.watch(look[1], on_quote)
+
+    def _hear(self, look: Look, market: MarketData, quote: Quote) -> None:
+        """Keep the newest price; while one is being judged, those in between are passed over."""
+        self._told[look] = quote
+        if look not in self._reacting:
+            self._reacting[look] = asyncio.create_task(self._react(look, market))
+
+    async def _react(self, look: Look, market: MarketData) -> None:
+        try:
+            while (quote := self._told.pop(look, None)) is not None:
+                self._prices.put(market.market_id, quote)
+                await self._judge(look, market, quote)
+        except Exception:
+            log.exception("%s on %s could not be judged", look[1], look[0])
+        finally:
+            del self._reacting[look]
+
+    async def _judge(self, look: Look, market: MarketData, quote: Quote) -> None:
+        by_account: dict[str, list[str]] = defaultdict(list)
+        for position in list(self._books.positions.values()):
+            bot = self._books.bots.get(position.bot_id)
+            if bot is None or bot.state in UNWATCHED:
+                continue
+            if (bot.config.market, bot.config.symbol) == look:
+                by_account[bot.account_id].append(bot.id)
+        bar = live_bar(quote.last, quote.time)
+        for account_id, bot_ids in by_account.items():
+            await self._lanes.run(
+                account_lane(account_id), self._judge_account, bot_ids, market, bar, quote.time
+            )
+
+    def _judge_account(
+        self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
+    ) -> None:
+        for bot_id in bot_ids:
+            try:
+                self.watch_bar(bot_id, market, bar, until, has_seen_price=False)
+            except QuarterdeckError as error:
+                self._books.show_reason(bot_id, error.message, "watch.error", Level.ERROR)
+
+    # --- prices that are asked for --------------------------------------------------------------
 
     def _quote(self, market: MarketData, symbol: str) -> Quote | None:
         try:
@@ -117,10 +187,13 @@ class PositionWatcher:
             return
         bot = self._books.get_bot(bot_id)
         trigger = find_exit(position, bot.config, market.instrument(position.symbol), bar)
+        if trigger is not None and self._is_left_to_venue(position, bar):
+            return
         if trigger is not None:
             seen_price = trigger.price if has_seen_price else None
             self._desk.close_position(bot_id, market, trigger.reason, seen_price=seen_price)
             return
+        self._touched_s.pop(bot_id, None)
         if bot.config.trailing_stop is None:
             return
         best = better_price(position, bar)
@@ -129,3 +202,27 @@ class PositionWatcher:
                 writing.put_position(
                     position.model_copy(update={"best_price": best, "watched_until": until})
                 )
+
+    def _is_left_to_venue(self, position: Position, bar: PriceBar) -> bool:
+        """Whether a resting order of the position is touched, and its time is not over yet."""
+        resting = [
+            order
+            for order in self._books.working_orders(position.bot_id)
+            if order.purpose is Purpose.PROTECTION and not order.is_cancel_wanted
+            and order.state in (OrderState.OPEN, OrderState.PARTLY_FILLED)
+        ]  # fmt: skip
+        is_touched = any(_is_reached(order, bar) for order in resting)
+        if not is_touched:
+            return False
+        now = self._books.clock.monotonic()
+        return now - self._touched_s.setdefault(position.bot_id, now) < GRACE_S
+
+
+def _is_reached(order: Order, bar: PriceBar) -> bool:
+    """Whether a resting order's trigger, or its limit, lies within what was traded."""
+    level = order.stop_price or order.price
+    if level is None:
+        return False
+    # Below the market rest a sale's stop and a purchase's limit.
+    is_below = (order.side is Side.SELL) == (order.stop_price is not None)
+    return bar.low <= level if is_below else bar.high >= level
