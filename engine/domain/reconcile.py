@@ -108,11 +108,9 @@ def under_way(orders: Iterable[Order], instruments: Mapping[str, Instrument]) ->
     return frozenset(asset for one in known for asset in (one.base, one.quote))
 
 
-def differences(
-    books: Mapping[str, Decimal], venue: Mapping[str, Decimal], unsettled: frozenset[str]
-) -> dict[str, Decimal]:
-    """Venue less books of each asset that is judged and differs, in order of the asset."""
-    assets = sorted((set(books) | set(venue)) - unsettled)
+def differences(books: Mapping[str, Decimal], venue: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    """Venue less books of each asset that differs, in order of the asset."""
+    assets = sorted(set(books) | set(venue))
     gaps = {asset: venue.get(asset, ZERO) - books.get(asset, ZERO) for asset in assets}
     return {asset: gap for asset, gap in gaps.items() if gap}
 
@@ -157,7 +155,8 @@ def _balances(books: BooksSide, venue: VenueSide, terms: Terms) -> list[Finding]
             venue=text(venue.totals.get(asset, ZERO)),
             amount=gap,
         )
-        for asset, gap in differences(expected, venue.totals, terms.unsettled).items()
+        for asset, gap in differences(expected, venue.totals).items()
+        if asset not in terms.unsettled
     ]  # fmt: skip
 
 
@@ -182,7 +181,7 @@ def _shortfalls(books: BooksSide, venue: VenueSide, terms: Terms) -> list[Findin
 
 
 def _foreign_orders(books: BooksSide, venue: VenueSide, terms: Terms) -> list[Finding]:
-    known = {order.client_id for order in books.orders if order.bot_id != HOUSE}
+    known = {one.client_id for one in books.orders if one.state is not OrderState.EXTERNAL}
     return [
         _finding(
             books.account_id, terms, FindingKind.FOREIGN_ORDER, order_key(report),

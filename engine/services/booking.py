@@ -86,7 +86,9 @@ def book_house_fill(writing: Writing, order: Order, venue_fill: VenueFill, terms
     return fill
 
 
-def assign_fill(books: Books, writing: Writing, bot: Bot, fill: Fill, terms: Terms) -> Position:
+def assign_fill(
+    books: Books, writing: Writing, bot: Bot, fill: Fill, terms: Terms, reason: str = "adopted"
+) -> Position:
     """Make a fill of nobody, which the ledger has, a bot's: an entry when it opens or adds to the
     bot's position, an exit when it makes it smaller. Raises ValueError when it exceeds it."""
     position = writing.positions.get(bot.id) or books.positions.get(bot.id)
@@ -99,7 +101,7 @@ def assign_fill(books: Books, writing: Writing, bot: Bot, fill: Fill, terms: Ter
     position = _moved_position(writing, bot, None, position, assigned, terms)
     writing.tx.fills.save(assigned)
     if not position.is_open:
-        _close(writing, writing.bot(bot.id), position, terms.instrument, "adopted")
+        _close(writing, writing.bot(bot.id), position, terms.instrument, reason)
     return position
 
 

@@ -16,6 +16,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.domain.accounts import (
+    HOUSE,
     AccountHealth,
     AccountLine,
     AccountState,
@@ -276,6 +277,9 @@ class Books:
             else:
                 orders[client_id] = order
             self.working[order.bot_id] = orders
+            if order.bot_id != HOUSE and client_id in self.working.get(HOUSE, {}):  # adopted
+                self.working[HOUSE] = {**self.working[HOUSE]}
+                del self.working[HOUSE][client_id]
 
     def _follow_accounts(self, writing: Writing) -> None:
         for line in writing.lines:
