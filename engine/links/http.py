@@ -1,0 +1,78 @@
+"""Answers of bounded size and duration, and whether a request can have arrived at all."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import requests
+from requests import Response
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+
+CHUNK = 64 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The last answer as it came, before anybody understood it."""
+
+    status: int
+    text: str
+    headers: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def retry_after_s(self) -> float | None:
+        """What the header says, when it says a number of seconds."""
+        told = self.headers.get("retry-after", "")
+        return float(told) if told.isdigit() else None
+
+
+class AnswerUnreadable(requests.RequestException):
+    """An answer that is too long, or takes too long to come."""
+
+
+class BoundedAnswers:
+    """Makes a session read no more than ``most_bytes`` and for no longer than ``deadline_s``, keep
+    its last answer, and follow no redirect: an order goes where it was sent, once."""
+
+    def __init__(self, session: requests.Session, most_bytes: int, deadline_s: float) -> None:
+        self.last: Answer | None = None
+        self._most_bytes = most_bytes
+        self._deadline_s = deadline_s
+        session.stream = True
+        session.max_redirects = 0
+        session.hooks["response"].append(self._read)
+
+    def _read(self, response: Response, **_options: Any) -> None:
+        until = time.monotonic() + self._deadline_s
+        body = bytearray()
+        for chunk in response.iter_content(CHUNK):
+            body += chunk
+            if len(body) > self._most_bytes or time.monotonic() > until:
+                response.close()
+                raise AnswerUnreadable("the answer is too long or takes too long")
+        response._content = bytes(body)  # where requests keeps what it has read itself
+        text = body.decode("utf-8", errors="replace")
+        headers = {name.lower(): value for name, value in response.headers.items()}
+        self.last = Answer(response.status_code, text, headers)
+
+
+def never_connected(error: BaseException) -> bool:
+    """Whether the connection was never made: then nothing can have arrived."""
+    return any(
+        isinstance(link, NewConnectionError | ConnectTimeoutError | requests.ConnectTimeout)
+        for link in _links(error)
+    )
+
+
+def _links(error: BaseException) -> Iterator[BaseException]:
+    """The error and all that it came of."""
+    waiting, seen = [error], set[int]()
+    while waiting:
+        link = waiting.pop()
+        if id(link) in seen:
+            continue
+        seen.add(id(link))
+        yield link
+        causes = (link.__cause__, link.__context__, getattr(link, "reason", None), *link.args)
+        waiting += [cause for cause in causes if isinstance(cause, BaseException)]
