@@ -21,6 +21,7 @@ from engine.adapters.strategies.host import StrategyHost
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
 from engine.api.chart import ChartMaker
+from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
@@ -36,10 +37,12 @@ from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.check_bots import Checks
 from engine.services.controls import Controls
+from engine.services.gateway import Gateway
 from engine.services.hold_lease import LeaseKeeper
 from engine.services.housekeeping import Housekeeper
 from engine.services.instrument_book import InstrumentBook
 from engine.services.lanes import Lanes
+from engine.services.latch_file import LATCH_NAME
 from engine.services.manual_orders import ManualOrders
 from engine.services.order_desk import OrderDesk
 from engine.services.pulse import Pulse
@@ -154,14 +157,17 @@ class Engine:
         self._pulse = pulse = Pulse(started_at=now, heartbeat_at=now)
         self._lanes = lanes = Lanes()
         self._books = books = Books(store, clock)
-        self._controls = controls = Controls(books, settings.data / "KILL")
+        self._controls = controls = Controls(
+            books, settings.data / LATCH_NAME, self._wake_killer(ending.loop)
+        )
         self._host = host = StrategyHost(
             settings.strategies, settings.strategy_workers, settings.strategy_deadline_s,
             settings.strategy_memory_mb,
         )  # fmt: skip
         venues = build_venues(settings, store, clock)
         prices, instruments = PriceBoard(), InstrumentBook(store)
-        desk = OrderDesk(books, venues, controls)
+        self._gateway = gateway = Gateway(books, controls, settings.limits, venues.is_stepped)
+        desk = OrderDesk(books, venues, controls, gateway)
         self._watcher = watcher = PositionWatcher(books, desk, venues, prices, lanes)
         feed = CandleFeed(lanes)
         self._runner = runner = CycleRunner(
@@ -189,6 +195,7 @@ class Engine:
             views=views,
             charts=ChartMaker(books, venues, host, views, equity),
             settings_desk=SettingsDesk(books, settings),
+            control_desk=ControlDesk(books, venues, controls, gateway),
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)
@@ -202,6 +209,7 @@ class Engine:
             Job("reconcile", 1, self._supervisor.reconcile),
             Job("watch", 1, self._watcher.watch),
             Job("kill", 1, self._supervisor.enforce_kill),
+            Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
             Job("housekeeping", 3600, self._tidy),
         )
@@ -215,6 +223,7 @@ class Engine:
         )
         self._books.load()
         self._controls.load()
+        self._gateway.load()
         self._equity.load()
         with self._books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
@@ -245,8 +254,18 @@ class Engine:
 
         return wake
 
+    def _wake_killer(self, loop: asyncio.AbstractEventLoop) -> Callable[[], None]:
+        """Carry out a control as soon as it is set, from whatever thread."""
+
+        def wake() -> None:
+            asyncio.run_coroutine_threadsafe(self._supervisor.enforce_kill(), loop)
+
+        return wake
+
     async def _beat(self) -> None:
         self._pulse.heartbeat_at = self._books.clock.now()
+
+    async def _keep_controls(self) -> None:
         if not self._lanes.backlog(CONTROLS_LANE):
             await self._lanes.run(CONTROLS_LANE, self._controls.take_latch)
 

@@ -29,6 +29,7 @@ from engine.domain.bots import (
 )
 from engine.domain.decisions import Action, Decision, Verdict
 from engine.domain.instruments import Instrument, Quote
+from engine.domain.limits import LimitUsage
 from engine.domain.money import ONE, ZERO, UtcDatetime, to_epoch_ms
 from engine.domain.orders import Order, OrderState, OrderType, Purpose, Side, TimeInForce
 from engine.domain.positions import Fill, Position, PositionSide, Trade
@@ -49,9 +50,10 @@ __all__ = [
     "ACTIVE_STATES", "HOUSE", "SECONDS", "AccountHealth", "Action", "AuditEntry", "Bot",
     "BotConfig", "BotState", "Decision", "Desired", "Direction", "EntryOrder", "EquityPoint",
     "Event", "Fill", "Finding", "FindingKind", "FindingState", "Instrument", "KillLevel",
-    "KillSwitch", "Level", "Order", "OrderChanges", "OrderState", "OrderTicket", "OrderType",
-    "Position", "PositionSide", "Purpose", "Quote", "Resolution", "RoiStep", "ScopeKind", "Side",
-    "TicketType", "TimeInForce", "Trade", "Verdict", "timeframe_s", "to_epoch_ms",
+    "KillSwitch", "Level", "LimitUsage", "Order", "OrderChanges", "OrderState", "OrderTicket",
+    "OrderType", "Position", "PositionSide", "Purpose", "Quote", "Resolution", "RoiStep",
+    "ScopeKind", "Side", "TicketType", "TimeInForce", "Trade", "Verdict", "timeframe_s",
+    "to_epoch_ms",
 ]  # fmt: skip
 
 
@@ -252,6 +254,18 @@ class KillRequest(Contract):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     level: KillLevel
+
+
+class ControlRequest(Contract):
+    """Latch a control on everything, an account, a bot (by id or name) or a symbol; ``none``
+    releases it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    scope: ScopeKind
+    key: str = Field(default="", max_length=600, description="what the scope is of")
+    level: KillLevel
+    reason: str = Field(default="", max_length=300)
 
 
 class Marker(Contract):

@@ -2,13 +2,23 @@
 
 from decimal import Decimal
 from pathlib import Path
+from typing import Annotated, Any
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.domain.limits import Limits
 from engine.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+LimitAmount = Annotated[Decimal | None, BeforeValidator(_empty_is_none)]
+"""An amount or, left empty, no limit."""
 
 
 class Settings(BaseSettings):
@@ -62,12 +72,95 @@ class Settings(BaseSettings):
     hold_retention_days: int = Field(
         default=14, ge=1, title="Days HOLDs are kept", description="decisions that did nothing"
     )
+    limit_bot_orders_per_minute: int = Field(
+        default=60,
+        ge=1,
+        le=100_000,
+        title="Limit: orders a minute of a bot",
+        description="on accounts that are not paper; more entries are refused, more exits wait",
+    )
+    limit_account_orders_per_minute: int = Field(
+        default=300,
+        ge=1,
+        le=100_000,
+        title="Limit: orders a minute of an account",
+        description="of all its bots together; paper accounts have no such limit",
+    )
+    limit_paper_orders_per_minute: int = Field(
+        default=600,
+        ge=1,
+        le=100_000,
+        title="Limit: orders a minute of a paper bot",
+        description="the same on paper; a replay, whose minutes are short, has none",
+    )
+    limit_order_notional: LimitAmount = Field(
+        default=None,
+        gt=0,
+        title="Limit: value of an order",
+        description="of an entry, in its quote asset; empty: no limit",
+    )
+    limit_day_notional: LimitAmount = Field(
+        default=None,
+        gt=0,
+        title="Limit: value traded in a day",
+        description="of an account and quote asset, from midnight to midnight UTC; empty: no limit",
+    )
+    limit_bot_position: LimitAmount = Field(
+        default=None,
+        gt=0,
+        title="Limit: position of a bot",
+        description="in its quote asset, at the last price; empty: no limit",
+    )
+    limit_account_position: LimitAmount = Field(
+        default=None,
+        gt=0,
+        title="Limit: position of an account in a symbol",
+        description="of all its bots together, in the quote asset; empty: no limit",
+    )
+    limit_price_band: LimitAmount = Field(
+        default=Decimal("0.05"),
+        gt=0,
+        le=1,
+        title="Limit: price of an order",
+        description="how far a limit may be on the wrong side of the last price, as a fraction of "
+        "it: any order beyond is refused; empty: no limit",
+    )
+    limit_storm_factor: int = Field(
+        default=3,
+        ge=1,
+        le=100,
+        title="Breaker: order storm",
+        description="so many times the orders a minute pause a bot, or an account, until a person "
+        "releases it",
+    )
+    limit_rejections_in_a_row: int = Field(
+        default=20,
+        ge=1,
+        le=10_000,
+        title="Breaker: rejections",
+        description="so many orders of a bot that the venue refuses in a row pause the bot",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         title="Log level",
         description="DEBUG, INFO, WARNING or ERROR",
     )
+
+    def limits(self, is_paper: bool) -> Limits:
+        """What the gateway allows on paper accounts, and on all others."""
+        bot = self.limit_paper_orders_per_minute if is_paper else self.limit_bot_orders_per_minute
+        return Limits(
+            bot_orders_per_minute=bot,
+            account_orders_per_minute=None if is_paper else self.limit_account_orders_per_minute,
+            order_notional=self.limit_order_notional,
+            day_notional=self.limit_day_notional,
+            price_band=self.limit_price_band,
+            bot_position=self.limit_bot_position,
+            account_position=self.limit_account_position,
+            storm_factor=self.limit_storm_factor,
+            rejections_in_a_row=self.limit_rejections_in_a_row,
+        )
 
     @property
     def store_url(self) -> str:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from engine import __version__
 from engine.api.chart import ChartMaker
+from engine.api.control_desk import ControlDesk
 from engine.api.settings_view import SettingsDesk
 from engine.api.views import Views, lateness, mode_of, sum_bots, sum_trades
 from engine.contracts import (
@@ -18,6 +19,7 @@ from engine.contracts import (
     BotState,
     BotView,
     Chart,
+    ControlRequest,
     Decision,
     EngineStats,
     EquityPoint,
@@ -28,6 +30,7 @@ from engine.contracts import (
     KillLevel,
     KillSwitch,
     Level,
+    LimitUsage,
     MarketView,
     Order,
     OrderChanges,
@@ -76,6 +79,7 @@ class EngineFacade:
     views: Views
     charts: ChartMaker
     settings_desk: SettingsDesk
+    control_desk: ControlDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------
@@ -325,6 +329,18 @@ class EngineFacade:
     def set_kill_switch(self, level: KillLevel, actor: str) -> KillSwitch:
         """Latch a level; ``none`` releases it."""
         return self.controls.set(level, actor)
+
+    def list_controls(self) -> Sequence[KillSwitch]:
+        """Every control in force."""
+        return self.control_desk.switches()
+
+    def set_control(self, request: ControlRequest, actor: str) -> KillSwitch:
+        """Latch or release one."""
+        return self.control_desk.set_control(request, actor)
+
+    def limit_usage(self) -> Sequence[LimitUsage]:
+        """What is used of each limit."""
+        return self.control_desk.usage()
 
     def settings(self) -> Sequence[SettingView]:
         """Every setting."""

@@ -6,10 +6,12 @@ from fastapi import Response
 from engine.api.routing import API, Actor, Services, Urgent, new_router
 from engine.api.wire import answer
 from engine.contracts import (
+    ControlRequest,
     EngineStats,
     Health,
     KillRequest,
     KillSwitch,
+    LimitUsage,
     SettingsUpdate,
     SettingView,
 )
@@ -35,6 +37,26 @@ async def set_kill_switch(
 ) -> Response:
     """Latches until it is released with ``none``."""
     return answer(await run_sync(services.set_kill_switch, request.level, actor, limiter=urgent))
+
+
+@router.get(f"{API}/controls", response_model=list[KillSwitch], summary="Controls in force")
+async def controls(services: Services, urgent: Urgent) -> Response:
+    """On everything, accounts, bots and symbols."""
+    return answer(await run_sync(services.list_controls, limiter=urgent))
+
+
+@router.post(f"{API}/controls", response_model=KillSwitch, summary="Set a control")
+async def set_control(
+    request: ControlRequest, services: Services, actor: Actor, urgent: Urgent
+) -> Response:
+    """Latches until it is released with ``none``."""
+    return answer(await run_sync(services.set_control, request, actor, limiter=urgent))
+
+
+@router.get(f"{API}/limits", response_model=list[LimitUsage], summary="Limits and their use")
+def limits(services: Services) -> Response:
+    """Of the limits that are set; a bot that sent nothing has no row."""
+    return answer(services.limit_usage())
 
 
 @router.get(f"{API}/settings", response_model=list[SettingView], summary="Settings in force")

@@ -18,6 +18,7 @@ from engine.contracts import (
     BotPreview,
     BotView,
     Chart,
+    ControlRequest,
     Decision,
     EngineStats,
     EquityPoint,
@@ -29,6 +30,7 @@ from engine.contracts import (
     Health,
     KillLevel,
     KillSwitch,
+    LimitUsage,
     MarketView,
     Order,
     OrderChanges,
@@ -212,6 +214,18 @@ class ControlServices(Protocol):
 
     def set_kill_switch(self, level: KillLevel, actor: str) -> KillSwitch:
         """Latch a level; ``none`` releases it."""
+        ...
+
+    def list_controls(self) -> Sequence[KillSwitch]:
+        """Every control in force, that on everything first."""
+        ...
+
+    def set_control(self, request: ControlRequest, actor: str) -> KillSwitch:
+        """Latch or release one. Raises NotFound, ConfigError naming ``key``."""
+        ...
+
+    def limit_usage(self) -> Sequence[LimitUsage]:
+        """What is used of each limit of the gateway that is set."""
         ...
 
     def settings(self) -> Sequence[SettingView]:

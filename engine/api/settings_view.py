@@ -13,7 +13,9 @@ from engine.settings import Settings
 EDITABLE = frozenset(
     {
         "paper_balance", "paper_fee_bps", "paper_slippage_bps", "paper_volume_cap",
-        "strategy_deadline_s", "hold_retention_days", "log_level",
+        "strategy_deadline_s", "hold_retention_days", "log_level", "limit_bot_orders_per_minute",
+        "limit_account_orders_per_minute", "limit_paper_orders_per_minute", "limit_order_notional",
+        "limit_day_notional", "limit_bot_position", "limit_account_position", "limit_price_band",
     }
 )  # fmt: skip
 SECRET = frozenset({"database_url"})

@@ -1,8 +1,8 @@
 """The engine's services in memory, with sample data: what the API and the panel are tested on.
 
 Its state is plain and public: ``bots``, ``positions_held``, ``trades_made``, ``events_seen``,
-``audit_log``, ``switch``, ``values``, ``orders_placed``, ``reports``, ``findings_seen`` and
-``shutdown_requests`` can be read and set by a test.
+``audit_log``, ``switch``, ``controls_set``, ``limits_used``, ``values``, ``orders_placed``,
+``reports``, ``findings_seen`` and ``shutdown_requests`` can be read and set by a test.
 Commands take effect at once; prices move with the clock.
 """
 
@@ -21,6 +21,7 @@ from engine.contracts import (
     BotState,
     BotView,
     Chart,
+    ControlRequest,
     Decision,
     Desired,
     EngineStats,
@@ -35,12 +36,14 @@ from engine.contracts import (
     KillSwitch,
     Lateness,
     Level,
+    LimitUsage,
     MarketView,
     Order,
     Overview,
     Position,
     PositionView,
     QuoteTotal,
+    ScopeKind,
     SettingView,
     StrategyView,
     SymbolView,
@@ -91,6 +94,8 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.trades_made: list[Trade] = []
         self.audit_log: list[AuditEntry] = []
         self.switch = KillSwitch()
+        self.controls_set: dict[tuple[ScopeKind, str], KillSwitch] = {}
+        self.limits_used: list[LimitUsage] = []
         self.values = {setting.key: setting.value for setting in SETTINGS}
         self.shutdown_requests: list[str] = []
         self.orders_placed: dict[str, Order] = {}
@@ -297,6 +302,33 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.switch = KillSwitch(level=level, actor=actor, since=self.now())
         self.record(actor, "kill_switch", level.value)
         return self.switch
+
+    def list_controls(self) -> Sequence[KillSwitch]:
+        everything = [self.switch] if self.switch.level is not KillLevel.NONE else []
+        return [*everything, *self.controls_set.values()]
+
+    def set_control(self, request: ControlRequest, actor: str) -> KillSwitch:
+        scope, key = request.scope, request.key.strip()
+        if scope is ScopeKind.EVERYTHING:
+            return self.set_kill_switch(request.level, actor)
+        if not key:
+            raise ConfigError(f"A control on a {scope.value} needs to know which.", field="key")
+        if scope is ScopeKind.BOT:
+            key = self.find(key).id
+        if scope is ScopeKind.ACCOUNT and key not in self.reports:
+            raise NotFound(f"There is no account '{key}'.", field="key")
+        if scope is ScopeKind.SYMBOL:
+            key = key.upper()
+        switch = KillSwitch(scope=scope, key=key, level=request.level, actor=actor,
+                            since=self.now(), reason=request.reason)  # fmt: skip
+        self.controls_set.pop((scope, key), None)
+        if request.level is not KillLevel.NONE:
+            self.controls_set[scope, key] = switch
+        self.record(actor, "control", f"{scope.value}:{key}")
+        return switch
+
+    def limit_usage(self) -> Sequence[LimitUsage]:
+        return self.limits_used
 
     def settings(self) -> Sequence[SettingView]:
         return [one.model_copy(update={"value": self.values[one.key]}) for one in SETTINGS]
