@@ -2,10 +2,16 @@
 
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
 
+from engine.adapters.store.database import Database
+from engine.adapters.store.migrate import FOLDER
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.domain.orders import OrderReport, OrderRequest, OrderState, OrderType, Side, VenueFill
@@ -15,6 +21,9 @@ from tests.fakes.clock import START
 
 D = Decimal
 ACCOUNT = "paper:simulated"
+OLD_ROW = """INSERT INTO paper_orders
+    (account_id, client_id, is_open, request, report, locked_asset, locked_amount)
+    VALUES (:account, :id, :is_open, :request, :report, 'USDT', '0')"""
 
 
 @pytest.fixture
@@ -82,6 +91,67 @@ def test_open_orders_are_those_still_working_oldest_first(book: PaperBook) -> No
         book.commit("third", {}, paper_order(state.value, state, account_id="third"))
     done = {OrderState.FILLED, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED}
     assert {one.report.state for one in book.open_orders("third")} == set(OrderState) - done
+
+
+def traded(client_id: str, *minutes: int, symbol: str = "BTC/USDT", **changes: Any) -> PaperOrder:
+    """An order with a fill at each of the minutes after the start."""
+    order = paper_order(client_id, **changes)
+    [fill] = order.report.fills
+    fills = tuple(
+        fill.model_copy(update={"time": START + timedelta(minutes=minute)}) for minute in minutes
+    )
+    report = order.report.model_copy(update={"fills": fills, "symbol": symbol})
+    return order.model_copy(update={"report": report})
+
+
+def test_traded_orders_are_those_with_a_fill_since_then(book: PaperBook) -> None:
+    late = traded("late", 0, 30)
+    book.commit(ACCOUNT, {}, traded("never"), traded("late", 0), traded("old", 9))
+    book.commit(ACCOUNT, {}, traded("new", 10), traded("other", 20, symbol="ETH/USDT"), late)
+    book.commit("another", {}, traded("foreign", 20, account_id="another"))
+    since = START + timedelta(minutes=10)
+    assert book.traded_orders(ACCOUNT, "BTC/USDT", since) == [late, traded("new", 10)]
+    later = since + timedelta(minutes=20, microseconds=1)
+    assert book.traded_orders(ACCOUNT, "BTC/USDT", later) == []
+
+
+def test_traded_orders_are_found_by_an_index(tmp_path: Path) -> None:
+    store = SqlStore.open(f"sqlite:///{tmp_path / 'state.db'}")
+    with store.database.reading() as session:
+        plan = session.rows(
+            text(
+                "EXPLAIN QUERY PLAN SELECT report FROM paper_orders WHERE account_id = 'a'"
+                " AND symbol = 's' AND traded_at >= '2026' ORDER BY seq"
+            )
+        )
+    store.close()
+    assert "ix_paper_orders_account_id_symbol_traded_at" in str(plan[0])
+
+
+def test_orders_of_an_earlier_version_are_found_by_their_fills(store_url: str) -> None:
+    orders = [traded("one", 3, 1), traded("two")]
+    database = Database(store_url, 5)
+    database.make_folder()
+    with database.writing(is_fenced=False) as session:
+        config = Config()
+        config.set_main_option("script_location", str(FOLDER))
+        config.attributes["connection"] = session.connection
+        command.upgrade(config, "0002")
+        for order in orders:
+            session.change(text(OLD_ROW), {
+                "account": ACCOUNT, "id": order.request.client_id, "is_open": True,
+                "request": order.request.model_dump_json(),
+                "report": order.report.model_dump_json(exclude={"type", "created_at"}),
+            })  # fmt: skip
+    database.close()
+    store = SqlStore.open(store_url)
+    book = SqlPaperBook(store.database)
+    since = START + timedelta(minutes=3)
+    found = [one.report for one in book.traded_orders(ACCOUNT, "BTC/USDT", since)]
+    assert found == [orders[0].report]
+    assert [one.report for one in book.open_orders(ACCOUNT)] == [one.report for one in orders]
+    assert not any(one.is_triggered for one in book.open_orders(ACCOUNT))
+    store.close()
 
 
 def test_a_commit_is_all_or_nothing(book: PaperBook) -> None:
