@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urlsplit
 INTERVALS_MS = {"1s": 1000, "1m": 60_000, "5m": 300_000, "1h": 3_600_000, "1d": 86_400_000}
 MOST_KLINES = 1000
 Reply = tuple[int, Any]
+Kline = list[Any]
 
 
 def symbol_info(base: str, quote: str, *, status: str = "TRADING") -> dict[str, Any]:
@@ -38,13 +39,16 @@ def symbol_info(base: str, quote: str, *, status: str = "TRADING") -> dict[str, 
 
 class BinancePublic:
     """``url`` is where it listens. ``faults`` are taken one a request: "429", "418", "500",
-    "timeout", "junk" or "" for none. ``missing`` are open times (ms) of klines left out;
+    "timeout", "junk", "cut" or "" for none; ``outage`` is the fault of every request while it is
+    set. ``missing`` are open times (ms) of klines left out; ``edit`` makes others of them;
     ``clock_lead_ms`` is how far its clock is ahead; ``requests`` lists paths asked for.
     """
 
     def __init__(self) -> None:
         self.faults: deque[str] = deque()
+        self.outage = ""
         self.missing: set[int] = set()
+        self.edit: Callable[[list[Kline]], list[Kline]] = list
         self.clock_lead_ms = 0
         self.requests: list[str] = []
         self.symbols = [symbol_info("BTC", "USDT"), symbol_info("ETH", "BTC"),
@@ -85,15 +89,15 @@ class BinancePublic:
         limit = min(int(query.get("limit", 500)), MOST_KLINES)
         start = -(-int(query.get("startTime", 0)) // length) * length
         end = min(int(query.get("endTime", self.now_ms())), self.now_ms())
-        rows: list[list[Any]] = []
+        rows: list[Kline] = []
         while start <= end and len(rows) < limit:
             if start not in self.missing:
                 rows.append(kline(start, length))
             start += length
-        return 200, rows
+        return 200, self.edit(rows)
 
 
-def kline(open_ms: int, length_ms: int) -> list[Any]:
+def kline(open_ms: int, length_ms: int) -> Kline:
     """One kline; its prices follow from its time."""
     base = 50_000 + open_ms // length_ms % 100
     return [
@@ -112,9 +116,11 @@ def binance_public() -> Iterator[BinancePublic]:
         def do_GET(self) -> None:
             address = urlsplit(self.path)
             state.requests.append(address.path)
-            fault = state.faults.popleft() if state.faults else ""
+            fault = state.faults.popleft() if state.faults else state.outage
             if fault == "timeout":
                 state.released.wait(10)
+            elif fault == "cut":
+                self.close_connection = True  # before a word of the answer
             elif fault == "junk":
                 self._send(200, b"<html>maintenance</html>")
             elif fault in ("429", "418"):

@@ -5,7 +5,6 @@ import signal
 import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from engine.cli.latch import write_latch
 from engine.domain.records import KillLevel
 from tests.fakes.strategy_files import write_strategy
-from tests.support.books import check_books, rows
+from tests.support.books import check_books, check_ledger, rows
 from tests.support.client import Client, eventually
 from tests.support.faulty_engine import Faulty, faulty_engine
 from tests.support.processes import Copy, copy_of_quarterdeck
@@ -203,19 +202,3 @@ def test_row_31_an_engine_that_was_overtaken_in_its_sleep_writes_nothing_more(
         assert "took the database over" in first.engine_log.read_text("utf-8")
         wait_for_trades(client, bot_id)
         check_ledger(client, bot_id)
-
-
-def check_ledger(client: Client, bot_id: str) -> None:
-    """What the API tells of a bot's orders and fills fits together; nothing is there twice."""
-    client.post(f"/bots/{bot_id}/stop", {"close_position": True})
-    bot = client.wait_for_state(bot_id, "stopped")
-    orders = client.get(f"/bots/{bot_id}/orders", limit=5000)
-    fills = client.get(f"/bots/{bot_id}/fills", limit=5000)
-    trades = client.get("/trades", bot_id=bot_id, limit=5000)["items"]
-    assert len({fill["trade_id"] for fill in fills}) == len(fills)
-    filled = {order["client_id"]: order["filled"] for order in orders if order["filled"] != "0"}
-    assert {fill["client_id"]: fill["quantity"] for fill in fills} == filled
-    assert len(trades) == bot["trade_count"]
-    assert sum(Decimal(trade["pnl"]) for trade in trades) == Decimal(bot["realised_pnl"])
-    decided = client.get(f"/bots/{bot_id}/decisions", limit=5000)
-    assert len({one["candle_time"] for one in decided}) == len(decided)

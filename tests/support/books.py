@@ -7,6 +7,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from tests.support.client import Client
+
 VOLATILE = ("id", "bot_id", "account_id", "bot_name")
 """Columns of a trade that differ between two runs of the same bot."""
 
@@ -55,6 +57,22 @@ def check_books(data: Path, bot: Mapping[str, Any]) -> None:
         own = [row for row in fills if row["client_id"] == order["client_id"]]
         assert total(own, "quantity") == Decimal(order["filled"]), order["client_id"]
     _check_paper_account(data, bot["account_id"])
+
+
+def check_ledger(client: Client, bot_id: str) -> None:
+    """What the API tells of a bot's orders and fills fits together; nothing is there twice."""
+    client.post(f"/bots/{bot_id}/stop", {"close_position": True})
+    bot = client.wait_for_state(bot_id, "stopped")
+    orders = client.get(f"/bots/{bot_id}/orders", limit=5000)
+    fills = client.get(f"/bots/{bot_id}/fills", limit=5000)
+    trades = client.get("/trades", bot_id=bot_id, limit=5000)["items"]
+    assert len({fill["trade_id"] for fill in fills}) == len(fills)
+    filled = {order["client_id"]: order["filled"] for order in orders if order["filled"] != "0"}
+    assert {fill["client_id"]: fill["quantity"] for fill in fills} == filled
+    assert len(trades) == bot["trade_count"]
+    assert sum(Decimal(trade["pnl"]) for trade in trades) == Decimal(bot["realised_pnl"])
+    decided = client.get(f"/bots/{bot_id}/decisions", limit=5000)
+    assert len({one["candle_time"] for one in decided}) == len(decided)
 
 
 def _check_paper_account(data: Path, account_id: str) -> None:

@@ -130,14 +130,14 @@ def main() -> int:
     """Run the engine until it is asked to stop."""
     settings = load_settings()
     for module in CLOCK_READERS:
-        module.datetime = wrong_clock(settings.data / "clock")
-    bootstrap.VenueRegistry = hangable(settings.data)  # type: ignore[misc]
+        vars(module)["datetime"] = wrong_clock(settings.data / "clock")
+    vars(bootstrap)["VenueRegistry"] = hangable(settings.data)
     if url := os.environ.get("FAULTY_EXCHANGE_URL"):
         public = partial(ccxt_public.CcxtPublicMarket, base_url=url, timeout_ms=1000)
-        ccxt_public.CcxtPublicMarket = public  # type: ignore[assignment,misc]
+        vars(ccxt_public)["CcxtPublicMarket"] = public
     if patience_s := os.environ.get("FAULTY_BUSY_S"):
         hasty = staticmethod(partial(SqlStore.open, busy_timeout_s=float(patience_s)))
-        SqlStore.open = hasty  # type: ignore[assignment]
+        SqlStore.open = hasty  # type: ignore[method-assign]
     return bootstrap.run_engine(settings)
 
 
