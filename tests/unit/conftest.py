@@ -1,6 +1,7 @@
 """An engine room for tests of services: a real store, a scripted venue, a hand-turned clock."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -11,14 +12,16 @@ import pytest
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.store import SqlStore
 from engine.domain.bots import Bot
-from engine.domain.orders import Order
-from engine.domain.positions import PositionSide, Trade
+from engine.domain.orders import Order, Purpose
+from engine.domain.positions import Position, PositionSide, Trade
 from engine.domain.records import Event
+from engine.ports import MarketData
 from engine.services.books import Books
 from engine.services.controls import Controls
 from engine.services.order_desk import OrderDesk
 from tests.fakes.broker import ScriptedBroker
 from tests.fakes.clock import FakeClock
+from tests.fakes.market import FakeMarket
 from tests.fakes.venues import FakeVenues
 from tests.unit.samples import bot as sample_bot
 
@@ -29,7 +32,7 @@ class Room:
 
     clock: FakeClock
     store: SqlStore
-    market: SimulatedMarket
+    market: MarketData
     broker: ScriptedBroker
     venues: FakeVenues
     folder: Path
@@ -74,6 +77,22 @@ class Room:
         """Ask for the position to be closed."""
         self.desk.close_position(self.bot.id, self.market, reason)
 
+    @property
+    def position(self) -> Position:
+        """The one bot's position."""
+        return self.books.positions[self.bot.id]
+
+    def working(self, purpose: Purpose) -> list[Order]:
+        """The bot's working orders of a purpose."""
+        found = self.books.working_orders(self.bot.id)
+        return [order for order in found if order.purpose is purpose]
+
+    def move(self, price: str) -> None:
+        """Set the price at the market and at the venue."""
+        self.broker.price = Decimal(price)
+        if isinstance(self.market, FakeMarket):
+            self.market.set_price("BTC/USDT", price)
+
     def orders(self) -> list[Order]:
         """All orders, oldest first."""
         with self.store.reading() as tx:
@@ -90,20 +109,43 @@ class Room:
             return list(tx.events.select())
 
 
-@pytest.fixture
-def room(tmp_path: Path) -> Iterator[Room]:
+@contextmanager
+def open_room(folder: Path, clock: FakeClock, market: MarketData, **changes: Any) -> Iterator[Room]:
     """A room with one running bot of 100 USDT, at a price of 100."""
-    clock = FakeClock()
-    store = SqlStore.open(f"sqlite:///{tmp_path / 'state.db'}", now=clock.now)
-    market = SimulatedMarket(7, clock)
+    store = SqlStore.open(f"sqlite:///{folder / 'state.db'}", now=clock.now)
     broker = ScriptedBroker()
     broker.now = clock.now()
     broker.price = Decimal(100)
     venues = FakeVenues(market, broker)
     books = Books(store, clock)
-    controls = Controls(books, tmp_path / "KILL")
+    controls = Controls(books, folder / "KILL")
     desk = OrderDesk(books, venues, controls)
-    room = Room(clock, store, market, broker, venues, tmp_path, books, controls, desk)
-    room.add_bot()
+    room = Room(clock, store, market, broker, venues, folder, books, controls, desk)
+    room.add_bot(**changes)
     yield room
     store.close()
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Iterator[Room]:
+    """A room over the simulated market."""
+    clock = FakeClock()
+    with open_room(tmp_path, clock, SimulatedMarket(7, clock)) as room:
+        yield room
+
+
+@pytest.fixture
+def spot(tmp_path: Path) -> Iterator[Room]:
+    """A room at a spot venue: stops and targets rest there as pairs, an order that reduces is not
+    capped by the venue, quantities only, minimums hold for all orders."""
+    clock = FakeClock()
+    market = FakeMarket(clock)
+    market.set_price("BTC/USDT", "100")
+    with open_room(tmp_path, clock, market) as room:
+        room.broker.capabilities = room.broker.capabilities.model_copy(
+            update={
+                "rests_protection": True, "has_oco": True, "caps_reducing": False,
+                "has_quote_amount": False, "has_shorting": False, "fee_bps": Decimal(0),
+            }
+        )  # fmt: skip
+        yield room
