@@ -7,8 +7,6 @@ from panel.bot_settings import draw_settings_tab
 from panel.bot_tabs import (
     draw_audit_tab,
     draw_chart_tab,
-    draw_orders_tab,
-    draw_positions_tab,
     draw_trades_tab,
 )  # fmt: skip
 from panel.bot_view import asked_bot, choose_bot, draw_commands, live_summary
@@ -18,6 +16,8 @@ from panel.figures import apply_details_style
 from panel.format import escape
 from panel.layout import page_header, show_error
 from panel.logs_view import draw_events
+from panel.orders_tab import draw_orders_tab
+from panel.position_tab import draw_positions_tab
 from panel.session import control_panel
 
 

@@ -13,9 +13,6 @@ from panel.live import REFRESH_S, latest, show_staleness
 from panel.record_tables import (
     AUDIT_COLUMNS,
     BOT_TRADE_COLUMNS,
-    FILL_COLUMNS,
-    ORDER_COLUMNS,
-    POSITION_COLUMNS,
     draw_records,
 )  # fmt: skip
 from panel.session import is_dark
@@ -88,41 +85,6 @@ def equity_series(points: list[EquityPoint]) -> EquitySeries:
         times=tuple(point.time for point in points),
         equity=tuple(float(point.equity) for point in points),
     )
-
-
-@st.fragment(run_every=REFRESH_S)
-def draw_positions_tab(panel: ControlPanel, bot: BotView) -> None:
-    """The open position at the present price."""
-    try:
-        snapshot = latest(f"bot:{bot.id}", lambda: panel.bot(bot.id))
-    except PanelError as error:
-        show_error(error)
-        return
-    show_staleness(snapshot)
-    position = snapshot.value.position
-    if position is None:
-        st.info("The bot holds nothing.")
-        return
-    draw_records([position], POSITION_COLUMNS, key="positions")
-
-
-@st.fragment(run_every=REFRESH_S)
-def draw_orders_tab(panel: ControlPanel, bot: BotView) -> None:
-    """Orders and their fills, newest first."""
-    try:
-        orders = latest(f"orders:{bot.id}", lambda: panel.orders(bot.id))
-        fills = latest(f"fills:{bot.id}", lambda: panel.fills(bot.id))
-    except PanelError as error:
-        show_error(error)
-        return
-    show_staleness(orders)
-    if not orders.value:
-        st.info("No order yet.")
-        return
-    st.markdown(f"**Orders** ({len(orders.value)}, newest first)")
-    draw_records(orders.value, ORDER_COLUMNS, key="orders")
-    st.markdown(f"**Fills** ({len(fills.value)}, newest first)")
-    draw_records(fills.value, FILL_COLUMNS, key="fills")
 
 
 def draw_trades_tab(panel: ControlPanel, bot: BotView) -> None:

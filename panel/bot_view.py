@@ -12,6 +12,7 @@ from panel.commands import attempt
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.figures import Figure, draw_figures
 from panel.format import clock, escape, every, money, price, state_colour, state_of
+from panel.halted import halted_banner
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 from panel.markup import gain_html
@@ -123,6 +124,7 @@ def live_summary(panel: ControlPanel, drawn: BotView) -> None:
     if not snapshot.error and _buttons_of(bot) != _buttons_of(drawn):
         st.rerun()
     show_staleness(snapshot)
+    halted_banner([bot])
     st.html(_headline(bot))
     draw_figures(_figures(bot))
 
@@ -137,6 +139,7 @@ def _headline(bot: BotView) -> str:
     badge = f'<span class="qd-state qd-{state_colour(state)}">{html.escape(state)}</span>'
     about = (
         config.symbol, config.timeframe, config.strategy, market_name(config.market),
+        f"{bot.mode} money",
         f"checked {every(config.interval_s)}",
     )  # fmt: skip
     reason = f'<span class="qd-why">{html.escape(bot.reason)}</span>' if bot.reason else ""

@@ -26,6 +26,11 @@ def attempt(command: Callable[[], object], done: str = "") -> bool:
     return True
 
 
+def say_done(text: str) -> None:
+    """Remember to say that something was done; for callbacks."""
+    _remember(text, is_done=True)
+
+
 def show_outcomes() -> None:
     """Say in toasts what became of the commands since the last draw."""
     for text, is_done in st.session_state.pop(OUTCOMES, ()):

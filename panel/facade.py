@@ -1,28 +1,29 @@
 """The pages' only door to the engine: one method a call of docs/api.md."""
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
 from urllib.parse import quote
 
-import httpx
-from pydantic import TypeAdapter, ValidationError
-
 from engine.contracts import (
+    AccountReport,
     AccountView,
     AuditEntry,
     BotConfig,
     BotPreview,
     BotView,
     Chart,
+    CheckRequest,
     CloneRequest,
+    CloseRequest,
     Decision,
     EngineStats,
     EquityPoint,
-    ErrorBody,
-    ErrorDetail,
     Event,
     EventFilter,
     Fill,
+    Finding,
+    FindingFilter,
     Health,
     KillLevel,
     KillRequest,
@@ -31,6 +32,8 @@ from engine.contracts import (
     Order,
     Overview,
     PositionView,
+    Resolution,
+    ResolveRequest,
     SettingsUpdate,
     SettingView,
     StopRequest,
@@ -39,77 +42,22 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )  # fmt: skip
+from panel.connection import (
+    HEARTBEAT_TIMEOUT,
+    Connection,
+    EngineOff,
+    EngineRefused,
+    EngineSilent,
+    PanelError,
+)
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
 
-T = TypeVar("T")
-
 API = "/api/v1"
-TIMEOUT = httpx.Timeout(10.0, connect=2.0)
-HEARTBEAT_TIMEOUT = httpx.Timeout(2.0)
-"""A header that waits longer than this for the engine says that it does not answer."""
 
 
-class PanelError(Exception):
-    """The engine did not do what was asked; the message is meant for a person."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
-
-
-class EngineOff(PanelError):
-    """Nobody answers at the engine's address."""
-
-
-class EngineSilent(EngineOff):
-    """Something listens at the engine's address but did not answer in time."""
-
-
-class EngineRefused(PanelError):
-    """The engine answered no, for the reason in the message.
-
-    ``details`` has one row a field that is wrong (``field`` is a dotted name), ``code`` the kind of
-    refusal and ``status`` the HTTP status.
-    """
-
-    def __init__(
-        self,
-        message: str,
-        details: Sequence[ErrorDetail] = (),
-        *,
-        code: str = "error",
-        status: int = 0,
-    ) -> None:
-        super().__init__(message)
-        self.details = tuple(details)
-        self.code = code
-        self.status = status
-
-
-class ControlPanel:
-    """Calls the engine over HTTP and answers with the types of ``engine.contracts``.
-
-    Every method raises EngineOff when nobody answers and EngineRefused when the engine says no.
-    ``read_token`` is asked again when the engine refuses the token: a new engine has a new one.
-    """
-
-    def __init__(
-        self,
-        url: str,
-        read_token: Callable[[], str],
-        *,
-        transport: httpx.BaseTransport | None = None,
-    ) -> None:
-        self.url = url
-        self._read_token = read_token
-        self._token = ""
-        # trust_env would send loopback calls, token included, through a configured proxy
-        self._http = httpx.Client(base_url=url, trust_env=False, transport=transport)
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
+class ControlPanel(Connection):
+    """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine
     def health(self) -> Health:
@@ -202,6 +150,44 @@ class ControlPanel:
         """A bot's equity, oldest first."""
         return self._get(list[EquityPoint], _bot(bot_id, "equity"), {"limit": limit})
 
+    # --- orders by hand
+    def place_order(self, bot_id: str, ticket: Mapping[str, Any]) -> list[Order]:
+        """Place an order ticket: one order, or the two of an OCO. The engine judges its fields."""
+        return self._post(list[Order], _bot(bot_id, "orders"), ticket)
+
+    def cancel_order(self, bot_id: str, client_id: str) -> Order:
+        """Take back what is not filled of an order."""
+        return self._post(Order, _order(bot_id, client_id, "cancel"))
+
+    def replace_order(self, bot_id: str, client_id: str, changes: Mapping[str, Any]) -> Order:
+        """Change a working order's prices or quantity; the one that works in its stead."""
+        return self._post(Order, _order(bot_id, client_id, "replace"), changes)
+
+    def close_position(self, bot_id: str, fraction: Decimal = Decimal(1)) -> BotView:
+        """Close a part of a bot's position at the market."""
+        return self._post(BotView, _bot(bot_id, "close"), CloseRequest(fraction=fraction))
+
+    # --- books against venues
+    def account_reports(self) -> list[AccountReport]:
+        """Both sides of every account, as of its last check."""
+        return self._get(list[AccountReport], f"{API}/reconcile")
+
+    def check_account(self, account_id: str) -> AccountReport:
+        """Compare an account with its venue now."""
+        body = CheckRequest(account_id=account_id)
+        return self._post(AccountReport, f"{API}/reconcile", body)
+
+    def findings(self, chosen: FindingFilter | None = None) -> list[Finding]:
+        """Findings that match, the newest seen first."""
+        return self._get(list[Finding], f"{API}/findings", _query(chosen or FindingFilter()))
+
+    def resolve_finding(
+        self, finding_id: str, resolution: Resolution, *, bot_id: str | None = None
+    ) -> Finding:
+        """Decide about a finding; ``bot_id`` names the bot that adopts it."""
+        body = ResolveRequest(finding_id=finding_id, resolution=resolution, bot_id=bot_id)
+        return self._post(Finding, f"{API}/findings/resolve", body)
+
     # --- what happened
     def positions(self) -> list[PositionView]:
         """All open positions."""
@@ -252,80 +238,15 @@ class ControlPanel:
         update = SettingsUpdate(values=dict(values))
         return self._parse(list[SettingView], self._send("PUT", f"{API}/settings", update))
 
-    # --- HTTP
-    def _get(self, kind: type[T], path: str, query: Mapping[str, Any] | None = None) -> T:
-        return self._parse(kind, self._send("GET", path, query=query))
-
-    def _post(
-        self,
-        kind: type[T],
-        path: str,
-        body: Any = None,
-        *,
-        query: Mapping[str, Any] | None = None,
-    ) -> T:
-        return self._parse(kind, self._send("POST", path, body, query=query))
-
-    def _parse(self, kind: type[T], response: httpx.Response) -> T:
-        try:
-            return TypeAdapter(kind).validate_json(response.content)
-        except ValidationError as error:
-            message = "The engine answered in a form that this panel does not know."
-            raise EngineRefused(f"{message} Are both of the same version?") from error
-
-    def _send(
-        self,
-        method: str,
-        path: str,
-        body: Any = None,
-        *,
-        query: Mapping[str, Any] | None = None,
-        timeout: httpx.Timeout = TIMEOUT,
-    ) -> httpx.Response:
-        """Send one request; a refused token is read again, once. Raises PanelError."""
-        content = None if body is None else TypeAdapter(Any).dump_json(body)
-        params = {key: value for key, value in (query or {}).items() if value not in (None, "")}
-        self._token = self._token or self._read_token()
-        for attempt in (1, 2):
-            headers = {"X-Quarterdeck-Actor": "panel"}
-            if content is not None:
-                headers["Content-Type"] = "application/json"
-            if self._token and path != "/health":
-                headers["Authorization"] = f"Bearer {self._token}"
-            try:
-                response = self._http.request(
-                    method, path, content=content, params=params, headers=headers, timeout=timeout
-                )
-            except httpx.ConnectError as error:
-                raise EngineOff(f"Nobody answers at {self.url}.") from error
-            except httpx.HTTPError as error:
-                raise EngineSilent(f"The engine does not answer: {_words(error)}.") from error
-            if response.status_code != httpx.codes.UNAUTHORIZED or attempt == 2:
-                break
-            self._token = self._read_token()
-        if response.is_error:
-            raise _refusal(response)
-        return response
-
-
-def _words(error: httpx.HTTPError) -> str:
-    return "it took too long" if isinstance(error, httpx.TimeoutException) else str(error)
-
 
 def _bot(bot_id: str, verb: str = "") -> str:
     path = f"{API}/bots/{quote(bot_id, safe='')}"
     return f"{path}/{verb}" if verb else path
 
 
-def _query(chosen: TradeFilter | EventFilter) -> dict[str, Any]:
+def _order(bot_id: str, client_id: str, verb: str) -> str:
+    return f"{_bot(bot_id, 'orders')}/{quote(client_id, safe='')}/{verb}"
+
+
+def _query(chosen: TradeFilter | EventFilter | FindingFilter) -> dict[str, Any]:
     return dict(chosen.model_dump(mode="json"))
-
-
-def _refusal(response: httpx.Response) -> EngineRefused:
-    """What the engine said in its ``ErrorBody``, or its bare status when it said nothing."""
-    try:
-        body = ErrorBody.model_validate(response.json()["error"])
-    except (ValueError, KeyError, TypeError):
-        status = f"{response.status_code} {response.reason_phrase}"
-        return EngineRefused(f"The engine answered {status}.", status=response.status_code)
-    return EngineRefused(body.message, body.details, code=body.code, status=response.status_code)

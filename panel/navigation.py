@@ -10,6 +10,7 @@ PAGES = (
     ("create_bot", "Create bot", "add_circle", "create"),
     ("bot", "Bot", "candlestick_chart", "bot"),
     ("trades", "Trades", "swap_vert", "trades"),
+    ("reconcile", "Reconcile", "balance", "reconcile"),
     ("strategies", "Strategies", "functions", "strategies"),
     ("logs", "Logs", "list_alt", "logs"),
     ("settings", "Settings", "settings", "settings"),

@@ -15,6 +15,7 @@ from panel.demo import start_demo
 from panel.facade import ControlPanel, PanelError
 from panel.figures import Figure, draw_figures
 from panel.format import figure, percent, state_of
+from panel.halted import halted_banner
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 from panel.markup import gain_html
@@ -80,6 +81,7 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
     if not overview.bots:
         _draw_welcome()
         return
+    halted_banner(overview.bots)
     _draw_totals(overview.totals)
     _draw_equity(overview.equity)
     _draw_bots(overview.bots, choice)

@@ -30,16 +30,21 @@ class Column(Generic[R]):
     is_gain: bool = False
     quote: Callable[[R], str] | None = None
     """For amounts: the asset, which decides how many digits are read."""
+    width_px: int | None = None
+    """Where few rows have a value, which the table would make too narrow for it."""
 
 
 def draw_records(records: Sequence[R], columns: Sequence[Column[R]], *, key: str) -> None:
     """Draw a table as high as its rows, up to a limit."""
+    widths = {one.title: st.column_config.Column(width=one.width_px)
+              for one in columns if one.width_px}  # fmt: skip
     st.dataframe(
         records_table(records, columns),
         hide_index=True,
         row_height=ROW_PX,
         placeholder=NONE,
         height=min(ROW_PX * (len(records) + 1) + 3, MOST_PX),
+        column_config=widths,
         key=key,
     )
 
@@ -133,12 +138,14 @@ ORDER_COLUMNS: tuple[Column[Order], ...] = (
     Column("Placed (UTC)", lambda one: one.created_at, moment),
     Column("Side", lambda one: one.side.value),
     Column("Purpose", lambda one: one.purpose.value),
-    Column("Type", lambda one: one.type.value),
+    Column("Type", lambda one: one.type.value.replace("_", " ")),
     Column("State", lambda one: one.state.value.replace("_", " ")),
     Column("Quantity", lambda one: _number(one.quantity), quantity),
     Column("Amount", lambda one: _number(one.quote_amount), quantity),
     Column("Filled", lambda one: float(one.filled), quantity),
-    Column("Price", lambda one: _number(one.price), price),
+    Column("Limit", lambda one: _number(one.price), price, width_px=92),
+    Column("Stop", lambda one: _number(one.stop_price), price, width_px=92),
+    Column("Lasts", lambda one: one.time_in_force.value.upper()),
     Column("Why", lambda one: exit_words(one.reason)),
     Column("Error", lambda one: one.error),
     Column("Client order id", lambda one: one.client_id),
