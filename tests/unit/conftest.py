@@ -10,18 +10,18 @@ from typing import Any
 import pytest
 
 from engine.adapters.market_data.simulated import SimulatedMarket
-from engine.adapters.store.store import SqlStore
 from engine.domain.bots import Bot
 from engine.domain.orders import Order, Purpose
 from engine.domain.positions import Position, PositionSide, Trade
 from engine.domain.records import Event
-from engine.ports import MarketData
+from engine.ports import MarketData, Store
 from engine.services.books import Books
 from engine.services.controls import Controls
 from engine.services.order_desk import OrderDesk
 from tests.fakes.broker import ScriptedBroker
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
+from tests.fakes.memory_store import MemoryStore
 from tests.fakes.venues import FakeVenues
 from tests.unit.samples import bot as sample_bot
 
@@ -31,7 +31,7 @@ class Room:
     """The order desk with everything it needs."""
 
     clock: FakeClock
-    store: SqlStore
+    store: Store
     market: MarketData
     broker: ScriptedBroker
     venues: FakeVenues
@@ -110,9 +110,10 @@ class Room:
 
 
 @contextmanager
-def open_room(folder: Path, clock: FakeClock, market: MarketData, **changes: Any) -> Iterator[Room]:
+def open_room(
+    folder: Path, clock: FakeClock, market: MarketData, store: Store, **changes: Any
+) -> Iterator[Room]:
     """A room with one running bot of 100 USDT, at a price of 100."""
-    store = SqlStore.open(f"sqlite:///{folder / 'state.db'}", now=clock.now)
     broker = ScriptedBroker()
     broker.now = clock.now()
     broker.price = Decimal(100)
@@ -130,7 +131,7 @@ def open_room(folder: Path, clock: FakeClock, market: MarketData, **changes: Any
 def room(tmp_path: Path) -> Iterator[Room]:
     """A room over the simulated market."""
     clock = FakeClock()
-    with open_room(tmp_path, clock, SimulatedMarket(7, clock)) as room:
+    with open_room(tmp_path, clock, SimulatedMarket(7, clock), MemoryStore(clock.now)) as room:
         yield room
 
 
@@ -141,7 +142,7 @@ def spot(tmp_path: Path) -> Iterator[Room]:
     clock = FakeClock()
     market = FakeMarket(clock)
     market.set_price("BTC/USDT", "100")
-    with open_room(tmp_path, clock, market) as room:
+    with open_room(tmp_path, clock, market, MemoryStore(clock.now)) as room:
         room.broker.capabilities = room.broker.capabilities.model_copy(
             update={
                 "rests_protection": True, "has_oco": True, "caps_reducing": False,
