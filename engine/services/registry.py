@@ -9,23 +9,29 @@ from engine.ports import Broker, MarketData
 
 MarketFactory = Callable[[str], MarketData]
 BrokerFactory = Callable[[str, MarketData], Broker]
+PAPER = "paper"
 
 
 @dataclass(frozen=True)
 class MarketKind:
-    """How markets whose id begins with a prefix are made, and which of them are offered."""
+    """How markets whose id begins with a prefix are made, which of them are offered, and the kind
+    of account that trades there."""
 
     make: MarketFactory
     offered: Callable[[], Sequence[str]]
     is_stepped: bool = False
+    account_kind: str = PAPER
 
 
 class VenueRegistry:
-    """Implements ``ports.Venues`` over a table of market kinds; used from many threads."""
+    """Implements ``ports.Venues`` over a table of market kinds and one of brokers by the kind of
+    account, which its id begins with; used from many threads."""
 
-    def __init__(self, kinds: Mapping[str, MarketKind], make_paper_broker: BrokerFactory) -> None:
+    def __init__(
+        self, kinds: Mapping[str, MarketKind], brokers: Mapping[str, BrokerFactory]
+    ) -> None:
         self._kinds = kinds
-        self._make_paper_broker = make_paper_broker
+        self._broker_kinds = brokers
         self._markets: dict[tuple[str, str], MarketData] = {}
         self._brokers: dict[str, Broker] = {}
         self._lock = threading.RLock()
@@ -55,24 +61,27 @@ class VenueRegistry:
         with self._lock:
             broker = self._brokers.get(account_id)
             if broker is None:
-                if not account_id.startswith("paper:"):
+                make = self._broker_kinds.get(account_id.partition(":")[0])
+                if make is None:
                     raise NotFound(f"There is no account '{account_id}'.", field="account")
-                broker = self._make_paper_broker(account_id, market)
+                broker = make(account_id, market)
                 self._brokers[account_id] = broker
             return broker
 
     def account_of(self, market_id: str, bot_id: str) -> str:
-        """One paper account a market; a replay's bot has one of its own."""
-        if self._kind(market_id).is_stepped:
-            return f"paper:replay:{bot_id}"
-        return f"paper:{market_id}"
+        """One account a market; a replay's bot has one of its own."""
+        kind = self._kind(market_id)
+        if kind.is_stepped:
+            return f"{PAPER}:replay:{bot_id}"
+        name = market_id if kind.account_kind == PAPER else market_id.partition(":")[2]
+        return f"{kind.account_kind}:{name}"
 
     def forget(self, bot_id: str) -> None:
         """Drop a stopped bot's own instances."""
         with self._lock:
             for key in [key for key in self._markets if key[1] == bot_id]:
                 del self._markets[key]
-            self._brokers.pop(f"paper:replay:{bot_id}", None)
+            self._brokers.pop(f"{PAPER}:replay:{bot_id}", None)
 
     def _kind(self, market_id: str) -> MarketKind:
         kind = self._kinds.get(market_id.partition(":")[0])

@@ -29,7 +29,7 @@ def make_registry() -> VenueRegistry:
         "simulated": MarketKind(make, lambda: ["simulated"]),
         "replay": MarketKind(make, lambda: ["replay:a.csv"], is_stepped=True),
     }
-    return VenueRegistry(kinds, paper)
+    return VenueRegistry(kinds, {"paper": paper})
 
 
 def test_a_market_is_shared_and_a_replay_is_a_bots_own() -> None:

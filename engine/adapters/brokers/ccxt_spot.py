@@ -33,6 +33,7 @@ from engine.errors import (
     OrderStateUnknown,
 )
 from engine.links.binance import TEST_URL, test_addresses
+from engine.links.streaming import FIRST_WAIT_S
 from engine.ports import Balance, BrokerCapabilities, Clock, MarketData, OrderListener
 
 log = logging.getLogger("quarterdeck.binance")
@@ -66,6 +67,7 @@ class CcxtSpotBroker:
         quiet_period_s: float = QUIET_S,
         timeout_ms: int = TIMEOUT_MS,
         is_paced: bool = True,
+        first_wait_s: float = FIRST_WAIT_S,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.account_id = account_id
@@ -83,7 +85,9 @@ class CcxtSpotBroker:
             key, secret, addresses, clock,
             timeout_ms=timeout_ms, is_paced=is_paced, monotonic=monotonic,
         )  # fmt: skip
-        self._stream = UserStream(key, secret, addresses, self._client.timestamp, self._symbol_of)
+        self._stream = UserStream(
+            key, secret, addresses, self._client.timestamp, self._symbol_of, first_wait_s
+        )
         self._symbols: dict[str, str] = {}
 
     # --- the account ---------------------------------------------------------------------------

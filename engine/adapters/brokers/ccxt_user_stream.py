@@ -6,15 +6,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from engine.adapters.brokers.ccxt_client import JUNK, RECV_WINDOW_MS
 from engine.adapters.brokers.ccxt_reports import Unreadable, streamed
-from engine.errors import BrokerUnavailable
+from engine.errors import BrokerUnavailable, QuarterdeckError
 from engine.links.binance import SPOT_ONLY, Addresses, point
 from engine.links.streaming import StreamThread
 from engine.ports import OrderListener
 
 log = logging.getLogger("quarterdeck.binance")
-
-RECV_WINDOW_MS = 10_000
 
 
 class UserStream:
@@ -27,12 +26,14 @@ class UserStream:
         addresses: Addresses,
         timestamp: Callable[[], int],
         symbol_of: Callable[[str], str],
+        first_wait_s: float,
     ) -> None:
         self._key = key
         self._secret = secret
         self._addresses = addresses
         self._timestamp = timestamp
         self._symbol_of = symbol_of
+        self._first_wait_s = first_wait_s
 
     def listen(self, listener: OrderListener) -> Callable[[], None]:
         """Begin; the answer ends it."""
@@ -45,9 +46,10 @@ class UserStream:
         stream = StreamThread(
             "binance-user-stream",
             session,
-            (ccxt.BaseError, aiohttp.ClientError, OSError, TimeoutError, KeyError, TypeError),
+            (ccxt.BaseError, aiohttp.ClientError, QuarterdeckError, OSError, TimeoutError, *JUNK),
             on_connected=listener.on_connected,
             on_disconnected=listener.on_disconnected,
+            first_wait_s=self._first_wait_s,
         )
         stream.start()
         return stream.stop

@@ -1,6 +1,7 @@
 """Live public prices of any exchange that ccxt knows; no account and no key."""
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -15,34 +16,31 @@ from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import ZERO, exact, from_epoch_ms, plain, to_epoch_ms
 from engine.domain.timeframes import SECONDS, timeframe_s
 from engine.errors import DataError, NotFound
+from engine.links.binance import SPOT_ONLY, Addresses, point
+from engine.links.http import BoundedAnswers
 from engine.ports import Clock
 
 log = logging.getLogger("quarterdeck.ccxt")
 
-PREFIX = "ccxt:"
 TIMEOUT_MS = 10_000
+MOST_BYTES = 64 * 1024 * 1024  # the listing of a large exchange is some 20 MB
 PAGE = 1000  # candles of one request, the most that Binance gives
 MOST_PAGES = 50
 LISTING_AGE = timedelta(hours=1)
 DEFAULT_TICK = Decimal("1e-8")
 MINUTES_A_DAY = 1440
-# ccxt's settings for Binance: spot only, and no call that needs a key.
-OPTIONS = {
-    "defaultType": "spot",
-    "fetchMarkets": {"types": ["spot"]},
-    "fetchCurrencies": False,
-    "fetchMargins": False,
-}
 # What ccxt raises by itself on an answer that is not what the exchange documents.
 JUNK = (AttributeError, IndexError, KeyError, TypeError, ValueError)
 T = TypeVar("T")
 
 
 class CcxtPublicMarket:
-    """Implements ``MarketData`` for ``ccxt:EXCHANGE``, as in ``ccxt:binance``.
+    """Implements ``MarketData`` for ``KIND:EXCHANGE``, as in ``ccxt:binance``.
 
     ccxt is imported when the market is first made. One request at a time: its synchronous client
-    is not thread-safe. ``base_url`` replaces scheme and host of every address, for tests.
+    is not thread-safe. ``base_url`` replaces scheme and host of every address, for tests;
+    ``addresses`` are those of Binance's test network. ``can_short`` is whether the accounts that
+    trade here may sell what they do not have: paper can.
     Raises NotFound for an exchange that ccxt does not know.
     """
 
@@ -52,11 +50,13 @@ class CcxtPublicMarket:
         clock: Clock,
         *,
         base_url: str | None = None,
+        addresses: Addresses | None = None,
+        can_short: bool = True,
         timeout_ms: int = TIMEOUT_MS,
     ) -> None:
         import ccxt
 
-        name = market_id.removeprefix(PREFIX)
+        name = market_id.partition(":")[2]
         if name not in ccxt.exchanges:
             raise NotFound(f"ccxt knows no exchange '{name}'.", field="market")
         self.market_id = market_id
@@ -64,14 +64,41 @@ class CcxtPublicMarket:
         self._ccxt = ccxt
         self._clock = clock
         self._lock = RLock()
+        self._base_url = base_url
+        self._addresses = addresses
+        self._can_short = can_short
         self._exchange: Any = getattr(ccxt, name)(
-            {"enableRateLimit": True, "timeout": timeout_ms, "options": dict(OPTIONS)}
+            {"enableRateLimit": True, "timeout": timeout_ms, "options": self.options()}
         )
-        if base_url is not None:
-            self._exchange.urls["api"] = _redirected(self._exchange.urls["api"], base_url)
+        # ccxt paces requests by the wall clock: set back by an hour, it would sleep for an hour.
+        self._exchange.milliseconds = lambda: int(time.monotonic() * 1000)
+        BoundedAnswers(self._exchange.session, MOST_BYTES, 3 * timeout_ms / 1000)
+        self.point(self._exchange)
         self._instruments: dict[str, Instrument] = {}
         self._listed_at: datetime | None = None
         self._lead = timedelta(0)  # of the exchange's clock over ours
+
+    @staticmethod
+    def options() -> dict[str, Any]:
+        """ccxt's settings of an exchange: spot only, and no call that needs a key."""
+        return dict(SPOT_ONLY)
+
+    def point(self, exchange: Any) -> None:
+        """Send a client of ccxt's where this market is."""
+        if self._addresses is not None:
+            point(exchange, self._addresses)
+        elif self._base_url is not None:
+            exchange.urls["api"] = _redirected(exchange.urls["api"], self._base_url)
+
+    def listed(self) -> Any:
+        """The symbols as ccxt lists them. Raises DataError."""
+        with self._lock:
+            self.instruments()
+            return self._exchange.markets
+
+    def refresh(self) -> None:
+        """Ask for the symbols anew when they are next needed: their rules have changed."""
+        self._listed_at = None
 
     def now(self) -> datetime:
         """The exchange's time, as far as it is known."""
@@ -116,26 +143,10 @@ class CcxtPublicMarket:
         return found[int(gaps[-1]) + 1 :] if len(gaps) else found
 
     def quote(self, symbol: str, *, seen_price: Decimal | None = None) -> Quote:
-        """The exchange's ticker; ``seen_price`` is ignored.
-
-        ``volume`` is the day's mean for a minute, since tickers do not tell that of the last one.
-        Raises NotFound, DataError.
-        """
+        """The exchange's ticker; ``seen_price`` is ignored. Raises NotFound, DataError."""
         self.instrument(symbol)
         ticker = self._call(self._exchange.fetch_ticker, symbol)
-        last = _positive(ticker.get("last")) or _positive(ticker.get("close"))
-        if last is None:
-            raise DataError(f"{self._name} gave no price of {symbol}.")
-        day_volume = _positive(ticker.get("baseVolume")) or ZERO
-        told_ms = ticker.get("timestamp")
-        return Quote(
-            symbol=symbol,
-            bid=_positive(ticker.get("bid")) or last,
-            ask=_positive(ticker.get("ask")) or last,
-            last=last,
-            time=from_epoch_ms(int(told_ms)) if told_ms else self.now(),
-            volume=plain(round(day_volume / MINUTES_A_DAY, 8)),
-        )
+        return quote_of(symbol, ticker, self.now())
 
     def bars_since(self, symbol: str, after: datetime) -> Candles:
         """The finest closed candles of which one request holds all. Raises NotFound, DataError."""
@@ -166,7 +177,7 @@ class CcxtPublicMarket:
             mode = self._exchange.precisionMode
             is_ticks = mode == self._ccxt.TICK_SIZE
             self._instruments = {
-                market["symbol"]: _instrument(market, is_ticks=is_ticks)
+                market["symbol"]: _instrument(market, is_ticks=is_ticks, can_short=self._can_short)
                 for market in markets.values()
                 if market.get("spot") and market.get("active") is not False
             }
@@ -206,6 +217,27 @@ class CcxtPublicMarket:
             raise DataError(f"{self._name} gave an answer that cannot be read.") from error
 
 
+def quote_of(symbol: str, ticker: Any, otherwise: datetime) -> Quote:
+    """A ticker as a quote, of the time ``otherwise`` when it does not tell its own.
+
+    ``volume`` is the day's mean for a minute, since tickers do not tell that of the last one.
+    Raises DataError when it has no price.
+    """
+    last = _positive(ticker.get("last")) or _positive(ticker.get("close"))
+    if last is None:
+        raise DataError(f"The exchange gave no price of {symbol}.")
+    day_volume = _positive(ticker.get("baseVolume")) or ZERO
+    told_ms = ticker.get("timestamp")
+    return Quote(
+        symbol=symbol,
+        bid=_positive(ticker.get("bid")) or last,
+        ask=_positive(ticker.get("ask")) or last,
+        last=last,
+        time=from_epoch_ms(int(told_ms)) if told_ms else otherwise,
+        volume=plain(round(day_volume / MINUTES_A_DAY, 8)),
+    )
+
+
 def _candles(timeframe: str, rows: list[list[Any]]) -> Candles:
     if not rows:
         return empty_candles(timeframe)
@@ -221,7 +253,7 @@ def _candles(timeframe: str, rows: list[list[Any]]) -> Candles:
     return Candles(timeframe, time, *np.ascontiguousarray(table[:, 1:].T))
 
 
-def _instrument(market: Any, *, is_ticks: bool) -> Instrument:
+def _instrument(market: Any, *, is_ticks: bool, can_short: bool) -> Instrument:
     precision, limits = market.get("precision") or {}, market.get("limits") or {}
     return Instrument(
         symbol=market["symbol"],
@@ -232,7 +264,7 @@ def _instrument(market: Any, *, is_ticks: bool) -> Instrument:
         quantity_step=_step(precision.get("amount"), is_ticks=is_ticks),
         min_quantity=_positive((limits.get("amount") or {}).get("min")) or ZERO,
         min_notional=_positive((limits.get("cost") or {}).get("min")) or ZERO,
-        can_short=True,
+        can_short=can_short,
     )
 
 

@@ -37,6 +37,7 @@ class Matching:
         self.commission_rate = Decimal("0.001")
         self.fee_asset: str | None = None
         self.on_event: Callable[[str, Any], None] = lambda _name, _subject: None
+        self._moment: int | None = None
         self._next_order = 1
         self._next_list = 0
         self._open: dict[str, dict[int, Order]] = {}
@@ -86,7 +87,9 @@ class Matching:
         order.lock = self._lock_for(order, rules)
         self._set_aside(order.lock)
         self._keep(order)
+        self._moment = order.time  # what an order trades at once is one transaction
         self._match_new(order, rules)
+        self._moment = None
         return order
 
     def place_list(self, legs: tuple[Order, Order], list_client_id: str) -> OrderList:
@@ -230,7 +233,7 @@ class Matching:
         fee, fee_asset = self._charge(rules, got, gain, price * quantity)
         trade = Trade(
             rules.next_trade, order.symbol, order.id, order.list_id, order.side, price, quantity,
-            fee, fee_asset, self.now_ms(), is_maker, rules.base, rules.quote,
+            fee, fee_asset, self._moment or self.now_ms(), is_maker, rules.base, rules.quote,
         )  # fmt: skip
         rules.next_trade += 1
         self.trades.append(trade)
