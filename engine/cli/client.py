@@ -15,6 +15,8 @@ from engine.settings import Settings
 
 API = "/api/v1"
 TIMEOUT = httpx.Timeout(20.0, connect=2.0)
+URGENT = httpx.Timeout(3.0, connect=2.0)
+"""For what has another way when the engine does not answer."""
 
 
 class EngineClient:
@@ -36,9 +38,16 @@ class EngineClient:
         """``GET``; a parameter that is None is left out."""
         return self._call("GET", path, query=query)
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, **query: Any) -> Any:
+    def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        timeout: httpx.Timeout = TIMEOUT,
+        **query: Any,
+    ) -> Any:
         """``POST``."""
-        return self._call("POST", path, body=body, query=query)
+        return self._call("POST", path, body=body, query=query, timeout=timeout)
 
     def put(self, path: str, body: Mapping[str, Any]) -> Any:
         """``PUT``."""
@@ -67,10 +76,13 @@ class EngineClient:
         *,
         body: Mapping[str, Any] | None = None,
         query: Mapping[str, Any] | None = None,
+        timeout: httpx.Timeout = TIMEOUT,
     ) -> Any:
         url = path if path == "/health" else API + path
         with self._speaking():
-            response = self._http.request(method, url, json=body, params=_given(query or {}))
+            response = self._http.request(
+                method, url, json=body, params=_given(query or {}), timeout=timeout
+            )
             if response.is_error:
                 self._refuse(response)
             return response.json() if response.content else None

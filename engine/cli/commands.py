@@ -2,17 +2,18 @@
 
 import contextlib
 import csv
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from engine.cli.client import URGENT
 from engine.cli.context import Desk, desk_of
-from engine.cli.failures import BadInput, NotRunning
-from engine.cli.latch import write_latch
+from engine.cli.failures import BadInput, Failure, NotRunning
+from engine.cli.latch import read_latch, write_latch
 from engine.cli.output import amount, moment, pairs, percent, signed, table
-from engine.domain.records import KillLevel
+from engine.domain.records import KillLevel, ScopeKind
 
 Bot = Annotated[str | None, typer.Option("--bot", help="a bot's name or id")]
 Limit = Annotated[int, typer.Option(help="how many at most")]
@@ -37,10 +38,12 @@ def status(ctx: typer.Context) -> None:
     """Is the engine running, and what are its bots doing?"""
     desk = desk_of(ctx)
     health, overview = desk.engine.get("/health"), desk.engine.get("/overview")
+    found = desk.engine.get("/controls")
     kill = overview["kill"]
     document = {
         "health": health,
         "kill": kill,
+        "controls": found,
         "states": overview["states"],
         "totals": overview["totals"],
     }
@@ -52,6 +55,7 @@ def status(ctx: typer.Context) -> None:
             ("since", f"{moment(health['started_at'])} UTC"),
             ("heartbeat", f"{moment(health['heartbeat_at'])} UTC"),
             ("kill switch", "off" if kill["level"] == "none" else _words(kill["level"])),
+            ("controls", str(len(found)) if found else "none"),
             ("bots", states or "none"),
         ]
     )
@@ -70,27 +74,76 @@ def kill(
         KillLevel,
         typer.Option(help="the default pauses entries and cancels orders; positions are kept"),
     ] = KillLevel.CANCEL_ORDERS,
+    bot: Annotated[str | None, typer.Option("--bot", help="only this bot, by name or id")] = None,
+    account: Annotated[str | None, typer.Option(help="only this account, by its id")] = None,
+    symbol: Annotated[str | None, typer.Option(help="only this symbol, on every account")] = None,
+    reason: Annotated[str, typer.Option(help="for those who read it later")] = "",
     is_release: Annotated[bool, typer.Option("--release", help="let bots trade again")] = False,
 ) -> None:
-    """The kill switch. It stays on, through restarts too, until it is released.
+    """The kill switch, on everything or a part. It stays on, through restarts too, until released.
 
-    Without a running engine it is left in the data folder for the next start (exit code 3).
+    When no engine answers it is left in the data folder, which an engine that runs obeys within a
+    second and any other at its start (exit code 3).
     """
     desk = desk_of(ctx)
     wanted = KillLevel.NONE if is_release else level
+    scope, key = _scope(bot, account, symbol)
+    request = {"scope": scope.value, "key": key, "level": wanted.value, "reason": reason}
     try:
-        switch = desk.engine.post("/kill", {"level": wanted.value})
-    except NotRunning as off:
+        switch = desk.engine.post("/controls", request, timeout=URGENT)
+    except BadInput:
+        raise
+    except Failure as off:
         if wanted is KillLevel.NONE:
             raise
-        latched = write_latch(desk.settings.data, wanted, "cli")
+        latched = write_latch(desk.settings.data, wanted, "cli", scope, key, reason)
         message = (
-            f"{off.message.rstrip('.')}. The kill switch '{_words(latched.level.value)}' is "
-            "latched in the data folder, and an engine that starts there obeys it."
+            f"{off.message.rstrip('.')}. The {_control_name(latched.model_dump())} "
+            f"'{_words(latched.level.value)}' is latched in the data folder, and the engine of "
+            "that folder obeys it."
         )
-        raise NotRunning(message, off.code) from off
+        raise type(off)(message, off.code) from off
     words = "released" if switch["level"] == "none" else f"on: {_words(switch['level'])}"
-    desk.printer.show(switch, [f"The kill switch is {words}."])
+    desk.printer.show(switch, [f"The {_control_name(switch)} is {words}."])
+
+
+def _scope(bot: str | None, account: str | None, symbol: str | None) -> tuple[ScopeKind, str]:
+    """What a control is to be on. Raises BadInput for more than one thing, or an empty name."""
+    options = {ScopeKind.BOT: bot, ScopeKind.ACCOUNT: account, ScopeKind.SYMBOL: symbol}
+    given = [(scope, key) for scope, key in options.items() if key is not None]
+    if not given:
+        return ScopeKind.EVERYTHING, ""
+    if len(given) > 1:
+        raise BadInput("Name one of --bot, --account and --symbol, or none of them for everything.")
+    scope, key = given[0]
+    if not key.strip():
+        raise BadInput(f"--{scope.value}: a name is missing.")
+    return scope, key.strip()
+
+
+def controls(ctx: typer.Context) -> None:
+    """The controls that are on: the kill switch, and those on accounts, bots and symbols."""
+    desk = desk_of(ctx)
+    try:
+        found = desk.engine.get("/controls")
+    except NotRunning as off:
+        latched = [f"{_control_name(one.model_dump())} '{_words(one.level.value)}'"
+                   for one in read_latch(desk.settings.data)]  # fmt: skip
+        told = f" Latched in the data folder: {', '.join(latched)}." if latched else ""
+        raise NotRunning(f"{off.message.rstrip('.')}.{told}", off.code) from off
+    rows = [
+        (one["scope"], one["key"] or "-", _words(one["level"]), one["actor"],
+         moment(one["since"]), one["reason"])
+        for one in found
+    ]  # fmt: skip
+    head = ("on", "which", "level", "by", "since (UTC)", "why")
+    desk.printer.show(found, table(head, rows, "No control is on."))
+
+
+def _control_name(switch: Mapping[str, Any]) -> str:
+    if switch["scope"] == ScopeKind.EVERYTHING:
+        return "kill switch"
+    return f"control on the {switch['scope']} {switch['key']}"
 
 
 def trades(
@@ -234,6 +287,7 @@ COMMANDS: dict[str, Callable[..., Any]] = {
     "status": status,
     "trades": trades,
     "kill": kill,
+    "controls": controls,
     "strategies": strategies,
     "markets": markets,
     "symbols": symbols,

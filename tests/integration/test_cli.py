@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from engine.api.auth import ensure_token
+from engine.cli.latch import read_latch
 from tests.fakes.serve import serving
 from tests.fakes.services import FakeServices
 from tests.support.ports import free_port
@@ -146,6 +148,23 @@ def test_kill_pauses_and_cancels_unless_told_otherwise(shell: Shell) -> None:
     assert not (shell.data / "KILL").exists()
 
 
+def test_a_control_on_a_part_is_set_listed_and_released(shell: Shell) -> None:
+    reason = ("--reason", "too hot")
+    switch = shell.json("kill", "--bot", "btc-rsi", "--level", "reduce_only", *reason)
+    assert (switch["scope"], switch["key"], switch["reason"]) == ("bot", "b0001", "too hot")
+    assert shell.json("kill", "--symbol", "btc/usdt")["key"] == "BTC/USDT"
+    listed = shell.json("controls")
+    assert [(one["key"], one["level"]) for one in listed] == [
+        ("b0001", "reduce_only"), ("BTC/USDT", "cancel_orders"),
+    ]  # fmt: skip
+    assert shell.json("status")["controls"] == listed
+    assert "reduce only" in shell.run("controls").stdout
+    said = shell.run("kill", "--bot", "btc-rsi", "--release").stdout
+    assert said == "The control on the bot b0001 is released.\n"
+    assert [one["key"] for one in shell.json("controls")] == ["BTC/USDT"]
+    assert shell.json("status")["kill"]["level"] == "none", "the rest trades on"
+
+
 # --- the engine is not running
 
 
@@ -159,10 +178,33 @@ def test_without_an_engine_the_exit_code_is_3(off: Shell) -> None:
 def test_kill_without_an_engine_latches_for_the_next_start(off: Shell) -> None:
     assert "latched" in off.said("kill", "--level", "close_all", code=3)
     latch = json.loads((off.data / "KILL").read_text())
-    assert (latch["level"], latch["actor"]) == ("close_all", "cli")
+    [switch] = latch["controls"]
+    assert (switch["level"], switch["actor"]) == ("close_all", "cli")
     off.said("kill", code=3)
     assert json.loads((off.data / "KILL").read_text()) == latch, "a weaker level changes nothing"
     assert [path.name for path in off.data.iterdir()] == ["KILL"]
+
+
+def test_controls_without_an_engine_are_latched_beside_one_another(off: Shell) -> None:
+    off.said("kill", "--bot", "btc-rsi", "--level", "pause_entries", code=3)
+    off.said("kill", "--account", "paper:simulated", code=3)
+    assert "'close all' is latched" in off.said("kill", "--level", "close_all", code=3)
+    latch = json.loads((off.data / "KILL").read_text())["controls"]
+    assert [(one["scope"], one["key"], one["level"]) for one in latch] == [
+        ("bot", "btc-rsi", "pause_entries"), ("account", "paper:simulated", "cancel_orders"),
+        ("everything", "", "close_all"),
+    ]  # fmt: skip
+    told = off.said("controls", code=3)
+    assert "Latched in the data folder" in told and "btc-rsi" in told
+
+
+def test_an_engine_that_takes_calls_and_never_answers_is_latched_past(tmp_path: Path) -> None:
+    ensure_token(tmp_path / "api.token")
+    with socket.create_server(("127.0.0.1", 0)) as hung:  # nobody ever accepts
+        shell = Shell(tmp_path, hung.getsockname()[1])
+        told = shell.said("kill", "--level", "close_all", code=3)
+    assert "does not answer" in told and "'close all' is latched" in told
+    assert [one.level.value for one in read_latch(tmp_path)] == ["close_all"]
 
 
 def test_the_engine_of_another_data_folder_is_told_apart(shell: Shell, tmp_path: Path) -> None:

@@ -111,6 +111,11 @@ def test_a_bad_option_is_one_sentence_and_creates_nothing(
         ["bots", "delete", "btc-rsi"],
         ["bots", "create"],
         ["kill", "--level", "everything"],
+        ["kill", "--bot", "btc-rsi", "--symbol", "BTC/USDT"],
+        ["kill", "--bot", "nobody"],
+        ["kill", "--account", "paper:nowhere"],
+        ["kill", "--symbol", " "],
+        ["kill", "--reason", "x" * 301],
         ["trades", "--since", "yesterday"],
         ["trades", "--limit", "0"],
         ["trades", "--limit", "many"],
@@ -154,6 +159,7 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
     ("arguments", "words"),
     [
         (["status"], "kill switch  off"),
+        (["controls"], "No control is on."),
         (["bots", "list"], "btc-rsi"),
         (["bots", "show", "btc-rsi"], "long 0.0"),
         (["trades", "--limit", "5"], "trades in USDT"),
@@ -175,7 +181,7 @@ def test_text_for_people(run: Run, arguments: list[str], words: str) -> None:
 @pytest.mark.parametrize(
     "arguments",
     [["status"], ["bots", "list"], ["bots", "start", "x"], ["bots", "create", *NEEDED], ["trades"],
-     ["kill", "--release"]],
+     ["kill", "--release"], ["kill", "--symbol", "BTC/USDT", "--release"], ["controls"]],
 )  # fmt: skip
 def test_without_an_engine_nothing_is_written(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
@@ -238,7 +244,8 @@ def test_run_hands_over_to_the_engine(run: Run, monkeypatch: pytest.MonkeyPatch)
 def test_a_latch_that_is_weak_or_broken_is_replaced(tmp_path: Path, content: str) -> None:
     (tmp_path / "KILL").write_text(content)
     assert write_latch(tmp_path, KillLevel.PAUSE_ENTRIES, "test").level == "pause_entries"
-    assert json.loads((tmp_path / "KILL").read_text())["level"] == "pause_entries"
+    [latched] = json.loads((tmp_path / "KILL").read_text())["controls"]
+    assert latched["level"] == "pause_entries"
 
 
 def test_text_from_outside_cannot_steer_the_terminal() -> None:

@@ -96,7 +96,7 @@ READING: dict[tuple[str, ...], type] = {
     ("bots", "list"): list,
     ("bots", "show", "played"): dict,
 }
-CHANGING = {"run", "kill", *(f"bots {verb}" for verb in (
+ELSEWHERE = {"run", "kill", "controls", *(f"bots {verb}" for verb in (
     "create", "edit", "clone", "start", "pause", "stop", "delete"
 ))}  # fmt: skip
 
@@ -109,7 +109,8 @@ def test_every_command_of_the_help_is_exercised_here() -> None:
         names |= {name} if inner is None else {f"{name} {verb}" for verb in inner}
     assert (
         names
-        == {" ".join(words[:2]) if words[0] == "bots" else words[0] for words in READING} | CHANGING
+        == {" ".join(words[:2]) if words[0] == "bots" else words[0] for words in READING}
+        | ELSEWHERE
     )
 
 
@@ -227,6 +228,8 @@ def test_the_kill_switch_with_the_engine_up_and_down(tmp_path: Path) -> None:
         assert pulled.returncode == OK
         assert json.loads(pulled.stdout)["level"] == client.get("/kill")["level"] == "cancel_orders"
         assert (copy.place.data / "KILL").exists()
+        [listed] = json.loads(command(copy, "controls", "--json").stdout)
+        assert listed == json.loads(pulled.stdout)
         released = command(copy, "kill", "--release")
         assert (released.returncode, released.stdout) == (OK, "The kill switch is released.\n")
         assert client.get("/kill")["level"] == "none"
@@ -238,10 +241,13 @@ def test_the_kill_switch_with_the_engine_up_and_down(tmp_path: Path) -> None:
         assert "'close all' is latched" in json.loads(latched.stdout)["error"]["message"]
         weaker = command(copy, "kill", "--level", "pause_entries")
         assert "'close all' is latched" in weaker.stderr, "never weaker than what is latched"
+        command(copy, "kill", "--bot", "demo", "--level", "pause_entries")
         assert command(copy, "kill", "--release").returncode == NOT_RUNNING
 
         copy.start_engine()
         assert client.get("/kill")["level"] == "close_all"
+        by_name = client.get("/controls")[1]
+        assert (by_name["scope"], by_name["key"]) == ("bot", bot["id"]), "looked up at the start"
         entries = [one for one in client.get("/bots/demo/orders") if one["purpose"] == "entry"]
         eventually(lambda: client.bot("demo")["position"], lambda position: position is None)
         client.wait_for_state("demo", "running")
