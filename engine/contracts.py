@@ -79,13 +79,14 @@ class ErrorBody(Contract):
 
 
 class Health(Contract):
-    """``GET /health``, the only call without a token."""
+    """``GET /health``, the only call without a token. ``modes``: whose money bots trade with."""
 
     status: str
     version: str
     engine_id: str
     started_at: UtcDatetime
     heartbeat_at: UtcDatetime
+    modes: tuple[str, ...] = ("paper",)
 
 
 class Lateness(Contract):

@@ -16,6 +16,7 @@ from engine.contracts import (
     CheckRequest,
     CloneRequest,
     CloseRequest,
+    ControlRequest,
     Decision,
     EngineStats,
     EquityPoint,
@@ -28,12 +29,14 @@ from engine.contracts import (
     KillLevel,
     KillRequest,
     KillSwitch,
+    LimitUsage,
     MarketView,
     Order,
     Overview,
     PositionView,
     Resolution,
     ResolveRequest,
+    ScopeKind,
     SettingsUpdate,
     SettingView,
     StopRequest,
@@ -83,6 +86,21 @@ class ControlPanel(Connection):
     def set_kill_switch(self, level: KillLevel) -> KillSwitch:
         """Set the kill switch; ``KillLevel.NONE`` releases it."""
         return self._post(KillSwitch, f"{API}/kill", KillRequest(level=level))
+
+    def controls(self) -> list[KillSwitch]:
+        """Every control in force: the kill switch first, then those on a part."""
+        return self._get(list[KillSwitch], f"{API}/controls")
+
+    def set_control(
+        self, scope: ScopeKind, key: str, level: KillLevel, *, reason: str = ""
+    ) -> KillSwitch:
+        """Set a control on everything, an account, a bot or a symbol; ``NONE`` releases it."""
+        body = ControlRequest(scope=scope, key=key, level=level, reason=reason)
+        return self._post(KillSwitch, f"{API}/controls", body)
+
+    def limits(self) -> list[LimitUsage]:
+        """How far the gateway's limits are used."""
+        return self._get(list[LimitUsage], f"{API}/limits")
 
     # --- bots
     def bots(self) -> list[BotView]:

@@ -1,27 +1,17 @@
-"""The kill switch: a button and its dialog on every page, and a banner while it is latched."""
+"""The kill switch: a button and its dialog on every page, and banners while controls are on."""
+
+from collections.abc import Sequence
 
 import streamlit as st
 
-from engine.contracts import KillLevel, KillSwitch
+from engine.contracts import BotView, KillLevel, KillSwitch, ScopeKind
 from panel.commands import attempt
-from panel.facade import ControlPanel
-from panel.format import escape, moment
+from panel.control_words import LEVELS, in_force, is_breaker, origin_words, scope_words, touches
+from panel.facade import ControlPanel, PanelError
+from panel.format import escape
 
-LEVELS = {
-    KillLevel.PAUSE_ENTRIES: (
-        "Pause entries",
-        "No bot opens anything new. Stops and targets stay watched.",
-    ),
-    KillLevel.CANCEL_ORDERS: (
-        "Pause entries and cancel orders",
-        "Also cancels every open order. Positions stay, with their exits watched.",
-    ),
-    KillLevel.CLOSE_ALL: (
-        "Close everything",
-        "Also closes every position at the market price, now.",
-    ),
-}
 CHOSEN = "kill_level"
+MOST_NAMED = 3
 
 
 @st.fragment
@@ -36,16 +26,57 @@ def kill_button(panel: ControlPanel) -> None:
         _dialog(panel)
 
 
-def kill_banner(panel: ControlPanel, kill: KillSwitch) -> None:
-    """Say that the kill switch is latched, by whom and since when, with its release."""
-    if kill.level is KillLevel.NONE:
-        return
+def control_banners(
+    panel: ControlPanel, controls: Sequence[KillSwitch], bot: BotView | None = None
+) -> None:
+    """Say that controls are on: the kill switch with its release, and what else touches ``bot``
+    (None: all there is), with the way to them."""
+    found = in_force(controls)
+    for control in found:
+        if control.scope is ScopeKind.EVERYTHING:
+            _kill_banner(panel, control)
+    scoped = [
+        control
+        for control in found
+        if control.scope is not ScopeKind.EVERYTHING and (bot is None or touches(control, bot))
+    ]
+    if scoped:
+        bots = [bot] if bot is not None else _bots(panel, scoped)
+        _scoped_banner(scoped, {one.id: one.config.name for one in bots})
+
+
+def _bots(panel: ControlPanel, controls: Sequence[KillSwitch]) -> Sequence[BotView]:
+    """Bots for their names, where a control is on one; ids must do while the engine refuses."""
+    if not any(control.scope is ScopeKind.BOT for control in controls):
+        return ()
+    try:
+        return panel.bots()
+    except PanelError:
+        return ()
+
+
+def _kill_banner(panel: ControlPanel, kill: KillSwitch) -> None:
     title, effect = LEVELS[kill.level]
-    by = f" by {escape(kill.actor)}" if kill.actor else ""
-    since = f" since {moment(kill.since)} UTC" if kill.since else ""
+    origin = f" {escape(origin_words(kill))}" if origin_words(kill) else ""
     with st.container(key="qd-kill-banner", horizontal=True, vertical_alignment="center"):
-        st.markdown(f":material/emergency_home: **Kill switch: {title}**{by}{since}. {effect}")
+        st.markdown(f":material/emergency_home: **Kill switch: {title}**{origin}. {effect}")
         st.button("Release", key="kill_release", on_click=_set_level, args=(panel, KillLevel.NONE))
+
+
+def _scoped_banner(controls: Sequence[KillSwitch], names: dict[str, str]) -> None:
+    rows = [_scoped_words(control, names) for control in controls[:MOST_NAMED]]
+    more = len(controls) - MOST_NAMED
+    rows += [f"{more} more"] if more > 0 else []
+    with st.container(key="qd-controls-banner", horizontal=True, vertical_alignment="center"):
+        st.markdown(f":material/pan_tool: {'; '.join(rows)}.", width="stretch")
+        st.page_link("pages/risk.py", label="Risk", icon=":material/shield:")
+
+
+def _scoped_words(control: KillSwitch, names: dict[str, str]) -> str:
+    what = f"**{LEVELS[control.level][0]}** on {escape(scope_words(control, names))}"
+    origin = origin_words(control)
+    tripped = " (breaker)" if is_breaker(control) else ""
+    return f"{what}{tripped} {escape(origin)}".rstrip().rstrip(".")
 
 
 @st.dialog("Kill switch")
@@ -60,6 +91,7 @@ def _dialog(panel: ControlPanel) -> None:
     )
     if st.button("Engage", type="primary", key="kill_engage", on_click=_engage, args=(panel,)):
         st.rerun()
+    st.caption("For one account, bot or symbol only, see the Risk page.")
 
 
 def _engage(panel: ControlPanel) -> None:

@@ -11,6 +11,7 @@ PAGES = (
     ("bot", "Bot", "candlestick_chart", "bot"),
     ("trades", "Trades", "swap_vert", "trades"),
     ("reconcile", "Reconcile", "balance", "reconcile"),
+    ("risk", "Risk", "shield", "risk"),
     ("strategies", "Strategies", "functions", "strategies"),
     ("logs", "Logs", "list_alt", "logs"),
     ("settings", "Settings", "settings", "settings"),

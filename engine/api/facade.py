@@ -358,6 +358,7 @@ class EngineFacade:
             engine_id=self.engine_id,
             started_at=self.pulse.started_at,
             heartbeat_at=self.pulse.heartbeat_at,
+            modes=self.views.modes(),
         )
 
     def stats(self) -> EngineStats:

@@ -73,6 +73,11 @@ class Views:
             sparkline=tuple(self._equity.sparkline_of(bot.id)),
         )
 
+    def modes(self) -> tuple[str, ...]:
+        """Whose money the accounts in use move; paper while there are none."""
+        used = {mode_of(bot.account_id) for bot in list(self._books.bots.values())}
+        return tuple(sorted(used)) or ("paper",)
+
     def position(self, bot: Bot, position: Position, worth: Worth) -> PositionView:
         """An open position at the last price seen."""
         pnl = open_pnl(position, worth.price) if worth.price is not None else None
