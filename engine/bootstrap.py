@@ -18,6 +18,7 @@ from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
+from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
 from engine.api.chart import ChartMaker
@@ -33,21 +34,26 @@ from engine.locks import FolderLock
 from engine.logs import configure_logs
 from engine.ports import Broker, MarketData, Store
 from engine.services.books import Books
+from engine.services.account_ledger import AccountLedger
 from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.check_bots import Checks
+from engine.services.check_accounts import AccountChecks
 from engine.services.controls import Controls
 from engine.services.gateway import Gateway
+from engine.services.findings import Rules
 from engine.services.hold_lease import LeaseKeeper
 from engine.services.housekeeping import Housekeeper
 from engine.services.instrument_book import InstrumentBook
 from engine.services.lanes import Lanes
+from engine.services.lane_calls import LaneCalls
 from engine.services.latch_file import LATCH_NAME
 from engine.services.manual_orders import ManualOrders
 from engine.services.order_desk import OrderDesk
 from engine.services.pulse import Pulse
 from engine.services.registry import MarketKind, VenueRegistry
 from engine.services.run_cycle import CycleRunner
+from engine.services.reconcile import Reconciler
 from engine.services.supervise import Supervisor
 from engine.services.track_equity import EquityKeeper
 from engine.services.watch_positions import PositionWatcher
@@ -175,18 +181,27 @@ class Engine:
         )
         self._checks = Checks(runner.run, pulse, clock, ending.give_up)
         self._scheduler = Scheduler(clock, self._checks.begin, ending.give_up)
-        self._supervisor = Supervisor(
-            books, desk, controls, venues, lanes, pulse, self._scheduler, self._checks.begin
+        rules = Rules(foreign_trades=settings.foreign_trades, deposits=settings.deposits)
+        reconciler = Reconciler(books, desk, venues, rules)
+        self._account_checks = AccountChecks(
+            books, reconciler, venues, lanes, desk.links, settings.reconcile_every_s
         )
         self._equity = equity = EquityKeeper(books, prices, instruments, venues)
         self._housekeeper = Housekeeper(books, venues, equity, settings.hold_retention_days)
         self._lease = LeaseKeeper(store, clock, settings.lease_ttl_s, ending.give_up)
         views = Views(books, equity, instruments, pulse)
         self.facade = EngineFacade(
+        self._supervisor = Supervisor(
+            books, desk, controls, venues, lanes, pulse, self._scheduler, self._checks.begin,
+            reconciler.ensure_checked,
+        )  # fmt: skip
+        ledger = AccountLedger(books, instruments, reconciler.seen.get)
+        calls = LaneCalls(lanes, ending.loop)
             engine_id=secrets.token_hex(8),
             books=books,
             bots=BotService(books, venues, host, self._wake(ending.loop)),
-            manual=ManualOrders(books, desk, venues, lanes, ending.loop),
+            manual=ManualOrders(books, desk, venues, calls),
+            account_desk=AccountDesk(books, reconciler, ledger, venues, calls),
             controls=controls,
             venues=venues,
             host=host,
@@ -212,6 +227,7 @@ class Engine:
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
             Job("housekeeping", 3600, self._tidy),
+            Job("reconcile-accounts", 1, self._account_checks.begin_due),
         )
 
     async def start(self) -> None:
@@ -228,6 +244,7 @@ class Engine:
         with self._books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
         await self._supervisor.reconcile()
+        self._books.hold_until_checked()
         self._scheduler.start(self.jobs)
 
     async def stop(self) -> None:
@@ -235,7 +252,9 @@ class Engine:
         self._scheduler.stop()
         self._runner.halt()
         await asyncio.gather(
-            self._checks.finish(STOP_GRACE_S), self._supervisor.finish(STOP_GRACE_S)
+            self._checks.finish(STOP_GRACE_S),
+            self._supervisor.finish(STOP_GRACE_S),
+            self._account_checks.finish(STOP_GRACE_S),
         )
         self._host.close()
         self._lanes.close()

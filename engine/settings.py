@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -74,6 +74,25 @@ class Settings(BaseSettings):
     )
     limit_bot_orders_per_minute: int = Field(
         default=60,
+    reconcile_every_s: int = Field(
+        default=60,
+        ge=5,
+        le=86_400,
+        title="Reconcile every",
+        description="seconds between two comparisons of an account's books with its venue",
+    )
+    foreign_trades: Literal["halt", "ignore"] = Field(
+        default="halt",
+        title="Trades of nobody's",
+        description="halt: a trade by hand on a bot's account stops its entries until you decide; "
+        "ignore: it is booked as nobody's",
+    )
+    deposits: Literal["halt", "accept"] = Field(
+        default="halt",
+        title="Deposits and withdrawals",
+        description="halt: an amount that came or went unexplained stops entries until you decide; "
+        "accept: it is booked as a deposit or withdrawal where no bot owns the asset",
+    )
         ge=1,
         le=100_000,
         title="Limit: orders a minute of a bot",

@@ -6,14 +6,15 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from engine import __version__
+from engine.api.account_desk import AccountDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.settings_view import SettingsDesk
-from engine.api.views import Views, lateness, mode_of, sum_bots, sum_trades
+from engine.api.views import Views, lateness, sum_bots, sum_trades
 from engine.contracts import (
+    AccountReport,
     AccountView,
     AuditEntry,
-    Bot,
     BotConfig,
     BotPreview,
     BotState,
@@ -26,6 +27,8 @@ from engine.contracts import (
     Event,
     EventFilter,
     Fill,
+    Finding,
+    FindingFilter,
     Health,
     KillLevel,
     KillSwitch,
@@ -37,6 +40,7 @@ from engine.contracts import (
     OrderTicket,
     Overview,
     PositionView,
+    ResolveRequest,
     SettingView,
     StrategyView,
     SymbolView,
@@ -71,6 +75,7 @@ class EngineFacade:
     books: Books
     bots: BotService
     manual: ManualOrders
+    account_desk: AccountDesk
     controls: Controls
     venues: Venues
     host: StrategyHost
@@ -302,23 +307,23 @@ class EngineFacade:
 
     def accounts(self) -> Sequence[AccountView]:
         """Balances of the accounts that bots use."""
-        users: dict[str, Bot] = {bot.account_id: bot for bot in list(self.books.bots.values())}
-        return [self._account(account_id, bot) for account_id, bot in sorted(users.items())]
+        return self.account_desk.balances()
 
-    def _account(self, account_id: str, bot: Bot) -> AccountView:
-        try:
-            market = self.venues.market(bot.config.market, bot.id)
-            broker = self.venues.broker(account_id, market)
-            balances = broker.balances()
-        except QuarterdeckError as error:
-            return AccountView(account_id=account_id, mode=mode_of(account_id), free={}, locked={},
-                               error=error.message)  # fmt: skip
-        return AccountView(
-            account_id=account_id,
-            mode=mode_of(account_id),
-            free={asset: balance.free for asset, balance in balances.items()},
-            locked={asset: balance.locked for asset, balance in balances.items()},
-        )
+    def account_reports(self) -> Sequence[AccountReport]:
+        """Both sides of every account, as of its last check."""
+        return self.account_desk.account_reports()
+
+    def check_account(self, account_id: str, actor: str) -> AccountReport:
+        """Compare with the venue now."""
+        return self.account_desk.check_account(account_id, actor)
+
+    def findings(self, chosen: FindingFilter) -> Sequence[Finding]:
+        """The newest seen first."""
+        return self.account_desk.findings(chosen)
+
+    def resolve_finding(self, request: ResolveRequest, actor: str) -> Finding:
+        """As a person decides."""
+        return self.account_desk.resolve_finding(request, actor)
 
     # --- the engine itself ----------------------------------------------------------------------
 

@@ -188,6 +188,11 @@ class Execution(VenueFill):
     venue_id: str
     client_id: str = ""
 
+    @property
+    def fill(self) -> VenueFill:
+        """The execution alone, without whose it is."""
+        return VenueFill.model_validate(self.model_dump(include=set(VenueFill.model_fields)))
+
 
 class Order(BaseModel):
     """An order in the desk's books, committed before it is sent."""

@@ -18,7 +18,6 @@ from engine.domain.orders import (
     OrderType,
     Purpose,
     Side,
-    VenueFill,
 )
 from engine.domain.reconcile import BooksSide, differences, order_key, trade_key
 from engine.domain.records import Level
@@ -105,9 +104,8 @@ class DifferenceBook:
 
     def _book_trade(self, writing: Writing, look: Look, trade: Execution) -> None:
         """An execution of nobody's order: the ledger has it, no bot does."""
-        fill = VenueFill.model_validate(trade.model_dump(include=set(VenueFill.model_fields)))
         order = self._external(look, trade_key(trade), trade)
-        book_house_fill(writing, order, fill, Terms(look.instruments[trade.symbol]))
+        book_house_fill(writing, order, trade.fill, Terms(look.instruments[trade.symbol]))
 
     def _follow(self, writing: Writing, look: Look, report: OrderReport) -> None:
         """Keep an order of nobody's as the venue shows it."""

@@ -143,18 +143,16 @@ class Follower:
 
     def _holdings_differ(self, order: Order, market: MarketData, broker: Broker) -> str | None:
         """The position delta: what the account holds beside what the books know of."""
-        totals = self._books.totals.get(order.account_id)
-        instrument = market.instrument(order.symbol)
-        if totals is None or instrument.base not in totals:
-            return None
-        balance = broker.balances().get(instrument.base)
+        account = self._books.accounts.get(order.account_id)
+        if account is None or account.trades_until is None:
+            return None  # never reconciled: the books do not know what it held before
+        asset = market.instrument(order.symbol).base
+        balance = broker.balances().get(asset)
         held = balance.total if balance else ZERO
-        if held == totals[instrument.base]:
+        known = self._books.totals.get(order.account_id, {}).get(asset, ZERO)
+        if held == known:
             return None
-        return (
-            f"the venue holds {text(held)} {instrument.base}, the books say"
-            f" {text(totals[instrument.base])}"
-        )
+        return f"the venue holds {text(held)} {asset}, the books say {text(known)}"
 
     # --- orders that are there ------------------------------------------------------------------
 

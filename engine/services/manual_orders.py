@@ -4,8 +4,6 @@ A call that began is never given up in the middle: when the venue takes longer t
 the answer says that it is under way, and the order shows what became of it.
 """
 
-import asyncio
-import threading
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import TypeVar
@@ -14,43 +12,15 @@ from engine.domain.bots import WORKING_STATES, Bot
 from engine.domain.ledger import entry_side, exit_side
 from engine.domain.orders import Order, Purpose, Side
 from engine.domain.tickets import OrderChanges, OrderTicket, TicketType, ticket_trouble
-from engine.errors import (
-    BrokerUnavailable,
-    ConfigError,
-    Conflict,
-    NotFound,
-    OrderStateUnknown,
-)
+from engine.errors import ConfigError, Conflict, NotFound
 from engine.ports import MarketData, SteppedMarket, Venues
 from engine.services.books import Books
-from engine.services.lanes import Lanes, account_lane
+from engine.services.lane_calls import LaneCalls
 from engine.services.order_desk import OrderDesk
 
 T = TypeVar("T")
 
-PATIENCE_S = 8.0
-"""How long a person waits for a venue; the panel's own patience is a little longer."""
 MANUAL = "manual"
-
-
-class Turn:
-    """One call's place in a lane: it is either begun or given up, never both."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._is_begun = self._is_given_up = False
-
-    def begin(self) -> bool:
-        """Whether the call may begin: nobody has given it up."""
-        with self._lock:
-            self._is_begun = not self._is_given_up
-            return self._is_begun
-
-    def give_up(self) -> bool:
-        """Whether it is given up in time: it will never begin."""
-        with self._lock:
-            self._is_given_up = not self._is_begun
-            return self._is_given_up
 
 
 class ManualOrders:
@@ -61,16 +31,12 @@ class ManualOrders:
         books: Books,
         desk: OrderDesk,
         venues: Venues,
-        lanes: Lanes,
-        loop: asyncio.AbstractEventLoop,
-        patience_s: float = PATIENCE_S,
+        calls: LaneCalls,
     ) -> None:
         self._books = books
         self._desk = desk
         self._venues = venues
-        self._lanes = lanes
-        self._loop = loop
-        self._patience_s = patience_s
+        self._calls = calls
 
     def place(self, key: str, ticket: OrderTicket, actor: str) -> Sequence[Order]:
         """Place a ticket. Raises ConfigError with the field, Conflict, and like the desk."""
@@ -164,27 +130,5 @@ class ManualOrders:
             raise NotFound(f"The bot has no order '{client_id}'.", field="client_id")
         return found[0]
 
-    # --- waiting --------------------------------------------------------------------------------
-
     def _on_lane(self, bot: Bot, call: Callable[..., T], *args: object) -> T:
-        """Run ``call`` on the bot's account's lane and wait for it, but not for ever."""
-        turn = Turn()
-
-        def in_turn() -> T:
-            if not turn.begin():
-                raise BrokerUnavailable("given up before it began")
-            return call(*args)
-
-        run = self._lanes.run(account_lane(bot.account_id), in_turn)
-        waiting = asyncio.run_coroutine_threadsafe(run, self._loop)
-        try:
-            return waiting.result(self._patience_s)
-        except TimeoutError as error:
-            if turn.give_up():
-                raise BrokerUnavailable(
-                    "The account is busy with its venue; nothing was sent. Try again."
-                ) from error
-            raise OrderStateUnknown(
-                "The venue takes long to answer: what was asked is under way. The bot's orders"
-                " show what becomes of it."
-            ) from error
+        return self._calls.run(bot.account_id, call, *args, look_at="The bot's orders")

@@ -231,13 +231,19 @@ class OrderDesk:
         market: MarketData,
         open_reports: Sequence[OrderReport] | None = None,
     ) -> None:
-        """The same for every order of an account, those of nobody too; ``open_reports`` is the
-        venue's list when the caller has it."""
+        """The same for every order of an account, those of nobody too, but for entries that were
+        never sent: those are their bots' to send. ``open_reports`` is the venue's list when the
+        caller has it."""
         if open_reports is not None:
             self._follower.take_open_orders(account_id, open_reports)
+
+        def is_meant(order: Order) -> bool:
+            is_plan = order.state is OrderState.INTENT and order.purpose is Purpose.ENTRY
+            return order.account_id == account_id and not is_plan
+
         for bot_id, orders in list(self._books.working.items()):
             if any(order.account_id == account_id for order in orders.values()):
-                self._advance(bot_id, market, lambda order: order.account_id == account_id)
+                self._advance(bot_id, market, is_meant)
 
     def _advance(self, bot_id: str, market: MarketData, is_meant: Callable[[Order], bool]) -> None:
         # Exits wait for the protection before them, so that is asked about first.
@@ -286,7 +292,7 @@ class OrderDesk:
             client_id=order.client_id, venue_id=execution.venue_id, symbol=order.symbol,
             side=order.side, state=order.state,
             quantity=order.quantity or execution.quantity,
-            filled=order.filled + execution.quantity, fills=(execution,),
+            filled=order.filled + execution.quantity, fills=(execution.fill,),
         )  # fmt: skip
         terms = self._outcomes.terms(order.symbol, report.fills, market, broker)
         return book_report(self._books, order, report, terms)

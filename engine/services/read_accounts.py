@@ -80,7 +80,7 @@ class AccountReader:
         reports = list(look.broker.open_orders())
         working = {order.client_id for order in self.working(look.account_id)}
         given_up, foreign = self._strangers(look, reports, working)
-        self._desk.advance_account(look.account_id, look.market)
+        self._desk.advance_account(look.account_id, look.market, reports)
         for order, report in given_up:
             self._take_back(look, order, report)
         look.reports = foreign
@@ -225,20 +225,20 @@ class AccountReader:
 
     def _settle(self, look: Look) -> None:
         """Compare amounts until they agree, or until the same difference was seen twice."""
-        before: dict[str, Decimal] = {}
         asked: set[str] = set()
         for number in range(MOST_LOOKS):
+            before = look.gaps
             balances = look.broker.balances()
             look.balances = {asset: one.total for asset, one in balances.items() if one.total}
             look.unsettled = self._moving(look)
             look.gaps = self._gaps(look)
-            open_gaps = {asset for asset, gap in look.gaps.items()
-                         if not self._is_known(look, asset, gap)}  # fmt: skip
+            open_gaps = {
+                asset for asset, gap in look.gaps.items() if not self._is_known(look, asset, gap)
+            }
             if not open_gaps or (number > 1 and look.gaps == before):
                 return
             asked.update(self._candidates(look, open_gaps, is_wide=number > 0))
             self._read_trades(look, asked)
-            before = look.gaps
         look.unsettled |= {asset for asset in look.gaps if before.get(asset) != look.gaps[asset]}
 
     def _is_known(self, look: Look, asset: str, gap: Decimal) -> bool:

@@ -49,6 +49,7 @@ class Supervisor:
         pulse: Pulse,
         jobs: BotJobs,
         check_now: Callable[[str], None],
+        reconcile_account: Callable[[str, MarketData], object] = lambda _account_id, _market: None,
     ) -> None:
         self._books = books
         self._desk = desk
@@ -58,6 +59,7 @@ class Supervisor:
         self._pulse = pulse
         self._jobs = jobs
         self._check_now = check_now
+        self._reconcile_account = reconcile_account
         self.live: set[str] = set()
         self._moving: dict[str, asyncio.Task[None]] = {}
         self._killing: dict[str, asyncio.Task[None]] = {}
@@ -134,6 +136,7 @@ class Supervisor:
             if moments:
                 market.seek(max(moments))
         market.instrument(bot.config.symbol)
+        self._reconcile_account(bot.account_id, market)  # before anything of it may enter
         self._desk.advance(bot.id, market)
 
     def _enter(self, bot: Bot) -> None:
