@@ -68,7 +68,7 @@ except PanelError as silence:
     show_error(silence)
     st.stop()
 shown = asked_bot(all_bots)
-page_header(escape(shown.config.name) if shown else "Bot", control)
+page_header(escape(shown.config.name) if shown else "Bot", control, bot=shown)
 apply_details_style()
 try:
     draw_page(control, all_bots, shown)
