@@ -7,7 +7,7 @@ from typing import Any
 
 import requests
 from requests import Response
-from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
 
 CHUNK = 64 * 1024
 
@@ -46,11 +46,14 @@ class BoundedAnswers:
     def _read(self, response: Response, **_options: Any) -> None:
         until = time.monotonic() + self._deadline_s
         body = bytearray()
-        for chunk in response.iter_content(CHUNK):
-            body += chunk
-            if len(body) > self._most_bytes or time.monotonic() > until:
-                response.close()
-                raise AnswerUnreadable("the answer is too long or takes too long")
+        try:
+            while chunk := response.raw.read1(CHUNK, decode_content=True):  # what there is by now
+                body += chunk
+                if len(body) > self._most_bytes or time.monotonic() > until:
+                    response.close()
+                    raise AnswerUnreadable("the answer is too long or takes too long")
+        except HTTPError as error:
+            raise AnswerUnreadable(f"the answer broke off ({type(error).__name__})") from error
         response._content = bytes(body)  # where requests keeps what it has read itself
         text = body.decode("utf-8", errors="replace")
         headers = {name.lower(): value for name, value in response.headers.items()}

@@ -35,7 +35,7 @@ def open_market(exchange: BinanceExchange, clock: Clock) -> CcxtStreamingMarket:
     """The exchange's market as the engine makes it."""
     return CcxtStreamingMarket(
         "testnet:binance", clock, addresses=addresses_of(exchange.url), can_short=False,
-        timeout_ms=TIMEOUT_MS, first_wait_s=0.02,
+        timeout_ms=TIMEOUT_MS, first_wait_s=0.02, is_paced=False,
     )  # fmt: skip
 
 

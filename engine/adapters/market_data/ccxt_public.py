@@ -53,6 +53,7 @@ class CcxtPublicMarket:
         addresses: Addresses | None = None,
         can_short: bool = True,
         timeout_ms: int = TIMEOUT_MS,
+        is_paced: bool = True,
     ) -> None:
         import ccxt
 
@@ -68,7 +69,7 @@ class CcxtPublicMarket:
         self._addresses = addresses
         self._can_short = can_short
         self._exchange: Any = getattr(ccxt, name)(
-            {"enableRateLimit": True, "timeout": timeout_ms, "options": self.options()}
+            {"enableRateLimit": is_paced, "timeout": timeout_ms, "options": self.options()}
         )
         # ccxt paces requests by the wall clock: set back by an hour, it would sleep for an hour.
         self._exchange.milliseconds = lambda: int(time.monotonic() * 1000)
