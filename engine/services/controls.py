@@ -145,20 +145,22 @@ class Controls:
         """A failed release must stay latched: memory and file follow the database."""
         scope = scope_of(switch)
         with self._saving:
-            known = self._switches.get(scope)
-            left = {**self._switches, scope: switch}
+            with self._lock:
+                self._follow_file()
+                known = self._switches.get(scope)
+                left = strongest({**self._switches, scope: switch}.values())
             with self._books.writing() as writing:
-                writing.tx.put_setting(SETTING, to_text(strongest(left.values()).values()))
+                writing.tx.put_setting(SETTING, to_text(left.values()))
                 self._tell(writing, _Change(switch, Level.INFO))
             with self._lock:
                 if self._switches.get(scope) is not known:
                     return  # pulled again meanwhile
-                self._switches = strongest({**self._switches, scope: switch}.values())
+                before = self._switches
+                self._switches = strongest({**before, scope: switch}.values())
                 self._unsaved = [one for one in self._unsaved if scope_of(one.switch) != scope]
-                if not self._write_file(but_for=scope):
-                    self._switches = strongest([*self._switches.values(), *self._file.read()])
-        if self._switches.get(scope, KillSwitch()).level.strength > switch.level.strength:
-            raise StoreError("The latch file cannot be changed, so the control stays on.")
+                if not self._write_file(loosened=known):
+                    self._switches = before
+                    raise StoreError("The latch file cannot be changed, so the control stays on.")
 
     # --- keeping --------------------------------------------------------------------------------
 
@@ -210,10 +212,17 @@ class Controls:
         self._unsaved.extend(_Change(one) for one in fresh)
         return bool(fresh)
 
-    def _write_file(self, but_for: Scope | None = None) -> bool:
-        """Replace the file; what somebody else has latched in it meanwhile stays."""
-        latched = [self._resolved(one) for one in self._file.read()]
-        others = [one for one in latched if scope_of(one) != but_for]
+    def _write_file(self, loosened: KillSwitch | None = None) -> bool:
+        """Replace the file. What somebody has latched in it meanwhile stays; what was ``loosened``
+        goes, unless it was pulled harder there."""
+        others = [self._resolved(one) for one in self._file.read()]
+        if loosened is not None:
+            others = [
+                one
+                for one in others
+                if scope_of(one) != scope_of(loosened)
+                or one.level.strength > loosened.level.strength
+            ]
         try:
             self._file.write(strongest([*self._switches.values(), *others]).values())
         except OSError as error:
