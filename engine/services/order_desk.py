@@ -161,7 +161,11 @@ class OrderDesk:
         if fraction == ONE:
             self.cancel_entries(bot_id, market)
         position = self._books.positions.get(bot_id)
-        if position is None or self.is_closing(bot_id):
+        if position is None:
+            return
+        if self.is_closing(bot_id):
+            if fraction == ONE:
+                self._enlarge(position, reason)
             return
         quantity = position.quantity
         if fraction < ONE:
@@ -180,6 +184,14 @@ class OrderDesk:
                 quantity=quantity,
             )
         self.advance(bot_id, market)
+
+    def _enlarge(self, position: Position, reason: str) -> None:
+        """An exit of a part that was not sent yet becomes one of the whole."""
+        for order in self._books.working_orders(position.bot_id):
+            is_part = order.quantity is not None and order.quantity < position.quantity
+            if order.purpose is Purpose.EXIT and order.state is OrderState.INTENT and is_part:
+                with self._books.writing() as writing:
+                    writing.save_order(order, quantity=position.quantity, reason=reason)
 
     def is_closing(self, bot_id: str) -> bool:
         """Whether an exit of the bot is under way."""

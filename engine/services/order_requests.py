@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.domain.instruments import Instrument
-from engine.domain.money import ZERO, floor_to
+from engine.domain.ledger import is_dust
+from engine.domain.matching import AMOUNT_STEP
+from engine.domain.money import ZERO, ceil_to, floor_to, text
 from engine.domain.orders import Order, OrderRequest, OrderType, Purpose, Side
 from engine.domain.sizing import affordable_quantity, stake
 from engine.errors import InsufficientFunds, OrderRejected
@@ -65,6 +67,9 @@ class Sizer:
         is_amount = quantity is None and quote_amount is not None and quote_amount > 0
         if not is_amount and (quantity is None or quantity <= 0):
             raise OrderRejected("Nothing is left to trade: the quantity is below one step.")
+        if quantity is not None:
+            _check_minimums(order, quantity, order.price or order.stop_price or last, instrument,
+                            broker)  # fmt: skip
         return order.model_copy(update={"quantity": quantity, "quote_amount": quote_amount})
 
     def _filled_before(self, client_id: str) -> Decimal:
@@ -86,6 +91,20 @@ class Sizer:
         if free < min(quantity, instrument.quantity_step):
             raise InsufficientFunds(f"The venue has no free {instrument.base} on the account.")
         return min(quantity, free)
+
+
+def _check_minimums(
+    order: Order, quantity: Decimal, price: Decimal, instrument: Instrument, broker: Broker
+) -> None:
+    """What the venue would refuse for being too small is not sent. Raises OrderRejected."""
+    is_exempt = order.is_reducing and broker.capabilities.reduces_below_minimum
+    if not is_dust(quantity, price, instrument, is_exempt=is_exempt):
+        return
+    least = max(instrument.min_notional, instrument.min_quantity * price)
+    raise OrderRejected(
+        f"{text(quantity)} {instrument.base} is less than this venue trades: at least"
+        f" {text(ceil_to(least, AMOUNT_STEP))} {instrument.quote}."
+    )
 
 
 def request_of(order: Order, broker: Broker) -> OrderRequest:

@@ -302,5 +302,6 @@ class Sender:
             self._outcomes.finish(
                 order, OrderState.REJECTED, error.message,
                 kind="order.insufficient_funds" if is_short else "",
-                is_wanted_again=order.bot_id in self._books.positions,
+                # A person sees the refusal and decides; nobody would for a stop or a signal.
+                is_wanted_again=order.reason != MANUAL and order.bot_id in self._books.positions,
             )  # fmt: skip

@@ -5,7 +5,7 @@ from decimal import Decimal as D
 
 import pytest
 
-from engine.domain.accounts import HOUSE, AccountHealth, AccountLine, LineKind
+from engine.domain.accounts import HOUSE, AccountHealth, AccountLine, AccountState, LineKind
 from engine.domain.orders import OrderReport, OrderState, Purpose
 from engine.services.booking import Terms, book_report
 from tests.fakes.broker import Fault, ScriptedBroker, VenueFault
@@ -20,6 +20,9 @@ def open_account(room: Room) -> None:
                 AccountLine(id=f"open-{asset}", account_id=room.bot.account_id, asset=asset,
                             amount=amount, kind=LineKind.OPENING, time=room.clock.now())
             )  # fmt: skip
+        writing.put_account(
+            AccountState(account_id=room.bot.account_id, trades_until=room.clock.now())
+        )
 
 
 def test_an_order_that_lands_late_is_adopted(spot: Room) -> None:
@@ -242,3 +245,28 @@ def test_an_entry_that_fills_after_its_position_was_closed_opens_another(spot: R
         spot.advance(1)
     assert len(spot.trades()) == 2
     assert spot.broker.held["BTC"] == 0
+
+
+def test_a_part_too_small_to_sell_is_refused_once_and_the_whole_can_still_go(spot: Room) -> None:
+    spot.enter()
+    spot.desk.close_position(spot.bot.id, spot.market, "manual", fraction=D("0.03"))
+    for _ in range(3):
+        spot.advance(1)
+    exits = [order for order in spot.orders() if order.purpose is Purpose.EXIT]
+    assert [order.state for order in exits] == [OrderState.REJECTED]
+    assert "less than this venue trades" in spot.bot.reason
+    spot.close("stop_loss")
+    spot.advance(1)
+    assert spot.broker.held["BTC"] == 0
+
+
+def test_a_stop_takes_over_from_an_exit_of_a_part_that_was_not_sent(spot: Room) -> None:
+    spot.enter()
+    spot.broker.faults.extend([VenueFault.CANCEL_LOST] * 4)
+    spot.desk.close_position(spot.bot.id, spot.market, "manual", fraction=D("0.5"))
+    spot.close("stop_loss")
+    for _ in range(4):
+        spot.advance(1)
+    assert spot.broker.held["BTC"] == 0
+    [trade] = spot.trades()
+    assert trade.exit_reason == "stop_loss"
