@@ -23,10 +23,7 @@ from engine.domain.reconcile import BooksSide, differences, order_key, trade_key
 from engine.domain.records import Level
 from engine.services.booking import Terms, book_house_fill
 from engine.services.books import Books, Writing
-from engine.services.read_accounts import Look
-
-EXTERNAL = "external"
-"""The reason of orders that somebody placed elsewhere."""
+from engine.services.read_accounts import EXTERNAL, Look
 
 
 def opening_time(look: Look) -> datetime:

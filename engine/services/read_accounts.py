@@ -34,6 +34,9 @@ from engine.services.order_desk import OrderDesk
 
 log = logging.getLogger("quarterdeck.reconcile")
 
+EXTERNAL = "external"
+"""The reason of orders that somebody gave elsewhere."""
+
 OVERLAP = timedelta(minutes=10)
 LONGEST_WINDOW = timedelta(hours=6)
 """Trades are asked for from the newest known one on, and no further back than this: how wrong the
@@ -66,6 +69,10 @@ class Look:
     unsettled: frozenset[str] = frozenset()
     gaps: dict[str, Decimal] = field(default_factory=dict)
     newest: datetime | None = None
+
+    def is_in_opening(self, moment: datetime) -> bool:
+        """Whether what happened then is part of what the account was opened with."""
+        return self.is_first or (self.opened_at is not None and moment <= self.opened_at)
 
 
 class AccountReader:
@@ -214,13 +221,11 @@ class AccountReader:
 
     def _read_flows(self, look: Look) -> None:
         """What moved without a trade, and is not in the books yet."""
+        flows = look.broker.flows(look.since)
         with self._books.store.reading() as tx:
-            for flow in look.broker.flows(look.since):
-                is_old = look.is_first or (
-                    look.opened_at is not None and flow.time <= look.opened_at
-                )
+            for flow in flows:
                 key = f"{look.account_id}:{flow.id}"
-                if not is_old and tx.lines.find(key) is None:
+                if not look.is_in_opening(flow.time) and tx.lines.find(key) is None:
                     look.flows[key] = flow
 
     def _settle(self, look: Look) -> None:
@@ -232,12 +237,11 @@ class AccountReader:
             look.balances = {asset: one.total for asset, one in balances.items() if one.total}
             look.unsettled = self._moving(look)
             look.gaps = self._gaps(look)
-            open_gaps = {
-                asset for asset, gap in look.gaps.items() if not self._is_known(look, asset, gap)
-            }
-            if not open_gaps or (number > 1 and look.gaps == before):
+            is_new = any(not self._is_known(look, *gap) for gap in look.gaps.items())
+            is_steady = number > (1 if is_new else 0) and look.gaps == before
+            if not look.gaps or is_steady:
                 return
-            asked.update(self._candidates(look, open_gaps, is_wide=number > 0))
+            asked.update(self._candidates(look, is_wide=is_new and number > 0))
             self._read_trades(look, asked)
         look.unsettled |= {asset for asset in look.gaps if before.get(asset) != look.gaps[asset]}
 
@@ -263,8 +267,9 @@ class AccountReader:
         expected = add_up([self.books_side(look).totals, *traded])
         return differences(expected, look.balances)
 
-    def _candidates(self, look: Look, assets: set[str], *, is_wide: bool) -> list[str]:
+    def _candidates(self, look: Look, *, is_wide: bool) -> list[str]:
         """Symbols whose trades may explain the difference: first those whose base differs."""
+        assets = set(look.gaps)
         known = sorted(look.instruments.values(), key=lambda one: one.symbol)
         found = [one.symbol for one in known if one.base in assets]
         if not look.is_first:
@@ -300,19 +305,15 @@ class AccountReader:
                 if trade.trade_id in look.trades or self._is_booked(look.account_id, trade):
                     continue
                 order = self._owner(look, trade)
-                if order is not None and order.state is not OrderState.EXTERNAL:
+                if order is not None and order.reason != EXTERNAL:
                     self._book_own(look, order, trade)
-                elif not self._is_in_opening(look, trade):
+                elif not look.is_in_opening(trade.time) and not self._may_be_ours(look, trade):
                     client_id = order.client_id if order else trade.client_id
                     look.trades[trade.trade_id] = trade.model_copy(update={"client_id": client_id})
 
     def _is_booked(self, account_id: str, trade: Execution) -> bool:
         with self._books.store.reading() as tx:
             return tx.fills.find(f"{account_id}:{trade.trade_id}") is not None
-
-    def _is_in_opening(self, look: Look, trade: Execution) -> bool:
-        """Whether a trade of nobody's is part of what the account was opened with."""
-        return look.is_first or (look.opened_at is not None and trade.time <= look.opened_at)
 
     def _may_be_ours(self, look: Look, trade: Execution) -> bool:
         """Whether a trade without a client id may be that of an order under way."""

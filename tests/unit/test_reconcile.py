@@ -202,6 +202,32 @@ def test_more_trades_of_a_foreign_order_are_one_finding(bench: Bench) -> None:
     assert bench.agrees()
 
 
+def test_trades_that_are_listed_late_are_still_those_of_nobody(bench: Bench) -> None:
+    bench.foreign("resting", type=OrderType.LIMIT, price=D(90))
+    bench.check()
+    bench.room.broker.fill("resting")
+    trades, bench.room.broker.trades = bench.room.broker.trades, []
+    assert bench.check() is AccountHealth.MISMATCH
+    assert set(bench.open) == {FindingKind.BALANCE}
+    bench.room.broker.trades = trades
+    assert bench.check() is AccountHealth.MISMATCH
+    assert set(bench.open) == {FindingKind.FOREIGN_TRADE}
+    assert bench.agrees()
+
+
+def test_a_trade_that_may_be_of_an_order_under_way_is_given_to_nobody(bench: Bench) -> None:
+    broker = bench.room.broker
+    broker.tells_client_ids = False
+    broker.faults.append(VenueFault.INVISIBLE)
+    bench.room.enter()
+    assert bench.check(1) is AccountHealth.CLEAN
+    assert bench.fills() == []
+    broker.reveal()
+    assert bench.check(1) is AccountHealth.CLEAN
+    assert bench.room.books.positions[bench.room.bot.id].quantity == D(1)
+    assert bench.agrees()
+
+
 def test_a_foreign_order_is_shown_and_halts_nothing(bench: Bench) -> None:
     bench.foreign("resting", type=OrderType.LIMIT, price=D(90))
     assert bench.check() is AccountHealth.CLEAN

@@ -113,35 +113,38 @@ def test_equal_sides_show_nothing(sides: Sides) -> None:
     assert sides.found() == []
 
 
-def _balance(sides: Sides, draw: st.DrawFn) -> tuple[str, str]:
+Draw = Callable[..., Any]
+
+
+def _balance(sides: Sides, draw: Draw) -> tuple[str, str]:
     sides.venue["USDT"] += draw(amounts)
     return ("balance", "USDT")
 
 
-def _new_asset(sides: Sides, draw: st.DrawFn) -> tuple[str, str]:
+def _new_asset(sides: Sides, draw: Draw) -> tuple[str, str]:
     sides.venue["DOGE"] = draw(amounts)
     return ("balance", "DOGE")
 
 
-def _shortfall(sides: Sides, draw: st.DrawFn) -> tuple[str, str]:
+def _shortfall(sides: Sides, draw: Draw) -> tuple[str, str]:
     mine = sum((one.quantity for one in sides.holdings if one.base == "ETH"), D(0))
     extra = max(sides.venue["ETH"], D(0)) - mine + draw(amounts)
     sides.holdings.append(Holding(bot_id="b9", symbol="ETH/USDT", base="ETH", quantity=extra))
     return ("shortfall", "ETH")
 
 
-def _foreign_order(sides: Sides, draw: st.DrawFn) -> tuple[str, str]:
+def _foreign_order(sides: Sides, draw: Draw) -> tuple[str, str]:
     sides.reports.append(report("by-hand"))
     return ("foreign_order", "by-hand")
 
 
-def _foreign_order_known(sides: Sides, draw: st.DrawFn) -> tuple[str, str]:
+def _foreign_order_known(sides: Sides, draw: Draw) -> tuple[str, str]:
     sides.reports.append(report("seen-before"))
     sides.orders.append(order("seen-before", bot_id=HOUSE, state=OrderState.EXTERNAL))
     return ("foreign_order", "seen-before")
 
 
-def _foreign_trade(sides: Sides, draw: st.DrawFn) -> tuple[str, str]:
+def _foreign_trade(sides: Sides, draw: Draw) -> tuple[str, str]:
     side = draw(st.sampled_from(list(Side)))
     whole = draw(amounts)
     for number, quantity in enumerate((whole, whole / 2)):
@@ -154,13 +157,13 @@ def _foreign_trade(sides: Sides, draw: st.DrawFn) -> tuple[str, str]:
     return ("foreign_trade", "hand")
 
 
-def _unknown_order(sides: Sides, draw: st.DrawFn) -> tuple[str, str]:
+def _unknown_order(sides: Sides, draw: Draw) -> tuple[str, str]:
     state = draw(st.sampled_from([OrderState.SENDING, OrderState.UNKNOWN]))
     sides.orders.append(order("qd-lost", state=state, sent_at=START))
     return ("unknown_order", "qd-lost")
 
 
-def _late_fill(sides: Sides, draw: st.DrawFn) -> tuple[str, str]:
+def _late_fill(sides: Sides, draw: Draw) -> tuple[str, str]:
     given_up = order("qd-late", state=OrderState.EXPIRED)
     for number in (1, 2):
         execution = trade(number, "BTC/USDT", Side.BUY, draw(amounts), D(100))
