@@ -55,7 +55,19 @@ class Gateway:
 
     def load(self) -> None:
         """Take up the counts of before a restart. Raises StoreError."""
-        self._tallies.load({order.client_id for order in self._orders()})
+        with self._books.store.reading() as tx:
+            for order in self._orders():
+                bot = self._books.bots.get(order.bot_id)
+                if bot is None or order.state not in AT_WORK:
+                    continue
+                instrument = tx.find_instrument(bot.config.market, order.symbol)
+                if instrument is not None:
+                    held = self._books.positions.get(order.bot_id)
+                    price = held.average_price if held else None
+                    value = notional_of(order, order.quantity, None, price) or ZERO
+                    day = self._tallies.of(order.account_id).day
+                    day.working[order.client_id] = (instrument.quote, value)
+        self._tallies.load([order.client_id for order in self._orders()])
 
     def admit(
         self,

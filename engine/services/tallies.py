@@ -2,7 +2,7 @@
 
 import threading
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -109,15 +109,15 @@ class Tallies:
         """Every tally there is."""
         return dict(self._tallies)
 
-    def load(self, at_work: Collection[str]) -> None:
-        """Count what was sent in the minute and traded on the day before a start; ``at_work`` are
+    def load(self, undone: Sequence[str]) -> None:
+        """Count what was sent in the minute and traded on the day before a start; ``undone`` are
         the client ids of orders that are not done. Raises StoreError."""
         now, now_s = self._clock.now(), self._clock.monotonic()
         midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
         with self._store.reading() as tx:
             since = now - LOOK_BACK
             recent = [*tx.orders.values(*SENT, since=since),
-                      *tx.orders.values(*SENT, until=since, client_id=list(at_work))]  # fmt: skip
+                      *tx.orders.values(*SENT, until=since, client_id=undone)]  # fmt: skip
             fills = tx.fills.values(*TRADED, since=midnight)
         for account_id, bot_id, client_id, purpose, created_at, sent_at in sorted(
             recent, key=lambda row: (row[-1] or row[-2], row[-2])
@@ -130,8 +130,9 @@ class Tallies:
                 if sent_s < MINUTE_S:
                     traffic.count_sent(client_id, now_s - sent_s, is_reducing=purpose in REDUCING)
         for account_id, bot_id, client_id, quote, price, quantity in fills:
-            if bot_id != HOUSE and client_id not in at_work:
-                self.of(account_id).day.traded[quote] += price * quantity
+            day = self.of(account_id).day
+            if bot_id != HOUSE and client_id not in day.working:
+                day.traded[quote] += price * quantity
 
 
 def _age_s(moment: datetime | None, now: datetime) -> float:
