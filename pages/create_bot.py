@@ -61,6 +61,7 @@ def draw_sections(panel: ControlPanel, form: BotForm) -> None:
     with st.container(border=True):
         st.markdown("**4  Size and direction**")
         form.draw_sizing(symbol)
+        form.draw_entry_order()
     with st.container(border=True):
         st.markdown("**5  Exits**")
         form.draw_exits()

@@ -22,6 +22,7 @@ DEFAULTS: Mapping[str, Any] = {
     "name": "", "market": "simulated", "replay_path": "", "symbol": "BTC/USDT",
     "strategy": "rsi", "params": {}, "timeframe": "15m", "interval": 900, "interval_custom": 60,
     "amount": "1000", "reinvest": True, "direction": "long", "max_entries": 1,
+    "entry_order": "market", "offset": 0.0, "timeout": 5.0,
     "has_stop": True, "stop": 2.0, "has_target": True, "target": 5.0,
     "has_trailing": False, "trailing": 1.5, "has_limit": False, "limit": 4, "limit_unit": "hours",
     "roi": "", "has_hours": False, "hours_start": time(8), "hours_end": time(20),
@@ -54,6 +55,9 @@ def draft_of(config: BotConfig) -> dict[str, Any]:
         "reinvest": config.reinvest,
         "direction": config.direction.value,
         "max_entries": config.max_entries,
+        "entry_order": config.entry_order.value,
+        "offset": float(config.limit_offset_bps / 100),
+        "timeout": config.entry_timeout_s / 60,
         "roi": ", ".join(
             f"{step.after_s / 60:g}: {float(step.profit * 100):g}" for step in config.roi_steps
         ),
@@ -90,6 +94,9 @@ def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
         "reinvest": draft["reinvest"],
         "direction": draft["direction"],
         "max_entries": draft["max_entries"],
+        "entry_order": draft["entry_order"],
+        "limit_offset_bps": "" if draft["offset"] is None else _scaled(str(draft["offset"]), 100),
+        "entry_timeout_s": _seconds(draft["timeout"], "minutes"),
         "stop_loss": fraction(draft["stop"]) if draft["has_stop"] else None,
         "take_profit": fraction(draft["target"]) if draft["has_target"] else None,
         "trailing_stop": fraction(draft["trailing"]) if draft["has_trailing"] else None,

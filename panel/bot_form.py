@@ -14,6 +14,7 @@ from panel.forms import draw_field, field_specs, initial_value
 KEPT = "bot_form:kept"
 SOURCE = "bot_form:source"
 DIRECTIONS = {"long": "Long", "short": "Short", "both": "Both"}
+ENTRY_ORDERS = {"market": "Market", "limit": "Limit"}
 
 
 class BotForm:
@@ -159,6 +160,30 @@ class BotForm:
                 help="1 is one position at a time; more adds to a position while the signal lasts",
             )  # fmt: skip
             self.slot("max_entries")
+
+    def draw_entry_order(self) -> None:
+        """How entries are sent; what a limit order is, only while it is one."""
+        kind = st.segmented_control(
+            "Entry order", list(ENTRY_ORDERS), key=key_of("entry_order"), required=True,
+            format_func=lambda name: ENTRY_ORDERS[name],
+            help="Market enters at once, at whatever price there is. Limit waits for its price and"
+            " may not be filled.",
+        )  # fmt: skip
+        self.slot("entry_order")
+        if kind != "limit":
+            return
+        with st.grid(2, min_column_width=150, gap="small"):
+            with st.container(gap="xxsmall"):
+                st.number_input(
+                    "Better than the price by (percent)", step=0.01, format="%g",
+                    key=key_of("offset"),
+                )  # fmt: skip
+                self.slot("limit_offset_bps")
+            with st.container(gap="xxsmall"):
+                st.number_input(
+                    "Take back after (minutes)", step=1.0, format="%g", key=key_of("timeout")
+                )
+                self.slot("entry_timeout_s")
 
     def draw_exits(self) -> None:
         """When a position is closed whatever the strategy says."""

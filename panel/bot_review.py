@@ -9,6 +9,7 @@ import streamlit as st
 from engine.contracts import BotPreview, ErrorDetail
 from panel.bot_draft import body_of
 from panel.bot_form import forget_draft, read_draft
+from panel.bot_settings import entry_words
 from panel.commands import attempt
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.format import escape as markdown_escape
@@ -82,6 +83,7 @@ def review_html(preview: BotPreview) -> str:
         ("Last price", f"{price(preview.last_price)} {quote}"),
         ("Quantity", f"{quantity(preview.quantity)} {preview.instrument.base}{entries}"),
         ("Fees, in and out", money(preview.fees_round_trip, quote)),
+        ("Enters", entry_words(config)),
         ("Stop at", stop if preview.stop_price is not None else "no stop"),
         ("Target at", target if preview.target_price is not None else "no target"),
         ("Loss at the stop", f'<b class="qd-red">{escape(loss)}</b>'),

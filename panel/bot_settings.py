@@ -7,7 +7,7 @@ from typing import Any
 
 import streamlit as st
 
-from engine.contracts import BotConfig, BotView, Direction, RoiStep, StrategyView
+from engine.contracts import BotConfig, BotView, Direction, EntryOrder, RoiStep, StrategyView
 from panel.bot_view import market_name
 from panel.facade import ControlPanel
 from panel.format import duration, every, moment, money, percent
@@ -72,8 +72,18 @@ def _size_rows(config: BotConfig, quote: str) -> list[Row]:
     return [
         ("Trade amount", money(config.amount, quote), later),
         ("Entries per position", entries, ""),
+        ("Entry order", entry_words(config), ""),
         ("Starting capital", money(config.starting_capital, quote), ""),
     ]
+
+
+def entry_words(config: BotConfig) -> str:
+    """How entries are sent: ``at the market``, or the limit order's terms."""
+    if config.entry_order is EntryOrder.MARKET:
+        return "at the market"
+    offset = config.limit_offset_bps / 10_000
+    where = f"{percent(offset)} better than the price" if offset else "at the price"
+    return f"limit {where}, taken back after {duration(config.entry_timeout_s)}"
 
 
 def exit_rows(config: BotConfig) -> list[Row]:

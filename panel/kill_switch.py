@@ -64,7 +64,8 @@ def _kill_banner(panel: ControlPanel, kill: KillSwitch) -> None:
 
 
 def _scoped_banner(controls: Sequence[KillSwitch], names: dict[str, str]) -> None:
-    rows = [_scoped_words(control, names) for control in controls[:MOST_NAMED]]
+    is_brief = len(controls) > 1  # the Risk page has the rest
+    rows = [_scoped_words(control, names, is_brief) for control in controls[:MOST_NAMED]]
     more = len(controls) - MOST_NAMED
     rows += [f"{more} more"] if more > 0 else []
     with st.container(key="qd-controls-banner", horizontal=True, vertical_alignment="center"):
@@ -72,11 +73,11 @@ def _scoped_banner(controls: Sequence[KillSwitch], names: dict[str, str]) -> Non
         st.page_link("pages/risk.py", label="Risk", icon=":material/shield:")
 
 
-def _scoped_words(control: KillSwitch, names: dict[str, str]) -> str:
+def _scoped_words(control: KillSwitch, names: dict[str, str], is_brief: bool) -> str:
     what = f"**{LEVELS[control.level][0]}** on {escape(scope_words(control, names))}"
-    origin = origin_words(control)
-    tripped = " (breaker)" if is_breaker(control) else ""
-    return f"{what}{tripped} {escape(origin)}".rstrip().rstrip(".")
+    if is_brief:
+        return f"{what} (breaker)" if is_breaker(control) else what
+    return f"{what} {escape(origin_words(control))}".rstrip(" .")
 
 
 @st.dialog("Kill switch")

@@ -33,6 +33,11 @@ Roi = Annotated[
 Direction = Annotated[Text, typer.Option(help="long, short or both [long]")]
 Reinvest = Annotated[bool | None, typer.Option("--reinvest/--no-reinvest", help="[reinvest]")]
 MaxEntries = Annotated[Text, typer.Option(help="entries a position may have [1]")]
+EntryOrder = Annotated[Text, typer.Option(help="market or limit [market]")]
+LimitOffset = Annotated[
+    Text, typer.Option("--limit-offset-bps", help="a limit entry is so much better than the price")
+]
+EntryTimeout = Annotated[Text, typer.Option(help="a limit entry is taken back after: 5m [5m]")]
 Hours = Annotated[Text, typer.Option(help="look for entries at these hours, UTC: 08:00-20:00")]
 Start = Annotated[bool, typer.Option("--start", help="and start it")]
 
@@ -91,6 +96,9 @@ def create(
     direction: Direction = None,
     reinvest: Reinvest = None,
     max_entries: MaxEntries = None,
+    entry_order: EntryOrder = None,
+    limit_offset: LimitOffset = None,
+    entry_timeout: EntryTimeout = None,
     hours: Hours = None,
     start: Start = False,
 ) -> None:
@@ -102,7 +110,7 @@ def create(
     given = _given(
         name, market or "simulated", symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
-        direction, reinvest, max_entries, hours,
+        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
     )  # fmt: skip
     missing = [f"--{key}" for key in ("name", "symbol", "strategy", "amount") if key not in given]
     if missing:
@@ -133,6 +141,9 @@ def edit(
     direction: Direction = None,
     reinvest: Reinvest = None,
     max_entries: MaxEntries = None,
+    entry_order: EntryOrder = None,
+    limit_offset: LimitOffset = None,
+    entry_timeout: EntryTimeout = None,
     hours: Hours = None,
 ) -> None:
     """Change a stopped bot. What is not given stays as it is."""
@@ -140,7 +151,7 @@ def edit(
     changes = _given(
         name, market, symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
-        direction, reinvest, max_entries, hours,
+        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
     )  # fmt: skip
     if not changes:
         raise BadInput("Nothing to change was given.", "usage")
@@ -192,7 +203,7 @@ def _given(
     name: Text, market: Text, symbol: Text, strategy: Text, params: Several, timeframe: Text,
     interval: Text, amount: Text, stop_loss: Text, take_profit: Text, trailing_stop: Text,
     time_limit: Text, roi: Several, direction: Text, reinvest: bool | None, max_entries: Text,
-    hours: Text,
+    entry_order: Text, limit_offset: Text, entry_timeout: Text, hours: Text,
 ) -> dict[str, Any]:  # fmt: skip
     """The options that were given, as the fields of a BotConfig. Raises BadInput."""
     return options.settings(
@@ -213,6 +224,9 @@ def _given(
             "direction": direction,
             "reinvest": reinvest,
             "max_entries": max_entries,
+            "entry_order": entry_order,
+            "limit_offset_bps": limit_offset,
+            "entry_timeout_s": entry_timeout,
             "active_hours": hours,
         }
     )
@@ -250,5 +264,8 @@ def _described(view: dict[str, Any]) -> list[str]:
     shown = {**{key: config[key] for key in exits if config[key] is not None},
              "amount": f"{config['amount']} {quote}", "interval_s": config["interval_s"],
              "direction": config["direction"], "reinvest": config["reinvest"],
-             "max_entries": config["max_entries"]}  # fmt: skip
+             "max_entries": config["max_entries"], "entry_order": config["entry_order"],
+             **({"limit_offset_bps": config["limit_offset_bps"],
+                 "entry_timeout_s": config["entry_timeout_s"]}
+                if config["entry_order"] == "limit" else {})}  # fmt: skip
     return pairs(rows + [(key.replace("_", " "), str(value)) for key, value in shown.items()])

@@ -81,6 +81,8 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         fields["market"] = market(fields["market"])
     if "interval_s" in fields:
         fields["interval_s"] = seconds(fields["interval_s"], "--interval")
+    if "entry_timeout_s" in fields:
+        fields["entry_timeout_s"] = seconds(fields["entry_timeout_s"], "--entry-timeout")
     if "time_limit_s" in fields:
         words = fields["time_limit_s"]
         fields["time_limit_s"] = None if words == NONE else seconds(words, "--time-limit")

@@ -142,7 +142,8 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "--param", "period=30", "--param", "width=2.5", "--timeframe", "5m", "--interval", "300",
         "--amount", "1000.25", "--no-stop-loss", "--take-profit", "none", "--trailing-stop", "0.01",
         "--time-limit", "4h", "--roi", "600:0.01", "--direction", "both", "--no-reinvest",
-        "--max-entries", "3", "--hours", "22:00-06:00", "--json",
+        "--max-entries", "3", "--hours", "22:00-06:00", "--entry-order", "limit",
+        "--limit-offset-bps", "7.5", "--entry-timeout", "10m", "--json",
     )  # fmt: skip
     assert code == 0
     assert json.loads(out)["config"] == {
@@ -150,7 +151,8 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "params": {"period": 30, "width": 2.5}, "timeframe": "5m", "interval_s": 300,
         "amount": "1000.25", "stop_loss": None, "take_profit": None, "trailing_stop": "0.01",
         "time_limit_s": 14400, "roi_steps": [{"after_s": 600, "profit": "0.01"}],
-        "direction": "both", "reinvest": False, "max_entries": 3,
+        "direction": "both", "reinvest": False, "max_entries": 3, "entry_order": "limit",
+        "limit_offset_bps": "7.5", "entry_timeout_s": 600,
         "active_hours": {"start": "22:00:00", "end": "06:00:00"},
     }  # fmt: skip
 
