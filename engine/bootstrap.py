@@ -182,7 +182,8 @@ class Engine:
         self._checks = Checks(runner.run, pulse, clock, ending.give_up)
         self._scheduler = Scheduler(clock, self._checks.begin, ending.give_up)
         rules = Rules(foreign_trades=settings.foreign_trades, deposits=settings.deposits)
-        reconciler = Reconciler(books, desk, venues, rules)
+        ledger = AccountLedger(books, instruments)
+        reconciler = Reconciler(books, desk, venues, rules, ledger)
         self._account_checks = AccountChecks(
             books, reconciler, venues, lanes, desk.links, settings.reconcile_every_s
         )
@@ -195,7 +196,6 @@ class Engine:
             books, desk, controls, venues, lanes, pulse, self._scheduler, self._checks.begin,
             reconciler.ensure_checked,
         )  # fmt: skip
-        ledger = AccountLedger(books, instruments, reconciler.seen.get)
         calls = LaneCalls(lanes, ending.loop)
             engine_id=secrets.token_hex(8),
             books=books,

@@ -35,26 +35,29 @@ class AssetState(BaseModel):
 
 
 class AccountLedger:
-    """Reads the books; asks no venue."""
+    """Reads the books, and remembers both sides as they were when an account was checked; asks
+    no venue."""
 
-    def __init__(
-        self,
-        books: Books,
-        instruments: InstrumentBook,
-        seen: Callable[[str], Mapping[str, Decimal] | None] = lambda _account_id: None,
-    ) -> None:
+    def __init__(self, books: Books, instruments: InstrumentBook) -> None:
         self._books = books
         self._instruments = instruments
-        self._seen = seen
+        self._seen: dict[str, list[AssetState]] = {}
 
     def account_ids(self) -> list[str]:
         """Accounts that bots trade with, in order."""
         return sorted({bot.account_id for bot in list(self._books.bots.values())})
 
+    def take(self, account_id: str, venue: Mapping[str, Decimal]) -> None:
+        """Remember both sides of this moment."""
+        self._seen[account_id] = self._assets(account_id, venue)
+
     def assets(self, account_id: str) -> list[AssetState]:
-        """Every asset that the books or the venue have, or bots own, in order."""
+        """Every asset that the books or the venue have, or bots own, in order: as of the last
+        check; before the first one what the books say now."""
+        return self._seen.get(account_id) or self._assets(account_id, None)
+
+    def _assets(self, account_id: str, venue: Mapping[str, Decimal] | None) -> list[AssetState]:
         totals = self._books.totals.get(account_id, {})
-        venue = self._seen(account_id)
         owned, owners = self._owned(account_id)
         reserved, dust = self._reserved(account_id), self._dust(account_id)
         names = {asset for asset, amount in totals.items() if amount}

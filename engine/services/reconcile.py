@@ -6,9 +6,7 @@ is open the account takes no entries.
 """
 
 import logging
-from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 
 from engine.domain.accounts import (
     AccountHealth,
@@ -23,6 +21,7 @@ from engine.domain.reconcile import compare
 from engine.domain.records import Level
 from engine.errors import AccessDenied, BrokerError, DataError
 from engine.ports import MarketData, Venues
+from engine.services.account_ledger import AccountLedger
 from engine.services.book_differences import DifferenceBook, opening_time
 from engine.services.books import Books, Writing
 from engine.services.findings import FindingBook, Rules, unreadable
@@ -37,11 +36,15 @@ RETRY_S = 5.0
 
 
 class Reconciler:
-    """Checks one account at a time, on its lane. ``seen`` is what each venue held at the last
-    check, by account and asset."""
+    """Checks one account at a time, on its lane; ``ledger`` remembers what was seen."""
 
     def __init__(
-        self, books: Books, desk: OrderDesk, venues: Venues, rules: Rules | None = None
+        self,
+        books: Books,
+        desk: OrderDesk,
+        venues: Venues,
+        rules: Rules | None = None,
+        ledger: AccountLedger | None = None,
     ) -> None:
         self._books = books
         self._venues = venues
@@ -52,7 +55,7 @@ class Reconciler:
         self._opened_at: dict[str, datetime] = {}
         self._checked: set[str] = set()
         self._tried_s: dict[str, float] = {}
-        self.seen: dict[str, Mapping[str, Decimal]] = {}
+        self._ledger = ledger
 
     # --- when -----------------------------------------------------------------------------------
 
@@ -96,7 +99,8 @@ class Reconciler:
         except (BrokerError, DataError) as error:
             return self._failed(account_id, AccountHealth.UNREACHABLE, error.message)
         after = self._conclude(look)
-        self.seen[account_id] = look.balances
+        if self._ledger is not None:
+            self._ledger.take(account_id, look.balances)
         if after.health is not AccountHealth.UNCHECKED:
             self._checked.add(account_id)
             self._books.unchecked.discard(account_id)
