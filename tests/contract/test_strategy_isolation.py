@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psutil
 import pytest
 
 from engine.adapters.strategies.host import StrategyHost
@@ -75,7 +76,7 @@ MISDEEDS = {
 
 
 @pytest.mark.parametrize("name", MISDEEDS)
-def test_a_misdeed_is_a_strategy_error_and_the_next_call_works(
+def test_row_28_a_misdeed_is_a_strategy_error_and_the_next_call_works(
     host: StrategyHost, folder: Path, name: str
 ) -> None:
     act, words = MISDEEDS[name]
@@ -88,7 +89,9 @@ def test_a_misdeed_is_a_strategy_error_and_the_next_call_works(
     assert host.decide("rsi", {}, CANDLES).reason == "RSI 50.0 is between 30 and 70"
 
 
-def test_memory_is_limited_and_a_leak_costs_the_worker_before_it_hurts(tmp_path: Path) -> None:
+def test_row_28_memory_is_limited_and_a_leak_costs_the_worker_before_it_hurts(
+    tmp_path: Path,
+) -> None:
     write_strategy(tmp_path, "hogs", "x = [bytearray(20_000_000) for _ in range(10_000)]")
     write_strategy(tmp_path, "leaks", "sys.leak = getattr(sys, 'leak', []) + [b'x' * 100_000_000]")
     with strategy_host(tmp_path, workers=1, deadline_s=20, memory_mb=300) as host:
@@ -161,7 +164,7 @@ def test_a_worker_sees_no_settings_and_no_keys(host: StrategyHost, folder: Path)
     assert host.decide("imports", {}, CANDLES).reason == "[]"
 
 
-def test_what_a_strategy_leaves_running_dies_with_its_worker(
+def test_row_28_what_a_strategy_leaves_running_dies_with_its_worker(
     host: StrategyHost, folder: Path, tmp_path: Path
 ) -> None:
     noted = tmp_path / "pid"
@@ -176,6 +179,30 @@ def test_what_a_strategy_leaves_running_dies_with_its_worker(
     children = json.loads(noted.read_text())
     assert len(children) == 6
     assert until(lambda: not any(is_running(child) for child in children), within_s=3)
+
+
+def test_row_28_daemons_die_with_their_worker_too(
+    host: StrategyHost, folder: Path, tmp_path: Path
+) -> None:
+    """They left its process group, and their parents are gone."""
+    noted = tmp_path / "pids"
+    daemon = "os.setsid(), os.fork() and os._exit(0), note(), time.sleep(60)"
+    write_strategy(
+        folder,
+        "daemons",
+        f"note = lambda: open({str(noted)!r}, 'a').write(str(os.getpid()) + '\\n'); "
+        f"[os.fork() or ({daemon}) for _ in range(3)]; time.sleep(0.3)",
+    )
+    assert host.decide("daemons", {}, CANDLES).reason == "calm"
+    daemons = [int(pid) for pid in noted.read_text().split()]
+    assert len(daemons) == 3
+    assert until(lambda: not any(is_running(pid) for pid in daemons), within_s=3)
+
+
+def test_row_28_a_worker_may_start_few_processes(host: StrategyHost) -> None:
+    for pid in host.worker_pids():
+        most, hard = psutil.Process(pid).rlimit(psutil.RLIMIT_NPROC)
+        assert 0 < most == hard < 10_000
 
 
 def test_a_copy_made_by_fork_answers_nothing(host: StrategyHost, folder: Path) -> None:
@@ -209,7 +236,7 @@ def test_a_thousand_calls_from_eight_threads(host: StrategyHost) -> None:
         assert all(threads.map(ask, range(1000)))
 
 
-def test_hanging_strategies_do_not_delay_others(host: StrategyHost, folder: Path) -> None:
+def test_row_28_hanging_strategies_do_not_delay_others(host: StrategyHost, folder: Path) -> None:
     names = [f"hanging_{number}" for number in range(2)]
     for name in names:
         write_strategy(folder, name, "time.sleep(60)")

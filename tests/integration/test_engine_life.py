@@ -104,7 +104,7 @@ def test_it_stops_in_time_while_a_replay_runs_and_a_strategy_hangs(
         chart.join()
 
 
-def test_a_second_engine_on_the_same_data_is_refused(quarterdeck: Copy) -> None:
+def test_row_31_a_second_engine_on_the_same_data_is_refused(quarterdeck: Copy) -> None:
     quarterdeck.start_engine()
     assert quarterdeck.engine is not None
     sentence = refusal(run_engine(quarterdeck.place.data))

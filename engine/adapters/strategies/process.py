@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pickle
+import secrets
 import signal
 import socket
 import subprocess
@@ -22,8 +23,12 @@ from engine.errors import DataError, StrategyError
 
 ROOT = Path(__file__).resolve().parents[3]
 START_TIMEOUT_S = 60.0
+MOST_ROUNDS = 50  # of ending processes that go on making others
 PASSED_ON = ("PATH", "LANG", "TZ", "TMP", "TEMP", "TMPDIR", "SYSTEMROOT", "WINDIR", "COMSPEC")
 PASSED_ON_PREFIXES = ("LC_", "PYTHON", "LD_LIBRARY_", "DYLD_")
+MARK = "STRATEGY_WORKER"
+"""Set to a value of its own in the environment of each worker and so of whatever it starts."""
+
 ONE_THREAD = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -52,6 +57,7 @@ class WorkerProcess:
         self.is_usable = True
         self._is_killed = False
         self._calls = 0
+        self._mark = secrets.token_hex(16)
         self.idle_since = time.monotonic()
         self._channel, theirs = socket.socketpair()
         with theirs, tempfile.TemporaryFile() as complaints:
@@ -120,8 +126,26 @@ class WorkerProcess:
         for child in children:
             with contextlib.suppress(psutil.Error):
                 child.kill()
+        self._kill_strays()
         self._process.wait()
         self._channel.close()
+
+    def _kill_strays(self) -> None:
+        """End what left the worker's group and family, as daemons do, until there is no more."""
+        for _ in range(MOST_ROUNDS):
+            strays = [one for one in psutil.process_iter() if self._is_stray(one)]
+            for stray in strays:
+                with contextlib.suppress(psutil.Error):
+                    stray.kill()
+            if not strays:
+                return
+
+    def _is_stray(self, process: psutil.Process) -> bool:
+        try:
+            is_marked = process.environ().get(MARK) == self._mark
+            return is_marked and process.pid != self.pid
+        except (psutil.Error, OSError):
+            return False
 
     def _start(self, theirs: socket.socket, complaints: Any) -> "subprocess.Popen[bytes]":
         command = [
@@ -135,7 +159,7 @@ class WorkerProcess:
             stdout=subprocess.DEVNULL,
             stderr=complaints,
             cwd=ROOT,
-            env=_environment(),
+            env=_environment() | {MARK: self._mark},
             start_new_session=not is_windows,
         )
         if sys.platform == "win32" and process.stdin is not None:

@@ -30,6 +30,7 @@ from engine.errors import ConfigError, StrategyError
 
 WATCH_INTERVAL_S = 0.5
 ALARM_MARGIN_S = 3
+MOST_PROCESSES = 128  # beside those that its user has already
 OWN_THREADS = 2  # the main one and the watchdog
 MOST_INSTANCES = 4096
 MOST_REASON = 500  # characters
@@ -140,6 +141,20 @@ def _limit_memory(memory_bytes: int) -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
+def _limit_processes() -> None:
+    """Let a fork bomb run dry, where the system can; root knows no such limit."""
+    if sys.platform == "linux":
+        import resource
+
+        counted = [one.info for one in psutil.process_iter(["uids", "num_threads"])]
+        most = MOST_PROCESSES + sum(
+            one["num_threads"] or 0
+            for one in counted
+            if one["uids"] is not None and one["uids"].real == os.getuid()
+        )
+        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
+
+
 def _left_something_behind() -> bool:
     """Whether a strategy started threads or processes that outlive its call."""
     if threading.active_count() > OWN_THREADS:
@@ -212,6 +227,7 @@ def main() -> None:
     watched = parent_pid, memory_bytes, is_bloated
     threading.Thread(target=_watch, args=watched, daemon=True).start()
     _limit_memory(memory_bytes)
+    _limit_processes()
     send(channel, b"ready")
     _silence_errors()
     with contextlib.suppress(Closed):
