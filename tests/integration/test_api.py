@@ -23,16 +23,20 @@ from engine.contracts import (
     Fill,
     Finding,
     Health,
+    KillLevel,
     KillSwitch,
+    LimitUsage,
     MarketView,
     Order,
     Overview,
     PositionView,
+    ScopeKind,
     SettingView,
     StrategyView,
     SymbolView,
     TradePage,
 )
+from engine.domain.limits import usage_of
 from tests.fakes.accounts import finding
 from tests.fakes.services import FakeServices
 from tests.support.client import RSI_DEMO
@@ -59,6 +63,8 @@ READS: list[tuple[str, Any]] = [
     (f"{API}/reconcile", list[AccountReport]),
     (f"{API}/findings?account_id=paper:simulated&state=open", list[Finding]),
     (f"{API}/kill", KillSwitch),
+    (f"{API}/controls", list[KillSwitch]),
+    (f"{API}/limits", list[LimitUsage]),
     (f"{API}/settings", list[SettingView]),
 ]
 
@@ -79,6 +85,8 @@ def test_reads_answer_with_the_types_of_the_contracts(
 ) -> None:
     services.start_bot("eth-cross", "test")  # for the audit to have an entry
     services.findings_seen["f1"] = finding(services.now())
+    services.set_kill_switch(KillLevel.PAUSE_ENTRIES, "test")
+    services.limits_used.append(usage_of("orders a minute", ScopeKind.BOT, "b0001", 60, 15))
     for path, kind in READS:
         response = api.get(path)
         assert response.status_code == 200, f"{path}: {response.text}"
@@ -183,6 +191,26 @@ def test_the_kill_switch_latches_and_is_released(api: httpx.Client, services: Fa
     assert services.switch.level == "close_all"
     assert api.post(f"{API}/kill", json={"level": "none"}).json()["level"] == "none"
     assert api.get(f"{API}/kill").json()["actor"] == "api"
+
+
+def test_a_control_is_on_a_bot_an_account_or_a_symbol(
+    api: httpx.Client, services: FakeServices
+) -> None:
+    for scope, key, kept in (
+        ("bot", "btc-rsi", "b0001"),
+        ("account", "paper:simulated", "paper:simulated"),
+        ("symbol", " btc/usdt ", "BTC/USDT"),
+        ("everything", "", ""),
+    ):
+        body = {"scope": scope, "key": key, "level": "reduce_only", "reason": "news"}
+        switch = KillSwitch.model_validate(api.post(f"{API}/controls", json=body).json())
+        assert (switch.scope, switch.key, switch.level) == (scope, kept, "reduce_only")
+    listed = api.get(f"{API}/controls").json()
+    assert [one["scope"] for one in listed] == ["everything", "bot", "account", "symbol"]
+    off = {"scope": "bot", "key": "b0001", "level": "none"}
+    assert api.post(f"{API}/controls", json=off).json()["level"] == "none"
+    assert len(api.get(f"{API}/controls").json()) == 3
+    assert services.audit_log[-1].subject == "bot:b0001"
 
 
 def test_an_actor_of_odd_characters_is_not_believed(

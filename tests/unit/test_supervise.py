@@ -1,6 +1,7 @@
 """Desired and actual: whatever a bot is doing, it gets to where the user wants it."""
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import time
 from decimal import Decimal as D
@@ -9,7 +10,7 @@ from typing import Any
 import pytest
 
 from engine.domain.bots import ActiveHours, Bot, BotState, Desired
-from engine.domain.records import KillLevel
+from engine.domain.records import KillLevel, ScopeKind
 from engine.errors import ConfigError, Conflict, NotFound, StoreError
 from engine.services.bots import BotService
 from engine.services.controls import Controls
@@ -239,6 +240,83 @@ def test_the_kill_switch_closes_what_a_stopped_bot_kept_and_sees_it_through(
     bridge.run(bridge.supervisor.enforce_kill)
     assert not bridge.room.books.positions
     assert len(bridge.room.broker.sent) == 2
+
+
+@pytest.mark.parametrize(
+    ("scope", "key", "closed"),
+    [
+        (ScopeKind.EVERYTHING, "", {"a", "b", "c"}),
+        (ScopeKind.ACCOUNT, "paper:other", {"c"}),
+        (ScopeKind.SYMBOL, "BTC/USDT", {"a", "c"}),
+        (ScopeKind.BOT, "b", {"b"}),
+    ],
+)
+def test_a_control_closes_what_it_is_on_and_nothing_else(
+    bridge: Bridge, scope: ScopeKind, key: str, closed: set[str]
+) -> None:
+    held = {"a": ("BTC/USDT", "paper:simulated"), "b": ("ETH/USDT", "paper:simulated"),
+            "c": ("BTC/USDT", "paper:other")}  # fmt: skip
+    for bot_id, (symbol, account_id) in held.items():
+        bot_config = config(name=bot_id, symbol=symbol)
+        bridge.room.add_bot(id=bot_id, bot_config=bot_config, account_id=account_id)
+        with bridge.room.books.writing() as writing:
+            kept = position(id=f"{bot_id}-0-e", bot_id=bot_id, symbol=symbol,
+                            account_id=account_id)  # fmt: skip
+            writing.put_position(kept, is_new=True)
+    bridge.room.controls.set(KillLevel.CANCEL_ORDERS, "test", scope, key)
+    bridge.run(bridge.supervisor.enforce_kill)
+    assert set(bridge.room.books.positions) == set(held), "positions are kept at this level"
+    bridge.room.controls.set(KillLevel.CLOSE_ALL, "test", scope, key)
+    bridge.run(bridge.supervisor.enforce_kill)
+    assert set(held) - set(bridge.room.books.positions) == closed
+
+
+@pytest.mark.parametrize("scope", [ScopeKind.BOT, ScopeKind.SYMBOL])
+def test_a_control_on_a_part_takes_back_its_entries(bridge: Bridge, scope: ScopeKind) -> None:
+    bridge.want(state=BotState.RUNNING)
+    bridge.room.broker.faults.append(Fault.RESTS)
+    bridge.room.enter()
+    key = {ScopeKind.BOT: bridge.bot.id, ScopeKind.SYMBOL: "BTC/USDT"}[scope]
+    bridge.room.controls.set(KillLevel.REDUCE_ONLY, "test", scope, key)
+    bridge.run(bridge.supervisor.enforce_kill)
+    assert bridge.room.orders()[0].state.value == "open", "reduce only takes nothing back"
+    bridge.room.controls.set(KillLevel.CANCEL_ORDERS, "test", scope, key)
+    bridge.run(bridge.supervisor.enforce_kill)
+    assert bridge.room.orders()[0].state.value == "cancelled"
+
+
+def test_an_account_that_hangs_holds_up_no_other(
+    bridge: Bridge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for bot_id in ("hung", "free"):
+        account_id = f"paper:{bot_id}"
+        bridge.room.add_bot(id=bot_id, bot_config=config(name=bot_id), account_id=account_id)
+        with bridge.room.books.writing() as writing:
+            kept = position(id=f"{bot_id}-0-e", bot_id=bot_id, account_id=account_id)
+            writing.put_position(kept, is_new=True)
+    close, let_go, freed = bridge.room.desk.close_position, threading.Event(), threading.Event()
+
+    def hangs_for_one(bot_id: str, *rest: Any, **more: Any) -> None:
+        if bot_id == "hung":
+            assert let_go.wait(20)
+        close(bot_id, *rest, **more)
+        freed.set()
+
+    monkeypatch.setattr(bridge.room.desk, "close_position", hangs_for_one)
+
+    async def whole() -> None:
+        bridge.room.controls.set(KillLevel.CANCEL_ORDERS, "test")
+        bridge.room.controls.set(KillLevel.CLOSE_ALL, "test", ScopeKind.ACCOUNT, "paper:hung")
+        await bridge.supervisor.enforce_kill()
+        bridge.room.controls.set(KillLevel.CLOSE_ALL, "test")
+        await bridge.supervisor.enforce_kill()
+        assert await asyncio.to_thread(freed.wait, 20)
+        assert set(bridge.room.books.positions) == {"hung"}
+        let_go.set()
+        await bridge.supervisor.finish(5)
+
+    asyncio.run(whole())
+    assert not bridge.room.books.positions
 
 
 @pytest.mark.parametrize("failure", [ConfigError("The replay file is gone."), ValueError("odd")])
