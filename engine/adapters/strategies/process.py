@@ -142,8 +142,7 @@ class WorkerProcess:
 
     def _is_stray(self, process: psutil.Process) -> bool:
         try:
-            is_marked = process.environ().get(MARK) == self._mark
-            return is_marked and process.pid != self.pid
+            return process.pid != self.pid and bool(process.environ().get(MARK) == self._mark)
         except (psutil.Error, OSError):
             return False
 
