@@ -256,6 +256,12 @@ class Order(BaseModel):
         return self.purpose in REDUCING
 
     @property
+    def is_resting(self) -> bool:
+        """Whether it is a protection that the venue has, and nobody wants it back."""
+        is_there = self.state in (OrderState.OPEN, OrderState.PARTLY_FILLED)
+        return self.purpose is Purpose.PROTECTION and is_there and not self.is_cancel_wanted
+
+    @property
     def left(self) -> Decimal | None:
         """What is not filled, in base; None while only an amount of quote is known."""
         return None if self.quantity is None else self.quantity - self.filled

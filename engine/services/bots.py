@@ -188,6 +188,8 @@ class BotService:
             _require_at_rest(writing.bot(bot.id), "delete")
             if bot.id in self._books.positions:
                 raise Conflict("The bot holds a position: stop it with 'close' first.")
+            if self._books.working_orders(bot.id):
+                raise Conflict("An order of the bot is still working; try again when it is done.")
             writing.delete_bot(bot.id)
             writing.event(Level.INFO, "bot.deleted", f"Bot '{bot.config.name}' was deleted.")
             writing.audit(actor, "bot.delete", bot.id, name=bot.config.name)

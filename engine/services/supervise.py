@@ -174,15 +174,16 @@ class Supervisor:
             if bot.close_on_stop:
                 self._desk.close_position(bot_id, market, "bot_stopped")
             self._desk.advance(bot_id, market)
-        is_waiting = bool(self._books.working_orders(bot_id)) or (
-            bot.close_on_stop and bot_id in self._books.positions
-        )
-        if is_waiting:
+        working = self._books.working_orders(bot_id)
+        is_kept = bot_id in self._books.positions and not bot.close_on_stop
+        is_guarded = bool(working) and is_kept and all(order.is_resting for order in working)
+        if (working and not is_guarded) or (bot_id in self._books.positions and not is_kept):
             return
         with self._books.writing() as writing:
             reason = bot.reason
-            if bot_id in self._books.positions:
-                reason = f"{reason} Its position is kept and no longer watched.".strip()
+            if is_kept:
+                how = "its stop rests at the venue" if is_guarded else "no longer watched"
+                reason = f"{reason} Its position is kept and {how}.".strip()
             writing.save_bot(bot_id, state=BotState.STOPPED, reason=reason, close_on_stop=False)
             writing.event(Level.INFO, "bot.stopped", "The bot is stopped.", bot_id)
         self._forget(bot_id)

@@ -8,13 +8,14 @@ few seconds: two orders for one position would be in each other's way.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 
 from engine.domain.bots import Bot, BotState
 from engine.domain.exits import PriceBar, better_price, find_exit, live_bar
 from engine.domain.instruments import Quote
-from engine.domain.orders import Order, OrderState, Purpose, Side
+from engine.domain.orders import Order, Side
 from engine.domain.positions import Position
 from engine.domain.records import Level
 from engine.errors import DataError, NotFound, QuarterdeckError
@@ -27,7 +28,8 @@ from engine.services.order_desk import OrderDesk
 log = logging.getLogger("quarterdeck.watch")
 
 UNWATCHED = frozenset({BotState.STOPPED})
-"""Only a bot that was stopped leaves its position alone; a faulted one keeps its stops."""
+"""Only a bot that was stopped leaves its position alone; a faulted one keeps its stops. What rests
+at a venue for a stopped bot is followed all the same."""
 
 GRACE_S = 5.0
 """How long a level that rests at the venue and was touched is left to the venue."""
@@ -51,6 +53,7 @@ class PositionWatcher:
         self._feeds: dict[Look, Callable[[], None]] = {}
         self._told: dict[Look, Quote] = {}
         self._reacting: dict[Look, asyncio.Task[None]] = {}
+        self._acting: dict[tuple[str, Look, str], asyncio.Task[None]] = {}
         self._touched_s: dict[str, float] = {}
 
     async def watch(self) -> None:
@@ -80,7 +83,7 @@ class PositionWatcher:
                 self._feeds[look] = self._listen(look, market)
             quote = await self._lanes.run(lane, self._quote, market, symbol)
             if quote is not None:
-                await self._watch_bots(bots, market, quote)
+                self._watch_bots(look, bots, market, quote)
         except Exception:
             log.exception("%s on %s could not be watched", symbol, market_id)
         finally:
@@ -106,13 +109,13 @@ class PositionWatcher:
         try:
             while (quote := self._told.pop(look, None)) is not None:
                 self._prices.put(market.market_id, quote)
-                await self._judge(look, market, quote)
+                self._judge(look, market, quote)
         except Exception:
             log.exception("%s on %s could not be judged", look[1], look[0])
         finally:
             del self._reacting[look]
 
-    async def _judge(self, look: Look, market: MarketData, quote: Quote) -> None:
+    def _judge(self, look: Look, market: MarketData, quote: Quote) -> None:
         by_account: dict[str, list[str]] = defaultdict(list)
         for position in list(self._books.positions.values()):
             bot = self._books.bots.get(position.bot_id)
@@ -120,11 +123,7 @@ class PositionWatcher:
                 continue
             if (bot.config.market, bot.config.symbol) == look:
                 by_account[bot.account_id].append(bot.id)
-        bar = live_bar(quote.last, quote.time)
-        for account_id, bot_ids in by_account.items():
-            await self._lanes.run(
-                account_lane(account_id), self._judge_account, bot_ids, market, bar, quote.time
-            )
+        self._act("judge", look, by_account, self._judge_account, market, quote)
 
     def _judge_account(
         self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
@@ -146,18 +145,37 @@ class PositionWatcher:
         self._prices.put(market.market_id, quote)
         return quote
 
-    async def _watch_bots(self, bots: list[Bot], market: MarketData, quote: Quote) -> None:
+    def _watch_bots(self, look: Look, bots: list[Bot], market: MarketData, quote: Quote) -> None:
         by_account: dict[str, list[str]] = defaultdict(list)
         for bot in bots:
-            if bot.state in UNWATCHED:
-                continue  # only the price of what it kept is shown
-            if bot.id in self._books.positions or self._books.working.get(bot.id):
+            is_watched = bot.state not in UNWATCHED and bot.id in self._books.positions
+            if is_watched or self._books.working.get(bot.id):
                 by_account[bot.account_id].append(bot.id)
+        self._act("watch", look, by_account, self._watch_account, market, quote)
+
+    def _act(
+        self,
+        what: str,
+        look: Look,
+        by_account: Mapping[str, list[str]],
+        call: Callable[[list[str], MarketData, PriceBar, datetime], None],
+        market: MarketData,
+        quote: Quote,
+    ) -> None:
+        """Act on each account's own lane; one that hangs on the last price is passed over."""
         bar = live_bar(quote.last, quote.time)
         for account_id, bot_ids in by_account.items():
-            await self._lanes.run(
-                account_lane(account_id), self._watch_account, bot_ids, market, bar, quote.time
-            )
+            key = (what, look, account_id)
+            if key in self._acting:
+                continue
+            work = self._lanes.run(account_lane(account_id), call, bot_ids, market, bar, quote.time)
+            self._acting[key] = task = asyncio.ensure_future(work)
+            task.add_done_callback(partial(self._acted, key))
+
+    def _acted(self, key: tuple[str, Look, str], task: "asyncio.Future[None]") -> None:
+        del self._acting[key]
+        if not task.cancelled() and task.exception() is not None:
+            log.error("%s could not be acted on", key, exc_info=task.exception())
 
     def _watch_account(
         self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
@@ -165,7 +183,8 @@ class PositionWatcher:
         for bot_id in bot_ids:
             try:
                 self._desk.advance(bot_id, market)
-                self.watch_bar(bot_id, market, bar, until, has_seen_price=False)
+                if self._books.get_bot(bot_id).state not in UNWATCHED:
+                    self.watch_bar(bot_id, market, bar, until, has_seen_price=False)
             except QuarterdeckError as error:
                 self._books.show_reason(bot_id, error.message, "watch.error", Level.ERROR)
             except Exception:
@@ -206,10 +225,7 @@ class PositionWatcher:
     def _is_left_to_venue(self, position: Position, bar: PriceBar) -> bool:
         """Whether a resting order of the position is touched, and its time is not over yet."""
         resting = [
-            order
-            for order in self._books.working_orders(position.bot_id)
-            if order.purpose is Purpose.PROTECTION and not order.is_cancel_wanted
-            and order.state in (OrderState.OPEN, OrderState.PARTLY_FILLED)
+            order for order in self._books.working_orders(position.bot_id) if order.is_resting
         ]  # fmt: skip
         is_touched = any(_is_reached(order, bar) for order in resting)
         if not is_touched:
