@@ -33,9 +33,8 @@ def venue() -> Iterator[ExchangeVenue]:
 
 def order(client_id: str = "a", side: Side = Side.BUY, **fields: Any) -> OrderRequest:
     """An order for 0.1 BTC unless told otherwise."""
-    return OrderRequest(
-        client_id=client_id, side=side, **({"symbol": BTC, "quantity": D("0.1")} | fields)
-    )
+    told: dict[str, Any] = {"symbol": BTC, "quantity": D("0.1")} | fields
+    return OrderRequest(client_id=client_id, side=side, **told)
 
 
 def found(venue: ExchangeVenue, client_id: str = "a", symbol: str = BTC) -> OrderReport:

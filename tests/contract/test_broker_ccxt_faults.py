@@ -36,7 +36,7 @@ def venue() -> Iterator[ExchangeVenue]:
 
 def buy(client_id: str = "a", **fields: Any) -> OrderRequest:
     """0.1 BTC at the market unless told otherwise."""
-    told = {"symbol": BTC, "side": Side.BUY, "quantity": D("0.1")} | fields
+    told: dict[str, Any] = {"symbol": BTC, "side": Side.BUY, "quantity": D("0.1")} | fields
     return OrderRequest(client_id=client_id, **told)
 
 

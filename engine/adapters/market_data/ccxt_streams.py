@@ -17,6 +17,7 @@ log = logging.getLogger("quarterdeck.ccxt")
 
 FRESH_S = 5.0  # a ticker comes every second; one that is older than this is not the price any more
 LOOK_S = 0.1
+FULL_TICKER = {"watchTickers": {"name": "ticker"}}  # Binance's default has neither bid nor ask
 OnQuote = Callable[[Quote], None]
 
 
@@ -109,7 +110,7 @@ class CcxtStreamingMarket(CcxtPublicMarket):
     def _pro_client(self) -> Any:
         import ccxt.pro
 
-        client = getattr(ccxt.pro, self._name)({"options": self.options()})
+        client = getattr(ccxt.pro, self._name)({"options": self.options() | FULL_TICKER})
         self.point(client)
         client.set_markets(self.listed())  # what was listed over the other client: not asked twice
         return client
