@@ -1,8 +1,15 @@
 """Findings in words: what was found, and what each decision about it does."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from engine.contracts import AccountHealth, Finding, FindingKind, FindingState, Resolution
+from engine.contracts import (
+    AccountBot,
+    AccountHealth,
+    Finding,
+    FindingKind,
+    FindingState,
+    Resolution,
+)
 
 KINDS: Mapping[FindingKind, str] = {
     FindingKind.BALANCE: "Balance differs",
@@ -38,24 +45,14 @@ HEALTH: Mapping[AccountHealth, tuple[str, str]] = {
 """An account's health in words, and its colour."""
 
 NEEDS_BOT = frozenset({FindingKind.FOREIGN_ORDER, FindingKind.FOREIGN_TRADE})
-"""Kinds that a bot of the same symbol adopts."""
+"""Kinds that a bot adopts."""
 
 EFFECTS: Mapping[tuple[FindingKind, Resolution], str] = {
     (FindingKind.BALANCE, Resolution.ADOPT): (
-        "The venue is right: the difference is written into the books as an adjustment. It belongs"
-        " to no bot."
-    ),
-    (FindingKind.BALANCE, Resolution.IGNORE): (
-        "The difference stays and is not asked about again until it changes. Entries go on."
+        "The venue is right: the difference is written into the books. It belongs to no bot."
     ),
     (FindingKind.SHORTFALL, Resolution.ADOPT): (
-        "The venue is right: the bots' positions are made smaller, to what is really there."
-    ),
-    (FindingKind.SHORTFALL, Resolution.IGNORE): (
-        "The positions stay as they are in the books. Their exits can sell only what is there."
-    ),
-    (FindingKind.SHORTFALL, Resolution.CLOSE): (
-        "The bots' positions are closed: what is really there is sold at the market."
+        "The venue is right: what is not there is taken off the bot's position, at the last price."
     ),
     (FindingKind.FOREIGN_ORDER, Resolution.ADOPT): (
         "The order becomes the chosen bot's: what it fills changes that bot's position."
@@ -71,24 +68,18 @@ EFFECTS: Mapping[tuple[FindingKind, Resolution], str] = {
         " which the bot then watches."
     ),
     (FindingKind.FOREIGN_TRADE, Resolution.IGNORE): (
-        "The trade is written into the books as nobody's. What it bought stays on the account."
+        "The trade stays in the books as nobody's. What it bought stays on the account."
     ),
     (FindingKind.FOREIGN_TRADE, Resolution.CLOSE): (
-        "The trade is written down as nobody's and undone at the market price, now."
-    ),
-    (FindingKind.UNKNOWN_ORDER, Resolution.IGNORE): (
-        "The order counts as never arrived. Should it fill after all, the fill is booked."
+        "The trade stays nobody's and is undone at the market price, now."
     ),
     (FindingKind.UNKNOWN_ORDER, Resolution.CLOSE): (
-        "The order is cancelled at the venue, should it be there, and ended in the books."
+        "The venue is asked once more. Only when it does not know the order is it let go."
     ),
     (FindingKind.LATE_FILL, Resolution.ADOPT): (
         "The fill stays where it was booked: with the bot that placed the order."
     ),
-    (FindingKind.LATE_FILL, Resolution.IGNORE): "The fill is booked already; nothing more is done.",
-    (FindingKind.LATE_FILL, Resolution.CLOSE): (
-        "What the fill changed is closed at the market price, now."
-    ),
+    (FindingKind.LATE_FILL, Resolution.IGNORE): "Seen. The fill is booked; nothing more is done.",
     (FindingKind.UNREADABLE, Resolution.IGNORE): (
         "Entries go on although a part of the venue's answer was not understood."
     ),
@@ -100,3 +91,16 @@ def choices(finding: Finding) -> dict[Resolution, str]:
     """The decisions that can be made about a finding, each with what it does."""
     found = {way: EFFECTS.get((finding.kind, way), "") for way in DECISIONS}
     return {way: effect for way, effect in found.items() if effect}
+
+
+def needs_bot(finding: Finding) -> bool:
+    """Whether adopting it must name a bot."""
+    is_shared = finding.kind is FindingKind.SHORTFALL and not finding.bot_id
+    return finding.kind in NEEDS_BOT or is_shared
+
+
+def adopters(finding: Finding, bots: Iterable[AccountBot]) -> list[AccountBot]:
+    """The bots that could adopt it: those of its symbol, or, of an asset, those that trade it."""
+    if finding.symbol:
+        return [bot for bot in bots if bot.symbol == finding.symbol]
+    return [bot for bot in bots if bot.symbol.partition("/")[0] == finding.subject]

@@ -6,9 +6,10 @@ from html import escape
 import streamlit as st
 
 from engine.contracts import AccountReport, Finding, FindingFilter, FindingState, Resolution
+from panel.asked import ask, forget, forgetter
 from panel.commands import attempt
 from panel.facade import ControlPanel
-from panel.finding_words import DECISIONS, KINDS, NEEDS_BOT, OUTCOMES, choices
+from panel.finding_words import DECISIONS, KINDS, OUTCOMES, adopters, choices, needs_bot
 from panel.format import NONE, moment
 from panel.format import escape as markdown_escape
 from panel.record_tables import Column, draw_records
@@ -17,7 +18,7 @@ FEW = 6
 """Findings that are drawn at once; more only when asked for."""
 
 MOST_PAST = 500
-DECIDING = "reconcile:deciding"
+DECIDING = "finding"
 WAY, BOT = "finding_way", "finding_bot"
 
 PAST_COLUMNS: tuple[Column[Finding], ...] = (
@@ -58,7 +59,7 @@ def _draw_card(finding: Finding) -> None:
     ):
         st.html(finding_html(finding))
         st.button(
-            "Decide", key=f"decide-{finding.id}", on_click=_ask, args=(finding.id,),
+            "Decide", key=f"decide-{finding.id}", on_click=ask, args=(DECIDING, finding.id),
             icon=":material/gavel:",
         )  # fmt: skip
 
@@ -80,18 +81,7 @@ def finding_html(finding: Finding) -> str:
     )
 
 
-def _ask(finding_id: str) -> None:
-    """Remember which finding to decide about; the page then opens the dialog."""
-    st.session_state[DECIDING] = finding_id
-
-
-def take_asked() -> str | None:
-    """The finding whose button was pressed, once."""
-    asked: str | None = st.session_state.pop(DECIDING, None)
-    return asked
-
-
-@st.dialog("Decide", width="medium")
+@st.dialog("Decide", width="medium", on_dismiss=forgetter(DECIDING))
 def decide_dialog(panel: ControlPanel, report: AccountReport, finding: Finding) -> None:
     """What can be done about a finding, what each choice does, and the confirmation."""
     st.html(finding_html(finding))
@@ -100,29 +90,29 @@ def decide_dialog(panel: ControlPanel, report: AccountReport, finding: Finding) 
         "What should happen?", list(ways), format_func=DECISIONS.__getitem__,
         captions=list(ways.values()), index=None, key=WAY,
     )  # fmt: skip
-    bots = {bot.id: bot for bot in report.bots if bot.symbol == finding.symbol}
-    needs_bot = way is Resolution.ADOPT and finding.kind in NEEDS_BOT
+    bots = {bot.id: bot for bot in adopters(finding, report.bots)}
+    is_for_bot = way is Resolution.ADOPT and needs_bot(finding)
     bot_id = None
-    if needs_bot:
+    if is_for_bot:
         bot_id = st.selectbox(
             "Bot that adopts it", list(bots), key=BOT, index=0 if bots else None,
             format_func=lambda key: f"{bots[key].name} ({bots[key].symbol})",
             placeholder="No bot trades this symbol on this account", disabled=not bots,
         )  # fmt: skip
-    is_ready = way is not None and not (needs_bot and bot_id is None)
+    is_ready = way is not None and not (is_for_bot and bot_id is None)
     label = f"{DECISIONS[way]} it" if way is not None else "Choose first"
     if st.button(
         label, type="primary", key="finding_confirm", disabled=not is_ready,
-        on_click=_resolve, args=(panel, finding.id),
+        on_click=_resolve, args=(panel, finding, bot_id),
     ):  # fmt: skip
         st.rerun()
 
 
-def _resolve(panel: ControlPanel, finding_id: str) -> None:
+def _resolve(panel: ControlPanel, finding: Finding, bot_id: str | None) -> None:
     way = Resolution(st.session_state[WAY])
-    bot_id = st.session_state.get(BOT) if way is Resolution.ADOPT else None
+    forget(DECIDING)
     attempt(
-        lambda: panel.resolve_finding(finding_id, way, bot_id=bot_id),
+        lambda: panel.resolve_finding(finding.id, way, bot_id=bot_id),
         f"The finding is {OUTCOMES[_ENDED[way]]}.",
     )
 
@@ -146,4 +136,5 @@ def draw_past(panel: ControlPanel) -> None:
 
 def warn_gone() -> None:
     """Say that the finding asked about is not open any more."""
+    forget(DECIDING)
     st.toast(markdown_escape("That finding is not open any more."), icon=":material/info:")

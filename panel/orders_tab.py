@@ -7,6 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.contracts import BotView, Order, OrderType
+from panel.asked import ask, asked, forget, forgetter, open_soon, settled
 from panel.commands import attempt, show_outcomes
 from panel.facade import ControlPanel, PanelError
 from panel.format import quantity
@@ -17,7 +18,7 @@ from panel.order_words import cannot_change, cannot_replace, order_html, working
 from panel.record_tables import FILL_COLUMNS, ORDER_COLUMNS, draw_records
 from panel.ticket_draft import plain
 
-ASKED = "orders:asked"
+ASKED = "order"
 NEW = {"price": "replace_price", "stop_price": "replace_stop", "quantity": "replace_quantity"}
 LABELS = {"price": "Limit price", "stop_price": "Stop price", "quantity": "Quantity"}
 MOST_WORKING = 40
@@ -34,8 +35,7 @@ def draw_orders_tab(panel: ControlPanel, bot: BotView) -> None:
 @st.fragment(run_every=REFRESH_S)
 def _live_orders(panel: ControlPanel, bot: BotView) -> None:
     show_outcomes()
-    if ASKED in st.session_state:
-        st.rerun()  # the page opens the dialog: here the next refresh would close it
+    open_soon()
     try:
         orders = latest(f"orders:{bot.id}", lambda: panel.orders(bot.id))
         fills = latest(f"fills:{bot.id}", lambda: panel.fills(bot.id))
@@ -70,34 +70,31 @@ def _draw_working(orders: list[Order], bot: BotView) -> None:
             ):
                 st.button(
                     verb, icon=f":material/{icon}:", key=f"{verb.lower()}-{order.client_id}",
-                    on_click=_ask, args=(verb, order.client_id), disabled=bool(obstacle),
+                    on_click=ask, args=(ASKED, (verb, order.client_id)), disabled=bool(obstacle),
                     help=obstacle or None,
                 )  # fmt: skip
     if len(orders) > MOST_WORKING:
         st.caption(f"The newest {MOST_WORKING} of {len(orders)}; all are in the table.")
 
 
-def _ask(verb: str, client_id: str) -> None:
-    """Remember what is to be done; the page then opens the dialog."""
-    st.session_state[ASKED] = (verb, client_id)
-
-
 def _open_asked_dialog(panel: ControlPanel, bot: BotView) -> None:
-    asked = st.session_state.pop(ASKED, None)
-    if asked is None:
+    settled()
+    about = asked(ASKED)
+    if about is None:
         return
-    verb, client_id = asked
+    verb, client_id = about
     order = next((one for one in panel.orders(bot.id) if one.client_id == client_id), None)
     dialogs: dict[str, Callable[[ControlPanel, BotView, Order], None]] = {
         "Replace": _replace_dialog, "Cancel": _cancel_dialog,
     }  # fmt: skip
     if order is None or order.is_terminal:
+        forget(ASKED)
         st.toast("That order is done already.", icon=":material/info:")
         return
     dialogs[verb](panel, bot, order)
 
 
-@st.dialog("Cancel the order?")
+@st.dialog("Cancel the order?", on_dismiss=forgetter(ASKED))
 def _cancel_dialog(panel: ControlPanel, bot: BotView, order: Order) -> None:
     st.html(order_html(order, bot.quote))
     st.markdown("What is not filled is taken back from the venue. What was filled stays.")
@@ -111,10 +108,11 @@ def _cancel_dialog(panel: ControlPanel, bot: BotView, order: Order) -> None:
 
 
 def _cancel(panel: ControlPanel, bot_id: str, client_id: str) -> None:
+    forget(ASKED)
     attempt(lambda: panel.cancel_order(bot_id, client_id), "The order is being taken back.")
 
 
-@st.dialog("Replace the order")
+@st.dialog("Replace the order", on_dismiss=forgetter(ASKED))
 def _replace_dialog(panel: ControlPanel, bot: BotView, order: Order) -> None:
     st.html(order_html(order, bot.quote))
     st.caption("It is taken back, and once the venue has confirmed that, the new one is sent.")
@@ -141,6 +139,7 @@ def _replace(panel: ControlPanel, bot_id: str, order: Order) -> None:
         typed = plain(st.session_state[NEW[field]])
         if typed != plain(quantity(getattr(order, field))):
             changes[field] = typed
+    forget(ASKED)
     attempt(
         lambda: panel.replace_order(bot_id, order.client_id, changes),
         "The order is being replaced.",

@@ -7,6 +7,7 @@ from html import escape
 import streamlit as st
 
 from engine.contracts import BotView, PositionView
+from panel.asked import ask, asked, forget, forgetter, settled
 from panel.commands import attempt, show_outcomes
 from panel.facade import ControlPanel, PanelError
 from panel.format import ago, duration, moment, money, now, price, quantity
@@ -17,14 +18,21 @@ from panel.record_tables import POSITION_COLUMNS, draw_records
 
 FRACTIONS = tuple(Decimal(part) / 100 for part in (25, 50, 75, 100))
 CHOSEN = "close_fraction"
+CLOSING = "closing"
 
 
 def draw_positions_tab(panel: ControlPanel, bot: BotView) -> None:
     """The open position at the present price; its closing stays outside of the live part."""
     _live_position(panel, bot)
-    if bot.position is not None and st.button(
-        "Close a part or all", icon=":material/output:", key="position_close"
-    ):
+    if bot.position is None:
+        forget(CLOSING)
+        return
+    st.button(
+        "Close a part or all", icon=":material/output:", key="position_close",
+        on_click=ask, args=(CLOSING, bot.id),
+    )  # fmt: skip
+    settled()
+    if asked(CLOSING) == bot.id:
         _close_dialog(panel, bot, bot.position)
 
 
@@ -77,7 +85,7 @@ def _protection(position: PositionView, present: datetime) -> tuple[str, str, st
     )  # fmt: skip
 
 
-@st.dialog("Close the position")
+@st.dialog("Close the position", on_dismiss=forgetter(CLOSING))
 def _close_dialog(panel: ControlPanel, bot: BotView, position: PositionView) -> None:
     st.markdown(
         f"**{markdown_escape(bot.config.name)}** is {position.side.value}"
@@ -117,6 +125,7 @@ def close_words(position: PositionView, fraction: Decimal, base: str) -> str:
 
 def _close(panel: ControlPanel, bot: BotView) -> None:
     fraction = st.session_state[CHOSEN]
+    forget(CLOSING)
     attempt(
         lambda: panel.close_position(bot.id, fraction),
         f"{_share(fraction)} of the position is being closed.",

@@ -8,10 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from engine.contracts import AccountHealth, AccountReport, AssetRow
+from panel.asked import asked, open_soon, settled
 from panel.commands import attempt, show_outcomes
 from panel.facade import ControlPanel, PanelError
 from panel.finding_words import HEALTH
-from panel.findings_view import DECIDING, decide_dialog, draw_findings, take_asked, warn_gone
+from panel.findings_view import DECIDING, decide_dialog, draw_findings, warn_gone
 from panel.format import NONE, ago, now
 from panel.format import escape as markdown_escape
 from panel.layout import show_error
@@ -58,16 +59,14 @@ ASSET_COLUMNS: tuple[Column[AssetRow], ...] = (
 
 
 def open_asked_dialog(panel: ControlPanel) -> None:
-    """Open the dialog of the finding whose button was pressed.
-
-    Here, outside of the live part, whose next refresh would close it.
-    """
-    asked = take_asked()
-    if asked is None:
+    """Open the dialog of the finding whose button was pressed, until it is decided."""
+    settled()
+    finding_id = asked(DECIDING)
+    if finding_id is None:
         return
     for report in panel.account_reports():
         for finding in report.findings:
-            if finding.id == asked:
+            if finding.id == finding_id:
                 decide_dialog(panel, report, finding)
                 return
     warn_gone()
@@ -77,8 +76,7 @@ def open_asked_dialog(panel: ControlPanel) -> None:
 def draw_live(panel: ControlPanel) -> None:
     """Every account as of its last check, those that need a person first."""
     show_outcomes()
-    if DECIDING in st.session_state:
-        st.rerun()
+    open_soon()
     try:
         snapshot = latest("reconcile", panel.account_reports)
     except PanelError as error:

@@ -9,6 +9,7 @@ from html import escape
 import streamlit as st
 
 from engine.contracts import BotView, KillLevel, KillSwitch, LimitUsage, ScopeKind
+from panel.asked import ask, asked, forget, forgetter, settled
 from panel.commands import attempt, show_outcomes
 from panel.control_words import (
     COLOURS,
@@ -26,6 +27,7 @@ from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 
 SCOPE, KEY, LEVEL, REASON = "control_scope", "control_key", "control_level", "control_reason"
+SETTING = "control"
 MOST_ROWS = 60
 TIGHT, NEARLY = Decimal("0.7"), Decimal("0.9")
 
@@ -118,9 +120,15 @@ def draw_form(panel: ControlPanel, bots: Sequence[BotView]) -> None:
         "Why", key=REASON, max_chars=300, placeholder="shown wherever the control is felt"
     )
     is_ready = bool(key) or scope is ScopeKind.EVERYTHING
-    if st.button("Set it", type="primary", key="control_set", disabled=not is_ready):
+    wish = Wish(scope, key, level, reason.strip())
+    st.button(
+        "Set it", type="primary", key="control_set", disabled=not is_ready,
+        on_click=ask, args=(SETTING, wish),
+    )  # fmt: skip
+    settled()
+    if asked(SETTING) is not None:
         names = {bot.id: bot.config.name for bot in bots}
-        _confirm_dialog(panel, Wish(scope, key, level, reason.strip()), names)
+        _confirm_dialog(panel, asked(SETTING), names)
 
 
 def _draw_key(scope: ScopeKind, bots: Sequence[BotView]) -> str:
@@ -141,7 +149,7 @@ def _draw_key(scope: ScopeKind, bots: Sequence[BotView]) -> str:
     return chosen or ""
 
 
-@st.dialog("Set this control?")
+@st.dialog("Set this control?", on_dismiss=forgetter(SETTING))
 def _confirm_dialog(panel: ControlPanel, wish: Wish, names: dict[str, str]) -> None:
     title, effect = LEVELS[wish.level]
     about = KillSwitch(scope=wish.scope, key=wish.key, level=wish.level)
@@ -154,6 +162,7 @@ def _confirm_dialog(panel: ControlPanel, wish: Wish, names: dict[str, str]) -> N
 
 
 def _set(panel: ControlPanel, wish: Wish) -> None:
+    forget(SETTING)
     attempt(
         lambda: panel.set_control(wish.scope, wish.key, wish.level, reason=wish.reason),
         "The control is on.",
