@@ -176,13 +176,13 @@ class Engine:
         desk = OrderDesk(books, venues, controls, gateway)
         self._watcher = watcher = PositionWatcher(books, desk, venues, prices, lanes)
         feed = CandleFeed(lanes)
+        ledger = AccountLedger(books, instruments)
         self._runner = runner = CycleRunner(
-            books, desk, watcher, controls, venues, host, feed, prices, lanes
+            books, desk, watcher, controls, venues, host, feed, prices, lanes, ledger.free_cash
         )
         self._checks = Checks(runner.run, pulse, clock, ending.give_up)
         self._scheduler = Scheduler(clock, self._checks.begin, ending.give_up)
         rules = Rules(foreign_trades=settings.foreign_trades, deposits=settings.deposits)
-        ledger = AccountLedger(books, instruments)
         reconciler = Reconciler(books, desk, venues, rules, ledger)
         self._account_checks = AccountChecks(
             books, reconciler, venues, lanes, desk.links, settings.reconcile_every_s

@@ -2,7 +2,9 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from datetime import datetime
+from decimal import Decimal
 
 from engine.domain.bots import WORKING_STATES, Bot, BotState, Desired
 from engine.domain.candles import Candles
@@ -55,6 +57,7 @@ class CycleRunner:
         feed: CandleFeed,
         prices: PriceBoard,
         lanes: Lanes,
+        free_cash: Callable[[str, str], Decimal | None] = lambda _account_id, _asset: None,
     ) -> None:
         self._books = books
         self._desk = desk
@@ -65,6 +68,7 @@ class CycleRunner:
         self._feed = feed
         self._prices = prices
         self._lanes = lanes
+        self._free_cash = free_cash
         self._holds = HoldWriter(books, lanes)
         self._is_halted = False
 
@@ -291,10 +295,11 @@ class CycleRunner:
         intent: Intent,
         position: Position | None,
     ) -> TraceStep:
+        instrument = market.instrument(bot.config.symbol)
         return judge(
             Proposal(
                 bot=bot,
-                instrument=market.instrument(bot.config.symbol),
+                instrument=instrument,
                 side=side,
                 amount=stake(bot, intent.size),
                 position=position,
@@ -303,6 +308,7 @@ class CycleRunner:
                     account_id=bot.account_id, bot_id=bot.id, symbol=bot.config.symbol
                 ),
                 account=self._books.account_objection(bot.account_id),
+                free_cash=self._free_cash(bot.account_id, instrument.quote),
             )
         )
 

@@ -93,10 +93,12 @@ READING: dict[tuple[str, ...], type] = {
     ("markets",): list,
     ("symbols",): list,
     ("logs",): list,
+    ("accounts",): list,
+    ("reconcile",): list,
     ("bots", "list"): list,
     ("bots", "show", "played"): dict,
 }
-ELSEWHERE = {"run", "kill", "controls", *(f"bots {verb}" for verb in (
+ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" for verb in (
     "create", "edit", "clone", "start", "pause", "stop", "delete"
 ))}  # fmt: skip
 
