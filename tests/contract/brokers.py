@@ -15,6 +15,7 @@ from engine.domain.instruments import Instrument
 from engine.domain.money import ZERO, floor_to
 from engine.domain.orders import TERMINAL, OrderReport, OrderRequest, OrderType, Side
 from engine.ports import Broker, MarketData
+from tests.contract.exchange_venue import SYMBOL, exchange_venue
 from tests.fakes.broker import ScriptedBroker
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
@@ -46,6 +47,7 @@ class Venue:
     within ``PATIENCE`` of them. ``reopen`` makes the same account anew, as after a restart.
     ``thin_out`` leaves less on offer than a third of the account buys. ``move_to`` takes the
     market to a price and lets it work on what rests; only venues that take pairs need it.
+    ``close`` ends what the venue runs.
     """
 
     broker: Broker
@@ -55,6 +57,7 @@ class Venue:
     reopen: Callable[[], Broker]
     thin_out: Callable[[], None] = nothing
     move_to: Callable[[Decimal], None] = stands_still
+    close: Callable[[], object] = nothing
 
     @property
     def instrument(self) -> Instrument:
@@ -178,6 +181,29 @@ def scripted_venue(folder: Path) -> Venue:
     return Venue(broker, market, "BTC/USDT", nothing, lambda: broker, move_to=move_to)
 
 
+def ccxt_venue(folder: Path) -> Venue:
+    """Binance spot through ccxt, at the loopback exchange."""
+    running = exchange_venue()
+    opened = running.__enter__()
+    exchange, name = opened.exchange, SYMBOL.replace("/", "")
+    exchange.deposit("BTC", -exchange.balance("BTC"))
+    exchange.deposit("USDT", OPENING - exchange.balance("USDT"))
+    start = exchange.rules(name).price
+
+    def step() -> None:
+        for share in ("0.997", "1.003"):
+            exchange.set_price(name, start * Decimal(share))
+
+    def thin_out() -> None:
+        exchange.rules(name).depth = Decimal("0.5")
+
+    return Venue(
+        opened.broker, opened.market, SYMBOL, step, opened.reopen, thin_out,
+        move_to=lambda price: exchange.set_price(name, price),
+        close=lambda: running.__exit__(None, None, None),
+    )  # fmt: skip
+
+
 def _advance(clock: FakeClock) -> None:
     clock.advance(60)
 
@@ -195,6 +221,10 @@ VENUES: dict[str, Callable[[Path], Venue]] = {
     "paper-fake": fake_venue,
     "paper-simulated": simulated_venue,
     "paper-replay": replay_venue,
+    "ccxt-binance": ccxt_venue,
 }
-OCO_VENUES: dict[str, Callable[[Path], Venue]] = {"scripted": scripted_venue}
+OCO_VENUES: dict[str, Callable[[Path], Venue]] = {
+    "scripted": scripted_venue,
+    "ccxt-binance": ccxt_venue,
+}
 """Those that take pairs of orders; each of ``VENUES`` that is not here refuses them."""

@@ -1,5 +1,6 @@
 """What every broker promises, over each implementation; what some venues cannot do, they refuse."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -7,14 +8,21 @@ from typing import Any
 import pytest
 
 from engine.domain.money import floor_to
-from engine.domain.orders import OrderRequest, OrderState, OrderType, Side
-from engine.errors import InsufficientFunds, NotFound, OrderRejected
+from engine.domain.orders import OrderReport, OrderRequest, OrderState, OrderType, Side
+from engine.errors import InsufficientFunds, NotFound, OrderRejected, OrderStateUnknown
 from tests.contract.brokers import VENUES, Venue
 
 
 @pytest.fixture(params=list(VENUES))
-def venue(request: pytest.FixtureRequest, tmp_path: Path) -> Venue:
-    return VENUES[request.param](tmp_path)
+def venue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Venue]:
+    venue = VENUES[request.param](tmp_path)
+    yield venue
+    venue.close()
+
+
+def told(report: OrderReport) -> dict[str, Any]:
+    """A report without the time of the order, which not every answer to a cancellation tells."""
+    return report.model_dump(exclude={"created_at"})
 
 
 def test_a_market_buy_is_filled_and_moves_the_balances_exactly(venue: Venue) -> None:
@@ -55,7 +63,7 @@ def test_the_same_client_id_is_one_order_while_it_works(venue: Venue) -> None:
     if venue.broker.capabilities.is_idempotent:
         assert venue.rest() == first
     else:
-        with pytest.raises(OrderRejected):
+        with pytest.raises((OrderRejected, OrderStateUnknown)):  # the doubled one may be this one
             venue.rest()
     assert list(venue.broker.open_orders()) == [first]
     assert venue.broker.balances() == after
@@ -173,7 +181,7 @@ def test_a_resting_order_locks_funds_and_a_cancel_frees_them(venue: Venue) -> No
     assert cancelled.state is OrderState.CANCELLED
     assert venue.broker.balances()[quote] == before[quote]
     assert venue.broker.open_orders() == []
-    assert venue.broker.cancel("a", venue.symbol) == cancelled
+    assert told(venue.broker.cancel("a", venue.symbol)) == told(cancelled)
 
 
 def test_a_cancel_of_nothing_is_not_found(venue: Venue) -> None:
@@ -199,7 +207,7 @@ def test_an_order_filled_in_part_and_cancelled_keeps_what_it_got(venue: Venue) -
     assert (cancelled.state, cancelled.fills) == (OrderState.CANCELLED, part.fills)
     assert venue.totals() == venue.sums(before, cancelled)
     assert venue.is_free()
-    assert venue.found() == cancelled
+    assert told(venue.found()) == told(cancelled)
 
 
 def test_a_limit_order_fills_at_its_limit_or_better(venue: Venue) -> None:

@@ -199,7 +199,7 @@ def test_no_quantity_is_rounded_on_its_way(venue: ExchangeVenue, quantity: str) 
         ({"type": OrderType.LIMIT, "price": D(40_000), "quantity": D("0.0001")}, "below the min"),
         ({"side": Side.SELL, "type": OrderType.STOP, "stop_price": D(40_000),
           "quantity": D("0.0001"), "reduce_only": True}, "below the min"),
-        ({"quantity": None, "quote_amount": D(100)}, "no quantity"),
+        ({"quantity": None, "quote_amount": D(100)}, "no amount"),
         ({"symbol": "NO/USDT"}, "no symbol"),
         ({"type": OrderType.LIMIT, "price": D(49_000), "time_in_force": TimeInForce.DAY}, "day"),
         ({"type": OrderType.LIMIT}, "needs a price"),

@@ -1,5 +1,6 @@
 """What every broker promises of order types, times in force, pairs and its list of trades."""
 
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -27,16 +28,19 @@ FOR_EVER = timedelta(days=3650)
 
 
 @pytest.fixture(params=list(VENUES))
-def venue(request: pytest.FixtureRequest, tmp_path: Path) -> Venue:
-    return VENUES[request.param](tmp_path)
+def venue(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Venue]:
+    venue = VENUES[request.param](tmp_path)
+    yield venue
+    venue.close()
 
 
 @pytest.fixture(params=list(OCO_VENUES))
-def pairing(request: pytest.FixtureRequest, tmp_path: Path) -> Venue:
+def pairing(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Venue]:
     """A venue that takes pairs of orders, with something to sell."""
     venue = OCO_VENUES[request.param](tmp_path)
     venue.buy("held", 1000)
-    return venue
+    yield venue
+    venue.close()
 
 
 def levels(venue: Venue, kind: OrderType, *, stop: str, limit: str) -> dict[str, Any]:
@@ -220,6 +224,7 @@ def test_a_venue_says_whether_it_takes_pairs_and_refuses_them_otherwise(
             venue.broker.submit_oco(pair(venue))
         assert venue.broker.balances() == before
         assert venue.broker.open_orders() == []
+    venue.close()
 
 
 def test_both_of_a_pair_rest_and_share_what_they_sell(pairing: Venue) -> None:

@@ -185,8 +185,8 @@ class CcxtSpotBroker:
 
     def _check(self, request: OrderRequest, instrument: Instrument) -> None:
         """What is surely refused is not sent. Raises OrderRejected."""
-        if request.quantity is None:
-            raise OrderRejected(f"{request.symbol}: the order has no quantity.")
+        if request.quantity is None or request.quote_amount is not None:
+            raise OrderRejected(f"{request.symbol}: the order has to be a quantity, no amount.")
         if request.time_in_force not in self.capabilities.times_in_force:
             raise OrderRejected(f"{NAME} takes no orders for the day.")
         price = request.price or request.stop_price or NO_PRICE
