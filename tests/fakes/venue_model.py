@@ -106,9 +106,10 @@ class VenueModel:
     ``depth``: how much of an order one match fills (None: all); ``parts``: into how many
     executions; ``fee_in``; ``is_jumbled``: reports list fills backwards and twice;
     ``keeps_markets``: what is not filled of a market order stays (else it expires).
-    ``sends`` counts requests by client id, ``accepted`` has every order taken, ``misfits`` the
-    requests that were off the grid or below a minimum, ``trades`` every execution, ``news`` each
-    change as a stream tells it. ``before_submit`` sees every request that leaves the engine.
+    ``sends`` counts the engine's requests by client id, ``misfits`` are those of them that were
+    off the grid or below a minimum; ``accepted`` has every order taken, ``trades`` every execution,
+    ``payments`` every deposit and withdrawal, ``news`` each change as a stream tells it.
+    ``before_submit`` sees every request that leaves the engine.
     """
 
     def __init__(
@@ -149,7 +150,7 @@ class VenueModel:
         self._working: list[VenueOrder] = []
         self._landing: list[tuple[datetime, OrderRequest]] = []
         self.trades: list[Execution] = []
-        self._flows: list[Flow] = []
+        self.payments: list[Flow] = []
 
     # --- ports.Broker --------------------------------------------------------------------------
 
@@ -232,7 +233,7 @@ class VenueModel:
     def flows(self, since: datetime) -> Sequence[Flow]:
         """Deposits and withdrawals."""
         self._arrive(self.asks)
-        return [one for one in self._flows if one.time >= since]
+        return [one for one in self.payments if one.time >= since]
 
     # --- for the machine -----------------------------------------------------------------------
 
@@ -271,8 +272,8 @@ class VenueModel:
         if amount < 0 and self._free(asset) < -amount:
             return
         self.totals[asset] = self.totals.get(asset, ZERO) + amount
-        self._flows.append(
-            Flow(id=f"f{len(self._flows)}", asset=asset, amount=amount, time=self.market.now(),
+        self.payments.append(
+            Flow(id=f"f{len(self.payments)}", asset=asset, amount=amount, time=self.market.now(),
                  kind=LineKind.DEPOSIT if amount > 0 else LineKind.WITHDRAWAL)
         )  # fmt: skip
 
@@ -367,7 +368,8 @@ class VenueModel:
         elif request.quantity * (request.price or request.stop_price or last) < rules.min_notional:
             said = f"{request.quantity} is worth too little"
         if said:
-            self.misfits.append(f"{request.client_id}: {said}")
+            if request.client_id in self.sends:
+                self.misfits.append(f"{request.client_id}: {said}")
             raise OrderRejected(said)
 
     def _check_funds(self, asset: str, amount: Decimal, request: OrderRequest) -> None:

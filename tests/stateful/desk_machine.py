@@ -1,5 +1,6 @@
 """The order desk under any sequence of commands, troubles of the venue, crashes and full disks."""
 
+from collections.abc import Callable
 from decimal import Decimal
 
 from hypothesis import strategies as st
@@ -17,9 +18,17 @@ from tests.stateful.desk_checks import OURS, DeskChecks
 from tests.stateful.desk_room import ACCOUNT, BOT_IDS, BTC, ETH, PRICES, Crash, DeskRoom
 
 BOTS = st.sampled_from(BOT_IDS)
+SIDES = st.sampled_from(list(PositionSide))
 SYMBOLS = st.sampled_from([BTC.symbol, ETH.symbol])
+SIZES = st.sampled_from([1.0, 0.4])
+FRACTIONS = st.sampled_from([ONE, ONE, Decimal("0.5"), Decimal("0.07")])
 WAITS_S = st.sampled_from([1, 1, 5, 12, 31, 61])
 DEPTHS = st.sampled_from([None, None, "0.01", "0.3", "1.5"])
+SUBMITS = st.sampled_from([None] * 5 + [one for one in Trouble if one is not Trouble.DENIED])
+CANCELS = st.sampled_from(
+    [None, None, None, Trouble.UNAVAILABLE, Trouble.LOST_BEFORE, Trouble.LOST_AFTER]
+)
+OFTEN = st.sampled_from([True, True, True, True, False])
 SETTLING_ROUNDS = 12
 
 
@@ -31,22 +40,31 @@ class DeskMachine(CountingMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.room = DeskRoom(has_oco=self.has_oco, rests_protection=self.rests_protection)
+        self.room = self.make_room()
         self.room.venue.before_submit = self.sees_request
         self.checks = DeskChecks(self.room)
 
-    # --- what the engine does ---------------------------------------------------------------------
+    def make_room(self) -> DeskRoom:
+        """What the machine is about."""
+        return DeskRoom(has_oco=self.has_oco, rests_protection=self.rests_protection)
 
-    @rule(bot_id=BOTS, side=st.sampled_from(list(PositionSide)), size=st.sampled_from([1.0, 0.4]))
-    def enter(self, bot_id: str, side: PositionSide, size: float) -> None:
-        """A cycle decides on an entry, or on one more."""
-        self.room.clock.advance(1)
-        self.room.do(lambda: self._enter(bot_id, side, size))
+    # --- what the engine does --------------------------------------------------------------------
+
+    @rule(bot_id=BOTS, side=SIDES, size=SIZES, trouble=SUBMITS, is_clear=OFTEN)
+    def enter(
+        self, bot_id: str, side: PositionSide, size: float, trouble: Trouble | None, is_clear: bool
+    ) -> None:
+        """A cycle decides on an entry, or on one more; mostly nothing stands in its way."""
+        if is_clear:
+            self._clear_the_way(bot_id)
+        self._expect(trouble)
+        self._do(lambda: self._enter(bot_id, side, size))
 
     def _enter(self, bot_id: str, side: PositionSide, size: float) -> None:
         books, desk, now = self.room.books, self.room.desk, self.room.clock.now()
         position = books.positions.get(bot_id)
         if desk.has_entry(bot_id) or desk.is_closing(bot_id):
+            desk.advance(bot_id, self.room.market)
             return
         if position is not None:
             side = position.side
@@ -57,11 +75,20 @@ class DeskMachine(CountingMachine):
                             decided_at=now)  # fmt: skip
         desk.advance(bot_id, self.room.market)
 
-    @rule(bot_id=BOTS)
-    def reverse(self, bot_id: str) -> None:
-        """A cycle decides on the other side: out, and in again with the proceeds."""
-        self.room.clock.advance(1)
-        self.room.do(lambda: self._reverse(bot_id))
+    @rule(bot_id=BOTS, is_reversal=st.booleans(), fraction=FRACTIONS, trouble=SUBMITS,
+          cancel=CANCELS)  # fmt: skip
+    def leave(
+        self, bot_id: str, is_reversal: bool, fraction: Decimal, trouble: Trouble | None,
+        cancel: Trouble | None,
+    ) -> None:  # fmt: skip
+        """The watcher, or a person, closes the position or a part of it; or a cycle turns it."""
+        self._expect(trouble, cancel)
+        room = self.room
+        if is_reversal:
+            self._do(lambda: self._reverse(bot_id))
+        else:
+            self._do(lambda: room.desk.close_position(
+                bot_id, room.market, "stop", fraction=fraction))  # fmt: skip
 
     def _reverse(self, bot_id: str) -> None:
         books, desk, now = self.room.books, self.room.desk, self.room.clock.now()
@@ -78,37 +105,23 @@ class DeskMachine(CountingMachine):
                                 size=1.0, candle_time=now, decided_at=now, after=out)  # fmt: skip
         desk.advance(bot_id, self.room.market)
 
-    @rule(bot_id=BOTS, fraction=st.sampled_from([ONE, ONE, Decimal("0.5"), Decimal("0.07")]))
-    def close(self, bot_id: str, fraction: Decimal) -> None:
-        """The watcher, or a person, closes the position or a part of it."""
-        room = self.room
-        room.do(lambda: room.desk.close_position(bot_id, room.market, "stop", fraction=fraction))
-
-    @rule(seconds=WAITS_S)
-    def look(self, seconds: int) -> None:
+    @rule(seconds=WAITS_S, trouble=SUBMITS, cancel=CANCELS)
+    def look(self, seconds: int, trouble: Trouble | None, cancel: Trouble | None) -> None:
         """Time passes and the watcher looks at every bot."""
-        self.room.clock.advance(seconds)
+        self._expect(trouble, cancel, after_s=seconds)
         self._look()
 
-    @rule(bot_id=BOTS)
-    def cancel_entries(self, bot_id: str) -> None:
-        """What is not filled is taken back."""
-        self.room.do(lambda: self.room.desk.cancel_entries(bot_id, self.room.market))
-
-    @rule(level=st.sampled_from([*KillLevel, KillLevel.NONE, KillLevel.NONE]))
-    def control(self, level: KillLevel) -> None:
-        """A person pulls a switch, or releases it."""
-        self.room.do(lambda: self.room.controls.set(level, "person"))
-
-    @rule(bot_id=BOTS, state=st.sampled_from([BotState.RUNNING, BotState.PAUSED]))
-    def set_state(self, bot_id: str, state: BotState) -> None:
-        """A person pauses a bot, or lets it run."""
-
-        def save() -> None:
-            with self.room.books.writing() as writing:
-                writing.save_bot(bot_id, state=state)
-
-        self.room.do(save)
+    @rule(what=st.sampled_from(["cancel", "pause", "switch"]), bot_id=BOTS, cancel=CANCELS,
+          level=st.sampled_from(list(KillLevel)))  # fmt: skip
+    def command(self, what: str, bot_id: str, cancel: Trouble | None, level: KillLevel) -> None:
+        """A person takes entries back, pauses a bot or pulls a switch."""
+        self._expect(None, cancel)
+        if what == "cancel":
+            self._do(lambda: self.room.desk.cancel_entries(bot_id, self.room.market))
+        elif what == "pause":
+            self._set_state(bot_id, BotState.PAUSED)
+        else:
+            self._do(lambda: self.room.controls.set(level, "person"))
 
     @rule(times=st.integers(0, 2), is_backwards=st.booleans())
     def hear(self, times: int, is_backwards: bool) -> None:
@@ -116,41 +129,25 @@ class DeskMachine(CountingMachine):
         news = list(self.room.venue.news) * times
         self.room.venue.news.clear()
         for report in reversed(news) if is_backwards else news:
-            self.room.do(lambda report=report: self.room.desk.hear(  # type: ignore[misc]
+            self._do(lambda report=report: self.room.desk.hear(  # type: ignore[misc]
                 ACCOUNT, report, self.room.market))  # fmt: skip
 
-    # --- what goes wrong --------------------------------------------------------------------------
+    # --- what goes on, and wrong -----------------------------------------------------------------
 
-    @rule()
-    def crash(self) -> None:
-        """Nothing was under way."""
-        self.room.start()
-
-    @rule(number=st.integers(1, 6), is_before=st.booleans())
-    def crash_at(self, number: int, is_before: bool) -> None:
-        """The engine will die at one of its next commits."""
-        self.room.fail_commit(number, is_before=is_before, error=Crash())
-
-    @rule(number=st.integers(1, 6))
-    def fill_the_disk(self, number: int) -> None:
-        """One of the next commits will be refused."""
-        error = StoreError("The disk is full. Nothing was written.")
-        self.room.fail_commit(number, is_before=True, error=error)
-
-    @rule(submit=st.sampled_from(list(Trouble)), is_next=st.booleans())
-    def trouble_submit(self, submit: Trouble, is_next: bool) -> None:
-        """One of the next orders gets into trouble."""
-        self.room.venue.submits.extend([submit] if is_next else [submit, submit])
-
-    @rule(cancel=st.sampled_from([Trouble.UNAVAILABLE, Trouble.LOST_BEFORE, Trouble.LOST_AFTER]))
-    def trouble_cancel(self, cancel: Trouble) -> None:
-        """The next cancel gets into trouble."""
-        self.room.venue.cancels.append(cancel)
-
-    @rule(is_down=st.booleans())
-    def cut(self, is_down: bool) -> None:
-        """The venue cannot be reached, or can again."""
-        self.room.venue.is_down = is_down
+    @rule(what=st.sampled_from(["crash", "crash before", "crash after", "full disk", "cut"]),
+          number=st.integers(1, 6))  # fmt: skip
+    def fail(self, what: str, number: int) -> None:
+        """The engine dies now or at one of its next commits, before it counts or after; the disk
+        is full for one; or the venue cannot be reached."""
+        if what == "crash":
+            self.room.start()
+        elif what == "full disk":
+            error = StoreError("The disk is full. Nothing was written.")
+            self.room.fail_commit(number, is_before=True, error=error)
+        elif what == "cut":
+            self.room.venue.is_down = number > 3
+        else:
+            self.room.fail_commit(number, is_before=what == "crash before", error=Crash())
 
     @rule(symbol=SYMBOLS, per_mille=st.integers(-40, 40))
     def move(self, symbol: str, per_mille: int) -> None:
@@ -159,8 +156,7 @@ class DeskMachine(CountingMachine):
         tick = market.instrument(symbol).price_tick
         before = market.quote(symbol).last
         price = (before * (1000 + per_mille) / 1000).quantize(tick)
-        floor = Decimal(PRICES[symbol]) / 4
-        market.set_price(symbol, str(max(price, floor)))
+        market.set_price(symbol, str(max(price, Decimal(PRICES[symbol]) / 4)))
         self.room.venue.tick()
 
     @rule(depth=DEPTHS, parts=st.integers(1, 3), fee_in=st.sampled_from(list(FeeIn)),
@@ -174,7 +170,7 @@ class DeskMachine(CountingMachine):
         venue.parts, venue.fee_in = parts, fee_in
         venue.is_jumbled, venue.keeps_markets = is_jumbled, keeps_markets
 
-    # --- what must hold ---------------------------------------------------------------------------
+    # --- what must hold --------------------------------------------------------------------------
 
     @invariant()
     def books_hold(self) -> None:
@@ -189,6 +185,7 @@ class DeskMachine(CountingMachine):
             assert self.room.controls.objection(
                 account_id=ACCOUNT, bot_id=order.bot_id, symbol=order.symbol
             ) is None  # fmt: skip
+            assert books.account_objection(ACCOUNT) is None
             assert books.bots[order.bot_id].state is BotState.RUNNING
             return
         self.checks.check_exit(request, order)
@@ -211,16 +208,48 @@ class DeskMachine(CountingMachine):
         for _round in range(SETTLING_ROUNDS):
             room.clock.advance(31)
             room.venue.tick()
-            for bot_id in BOT_IDS:
-                room.desk.close_position(bot_id, room.market, "end")
-            self._look()
+            self._settle_once()
             self.checks.check()
         self.checks.check_settled()
 
+    def _settle_once(self) -> None:
+        for bot_id in BOT_IDS:
+            self.room.desk.close_position(bot_id, self.room.market, "end")
+        self._look()
+
+    # --- by the way ------------------------------------------------------------------------------
+
+    def _do(self, call: Callable[[], object]) -> None:
+        self.room.do(call)
+
     def _look(self) -> None:
         for bot_id in BOT_IDS:
-            self.room.do(lambda bot_id=bot_id: self.room.desk.advance(  # type: ignore[misc]
+            self._do(lambda bot_id=bot_id: self.room.desk.advance(  # type: ignore[misc]
                 bot_id, self.room.market))  # fmt: skip
+
+    def _clear_the_way(self, bot_id: str) -> None:
+        self.room.venue.is_down = False
+        if self.room.controls.level is not KillLevel.NONE:
+            self._do(lambda: self.room.controls.set(KillLevel.NONE, "person"))
+        if self.room.books.bots[bot_id].state is not BotState.RUNNING:
+            self._set_state(bot_id, BotState.RUNNING)
+
+    def _set_state(self, bot_id: str, state: BotState) -> None:
+        def save() -> None:
+            with self.room.books.writing() as writing:
+                writing.save_bot(bot_id, state=state)
+
+        self._do(save)
+
+    def _expect(
+        self, submit: Trouble | None, cancel: Trouble | None = None, *, after_s: int = 1
+    ) -> None:
+        """What happens to the next order, and the next cancel, once some time has passed."""
+        self.room.clock.advance(after_s)
+        if submit is not None:
+            self.room.venue.submits.append(submit)
+        if cancel is not None:
+            self.room.venue.cancels.append(cancel)
 
 
 class RestingDeskMachine(DeskMachine):

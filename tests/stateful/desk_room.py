@@ -5,13 +5,14 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
-from engine.domain.accounts import AccountLine, LineKind
+from engine.domain.accounts import AccountLine, AccountState, LineKind
 from engine.domain.bots import Bot, Direction
 from engine.domain.instruments import Instrument
 from engine.errors import StoreError
 from engine.services.books import Books
 from engine.services.controls import Controls
 from engine.services.order_desk import OrderDesk
+from engine.services.reconcile import Reconciler
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
 from tests.fakes.memory_store import MemoryStore
@@ -61,7 +62,10 @@ def sample_bots() -> list[Bot]:
 class DeskRoom:
     """What lasts - the store, the venue, the clock - and what a crash takes away."""
 
-    def __init__(self, *, has_oco: bool, rests_protection: bool) -> None:
+    def __init__(
+        self, *, has_oco: bool = False, rests_protection: bool = False, is_reconciled: bool = False
+    ) -> None:
+        self.is_reconciled = is_reconciled
         self.clock = FakeClock()
         self.market = FakeMarket(self.clock, instruments=(BTC, ETH, BNB), market_id="model")
         for symbol, price in PRICES.items():
@@ -74,11 +78,13 @@ class DeskRoom:
         with self.books.writing() as writing:
             for one in sample_bots():
                 writing.add_bot(one)
-            for asset, amount in OPENING.items():
+            for asset, amount in ({} if is_reconciled else OPENING).items():
                 writing.add_line(
                     AccountLine(id=f"{ACCOUNT}:opening:{asset}", account_id=ACCOUNT, asset=asset,
                                 amount=amount, kind=LineKind.OPENING, time=self.clock.now())
                 )  # fmt: skip
+        if is_reconciled:
+            self.check()
 
     def start(self) -> None:
         """Everything in memory made anew from the store: what a start is, and a crash ends in."""
@@ -87,7 +93,15 @@ class DeskRoom:
         self.books.load()
         self.controls = Controls(self.books, Path(self._folder.name) / "KILL")
         self.controls.load()
-        self.desk = OrderDesk(self.books, FakeVenues(self.market, self.venue), self.controls)
+        venues = FakeVenues(self.market, self.venue)
+        self.desk = OrderDesk(self.books, venues, self.controls)
+        self.reconciler = Reconciler(self.books, self.desk, venues)
+        if self.is_reconciled:
+            self.books.hold_until_checked()
+
+    def check(self) -> AccountState:
+        """Compare both sides of the account."""
+        return self.reconciler.check(ACCOUNT, self.market, "test")
 
     def do(self, call: Callable[[], object]) -> None:
         """Let the engine do something: it may die over it, or not be able to write it down."""

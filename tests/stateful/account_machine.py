@@ -1,0 +1,67 @@
+"""The desk with its reconciler, on an account that a person trades on too."""
+
+from decimal import Decimal
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from engine.domain.accounts import Resolution
+from engine.domain.orders import Side
+from engine.errors import ConfigError
+from tests.fakes.venue_model import THIRD, Trouble
+from tests.stateful.desk_machine import BOTS, SYMBOLS, DeskMachine
+from tests.stateful.desk_room import DeskRoom
+
+
+class AccountMachine(DeskMachine):
+    """After a start the account takes no entries until it has been checked; a person's trades and
+    payments are found, booked and decided about."""
+
+    def make_room(self) -> DeskRoom:
+        return DeskRoom(is_reconciled=True)
+
+    @rule(asks=st.sampled_from([None, None, None, Trouble.DENIED, Trouble.UNAVAILABLE]))
+    def reconcile(self, asks: Trouble | None) -> None:
+        """Both sides are compared."""
+        if asks is not None:
+            self.room.venue.asks.append(asks)
+        self._do(self.room.check)
+
+    @rule(symbol=SYMBOLS, side=st.sampled_from(list(Side)), tenths=st.integers(3, 6))
+    def trade_by_hand(self, symbol: str, side: Side, tenths: int) -> None:
+        """A person buys or sells a little at the venue itself."""
+        self.room.clock.advance(1)
+        self.room.venue.trade_by_hand(symbol, side, Decimal(tenths) / 10)
+
+    @rule(asset=st.sampled_from(["USDT", "BTC", THIRD]), cents=st.integers(-20, 20))
+    def pay(self, asset: str, cents: int) -> None:
+        """A deposit or a withdrawal."""
+        self.room.clock.advance(1)
+        if cents:
+            self.room.venue.pay(asset, Decimal(cents) / 100)
+
+    @rule(which=st.integers(0, 20), resolution=st.sampled_from(list(Resolution)), bot_id=BOTS)
+    def decide(self, which: int, resolution: Resolution, bot_id: str) -> None:
+        """A person decides about a difference; what makes no sense is refused."""
+        findings = sorted(self.room.books.findings)
+        if findings:
+            self._do(lambda: self._resolve(findings[which % len(findings)], resolution, bot_id))
+
+    def _resolve(self, finding_id: str, resolution: Resolution, bot_id: str) -> None:
+        try:
+            self.room.reconciler.resolve(finding_id, resolution, "person", bot_id)
+        except ConfigError:
+            return
+
+    def _clear_the_way(self, bot_id: str) -> None:
+        super()._clear_the_way(bot_id)
+        self._do(self._agree)
+
+    def _agree(self) -> None:
+        self.room.check()
+        for finding_id in sorted(self.room.books.findings):
+            self._resolve(finding_id, Resolution.IGNORE, "")
+
+    def _settle_once(self) -> None:
+        self._agree()
+        super()._settle_once()
