@@ -4,11 +4,13 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from engine.domain.limits import Limits
 from engine.errors import ConfigError
+from engine.links.binance import TEST_URL, test_addresses
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -72,8 +74,6 @@ class Settings(BaseSettings):
     hold_retention_days: int = Field(
         default=14, ge=1, title="Days HOLDs are kept", description="decisions that did nothing"
     )
-    limit_bot_orders_per_minute: int = Field(
-        default=60,
     reconcile_every_s: int = Field(
         default=60,
         ge=5,
@@ -93,6 +93,8 @@ class Settings(BaseSettings):
         description="halt: an amount that came or went unexplained stops entries until you decide; "
         "accept: it is booked as a deposit or withdrawal where no bot owns the asset",
     )
+    limit_bot_orders_per_minute: int = Field(
+        default=60,
         ge=1,
         le=100_000,
         title="Limit: orders a minute of a bot",
@@ -159,12 +161,34 @@ class Settings(BaseSettings):
         title="Breaker: rejections",
         description="so many orders of a bot that the venue refuses in a row pause the bot",
     )
+    binance_test_key: SecretStr | None = Field(
+        default=None,
+        title="Binance testnet: key",
+        description="of an account at testnet.binance.vision; test money only",
+    )
+    binance_test_secret: SecretStr | None = Field(
+        default=None, title="Binance testnet: secret", description="that belongs to the key"
+    )
+    binance_test_url: str = Field(
+        default=TEST_URL,
+        title="Binance testnet: address",
+        description="the test network's, or that of a stand-in on this machine",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
         title="Log level",
         description="DEBUG, INFO, WARNING or ERROR",
     )
+
+    @field_validator("binance_test_url")
+    @classmethod
+    def _trades_no_real_money(cls, url: str) -> str:
+        try:
+            test_addresses(url)
+        except ConfigError as error:
+            raise PydanticCustomError("address", "{why}", {"why": error.message}) from error
+        return url
 
     def limits(self, is_paper: bool) -> Limits:
         """What the gateway allows on paper accounts, and on all others."""
@@ -180,6 +204,17 @@ class Settings(BaseSettings):
             storm_factor=self.limit_storm_factor,
             rejections_in_a_row=self.limit_rejections_in_a_row,
         )
+
+    @property
+    def keys(self) -> tuple[str, str] | tuple[()]:
+        """Key and secret of the test network's account, when both are set."""
+        if self.binance_test_key is None or self.binance_test_secret is None:
+            return ()
+        found = (
+            self.binance_test_key.get_secret_value().strip(),
+            self.binance_test_secret.get_secret_value().strip(),
+        )
+        return found if all(found) else ()
 
     @property
     def store_url(self) -> str:

@@ -275,9 +275,9 @@ class EngineFacade:
     def _market_view(self, market_id: str) -> MarketView:
         kind, _, rest = market_id.partition(":")
         title, description = MARKET_WORDS[kind]
-        shown = rest.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
+        shown = "" if kind == "testnet" else rest.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
         title = f"{title} {shown}".strip()
-        if kind == "ccxt":
+        if kind in ("ccxt", "testnet"):
             # Not asked here: a form must open at once, with the exchange down too.
             return MarketView(id=market_id, title=title, description=description,
                               timeframes=CCXT_TIMEFRAMES)  # fmt: skip
@@ -385,6 +385,7 @@ MARKET_WORDS = {
     "simulated": ("Simulated market", "Invented prices of crypto, stocks and forex; no network"),
     "replay": ("Replay of", "Recorded candles played again, as fast as you like"),
     "ccxt": ("Live prices of", "Real public prices through ccxt, traded on paper; no key"),
+    "testnet": ("Binance testnet", "Orders at Binance's test network, with test money"),
 }
 CCXT_TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
 

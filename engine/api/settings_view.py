@@ -19,7 +19,7 @@ EDITABLE = frozenset(
         "reconcile_every_s", "foreign_trades", "deposits",
     }
 )  # fmt: skip
-SECRET = frozenset({"database_url"})
+SECRET = frozenset({"database_url", "binance_test_key", "binance_test_secret"})
 PREFIX = "setting."
 
 
