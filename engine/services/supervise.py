@@ -254,12 +254,14 @@ class Supervisor:
 
     def _kill(self, bot: Bot, level: KillLevel) -> None:
         market = self._market_at(bot)
-        has_to_close = level is KillLevel.CLOSE_ALL and bot.id in self._books.positions
-        if has_to_close and not self._desk.is_closing(bot.id):
+        is_closing = self._desk.is_closing(bot.id)
+        if level is KillLevel.CLOSE_ALL:
             self._desk.close_position(bot.id, market, "kill_switch")  # takes entries back itself
         else:
             self._desk.cancel_entries(bot.id, market)
-            self._desk.advance(bot.id, market)  # of a stopped bot, too, that nobody else watches
+        begins = self._desk.is_closing(bot.id) and not is_closing
+        if not begins:  # of a stopped bot, too, that nobody else watches
+            self._desk.advance(bot.id, market)
 
 
 def is_awake(bot: Bot, now: datetime) -> bool:
