@@ -5,6 +5,7 @@
     python run.py test [...]   set up and run every check and test (the rest goes to pytest)
     python run.py lint         the static checks only: ruff, mypy, import-linter
     python run.py bench [...]  measure: tests/bench (the rest goes to pytest)
+    python run.py mutants      the order desk's tests over desks that are wrong on purpose
 
 QUARTERDECK_DATA names the data folder (./data), QUARTERDECK_API_PORT (8710) and
 QUARTERDECK_PANEL_PORT (8501) the ports; QUARTERDECK_NO_BROWSER=1 opens no browser.

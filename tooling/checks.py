@@ -1,4 +1,4 @@
-"""What `run.py test`, `lint` and `bench` do: set up, run every step, say how each ended."""
+"""What `run.py test`, `lint`, `bench`, `mutants` do: set up, run each step, say how it ended."""
 
 import os
 import shlex
@@ -62,6 +62,13 @@ def bench(arguments: Sequence[str]) -> int:
     return run_steps(
         environment, [Step("pytest", ("-m", "pytest", "tests/bench", "-s", *arguments))]
     )
+
+
+def mutants() -> int:
+    """The order desk's tests over desks that are wrong on purpose. Raises StartError."""
+    environment = Environment()
+    environment.install(DEVELOPMENT)
+    return run_steps(environment, [Step("mutants", ("-m", "tests.support.mutants"))])
 
 
 def run_steps(environment: Environment, steps: Sequence[Step]) -> int:

@@ -1,4 +1,4 @@
-"""The commands of run.py: run, test, lint, bench."""
+"""The commands of run.py: run, test, lint, bench, mutants."""
 
 import os
 import signal
@@ -6,12 +6,14 @@ import sys
 import webbrowser
 from collections.abc import Sequence
 
-from tooling.checks import bench, lint, test
+from tooling.checks import bench, lint, mutants, test
 from tooling.deck import Deck, is_engine_up, is_own_engine
 from tooling.environment import RUNTIME, Environment
 from tooling.place import Place, StartError, check_data_folder, check_port, read_place, say
 
-COMMANDS = ("run", "test", "lint", "bench")
+COMMANDS = ("run", "test", "lint", "bench", "mutants")
+FOR_PYTEST = {"test": test, "bench": bench}
+"""Commands whose arguments go to pytest; the others take none."""
 
 
 def main(arguments: Sequence[str], help_text: str) -> int:
@@ -25,13 +27,11 @@ def main(arguments: Sequence[str], help_text: str) -> int:
     try:
         if command not in COMMANDS:
             raise StartError(f"There is no command '{command}'; known are {', '.join(COMMANDS)}.")
-        if command in ("run", "lint") and rest:
+        if command in FOR_PYTEST:
+            return FOR_PYTEST[command](rest)
+        if rest:
             raise StartError(f"'{command}' takes no arguments, but got '{' '.join(rest)}'.")
-        if command == "test":
-            return test(rest)
-        if command == "bench":
-            return bench(rest)
-        return lint() if command == "lint" else run()
+        return {"run": run, "lint": lint, "mutants": mutants}[command]()
     except StartError as error:
         print(error, file=sys.stderr, flush=True)
         return error.exit_code

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.ports import free_port
-from tooling import checks
+from tooling import checks, commands
 from tooling.checks import Step, run_steps
 from tooling.environment import DEVELOPMENT, OLDEST, RUNTIME, Environment
 from tooling.place import ROOT, StartError, check_port, read_dotenv, read_place
@@ -155,6 +156,20 @@ def test_every_step_runs_and_one_failure_fails_the_whole(
     summary = capfd.readouterr().out.partition("=== summary")[2]
     assert re.search(r"bad +FAILED \(3\) +\d+\.\d s\ngood +passed +\d+\.\d s\n", summary)
     assert summary.endswith("1 of 2 passed, 1 failed.\n")
+
+
+def test_every_command_is_in_the_help_and_only_some_take_arguments(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signal, "signal", lambda *_: None)  # those of the tests stay
+    help_text = (ROOT / "run.py").read_text(encoding="utf-8")
+    for command in commands.COMMANDS[1:]:
+        assert f"python run.py {command} " in help_text
+    for command in set(commands.COMMANDS) - set(commands.FOR_PYTEST):
+        assert commands.main([command, "--now"], "") == 2
+        assert f"'{command}' takes no arguments, but got '--now'." in capsys.readouterr().err
+    assert commands.main(["nonsense"], "") == 2
+    assert "There is no command 'nonsense'; known are run, test," in capsys.readouterr().err
 
 
 def test_what_is_type_checked_covers_every_folder_with_code() -> None:
