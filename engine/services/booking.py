@@ -72,7 +72,7 @@ def book_report(books: Books, order: Order, report: OrderReport, terms: Terms) -
             venue_id=report.venue_id or order.venue_id,
             error=report.reason if state in _FAILED else order.error if order.is_terminal else "",
         )
-        _leave_dust(writing, books, order, fills, terms)
+        _leave_dust(writing, books, order, report.fills, terms)
         bot = books.bots.get(order.bot_id)
         if bot is not None and writing.bot(bot.id).reason and fills:
             writing.save_bot(bot.id, reason="")
@@ -265,17 +265,18 @@ def _record_fill(writing: Writing, instrument: Instrument, order: Order, fill: F
 
 
 def _leave_dust(
-    writing: Writing, books: Books, order: Order, fills: Sequence[VenueFill], terms: Terms
+    writing: Writing, books: Books, order: Order, reported: Sequence[VenueFill], terms: Terms
 ) -> None:
-    """Close a position of which an exit has left less than any venue order can trade."""
-    position = writing.positions.get(order.bot_id)
-    if not (fills and order.is_terminal and order.is_reducing):
+    """Close a position of which an exit has left less than any venue order can trade; its last
+    fill may have been booked before its end was known."""
+    if not (reported and order.is_terminal and order.is_reducing):
         return
-    if position is None or not position.is_open:
+    position = writing.positions.get(order.bot_id) or books.positions.get(order.bot_id)
+    if position is None or not position.is_open or position.id != order.position_id:
         return
-    price = fills[-1].price
-    if is_dust(position.quantity, price, terms.instrument, is_exempt=terms.is_exempt):
-        close_as_dust(writing, position, terms.instrument, order.reason, fills[-1].time)
+    last = max(reported, key=lambda fill: fill.time)
+    if is_dust(position.quantity, last.price, terms.instrument, is_exempt=terms.is_exempt):
+        close_as_dust(writing, position, terms.instrument, order.reason, last.time)
 
 
 def close_as_dust(

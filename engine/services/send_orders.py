@@ -44,6 +44,8 @@ log = logging.getLogger("quarterdeck.desk")
 
 LONGEST_LAG = timedelta(minutes=5)
 SHORTEST_LAG = timedelta(seconds=10)
+LONGEST_COMMIT_S = 5.0
+"""An order whose commit took longer than this is not sent: below the lease's time to live."""
 MANUAL = "manual"
 """The reason of an order that a person placed."""
 
@@ -239,11 +241,12 @@ class Sender:
     def submit(self, order: Order, market: MarketData, broker: Broker) -> None:
         """Commit that the order is being sent, send it, and put the answer in its drawer."""
         request = request_of(order, broker)
+        began_s = self._books.clock.monotonic()
         with self._books.writing() as writing:
             order = writing.save_order(
                 order, state=OrderState.SENDING, sent_at=self._books.clock.now()
             )
-        self._answered([order], market, broker, lambda: (broker.submit(request),))
+        self._answered([order], market, broker, began_s, lambda: (broker.submit(request),))
 
     def _submit_oco(self, limit: Order, stop: Order, market: MarketData, broker: Broker) -> None:
         """Both legs are committed and sent together."""
@@ -254,20 +257,26 @@ class Sender:
             limit=request_of(limit, broker),
             stop=request_of(stop, broker),
         )
+        began_s = self._books.clock.monotonic()
         with self._books.writing() as writing:
             legs = [
                 writing.save_order(leg, state=OrderState.SENDING, sent_at=now)
                 for leg in (limit, stop)
             ]
-        self._answered(legs, market, broker, lambda: broker.submit_oco(request))
+        self._answered(legs, market, broker, began_s, lambda: broker.submit_oco(request))
 
     def _answered(
         self,
         orders: Sequence[Order],
         market: MarketData,
         broker: Broker,
+        began_s: float,
         call: Callable[[], tuple[OrderReport, ...]],
     ) -> None:
+        if self._books.clock.monotonic() - began_s > LONGEST_COMMIT_S:
+            # Suspended in between: another engine may have looked it up and let it go.
+            self._unknown(orders, "not sent: this engine stood still while it was committed")
+            return
         try:
             reports = call()
         except (OrderRejected, AccessDenied) as error:

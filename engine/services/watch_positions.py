@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 
 from engine.domain.bots import Bot, BotState
@@ -33,6 +33,9 @@ at a venue for a stopped bot is followed all the same."""
 
 GRACE_S = 5.0
 """How long a level that rests at the venue and was touched is left to the venue."""
+
+STALE = timedelta(minutes=1)
+"""A live price from this long before an entry is not one that came late."""
 
 Look = tuple[str, str]
 """A market's id and a symbol of it."""
@@ -202,7 +205,7 @@ class PositionWatcher:
         """Judge one bar (or live price) of a bot's open position, and close it where a level is
         reached. ``has_seen_price`` fills at the level itself, for bars seen after the fact."""
         position = self._books.positions.get(bot_id)
-        if position is None or bar.time < position.opened_at or until <= position.watched_until:
+        if position is None or _is_past(position, bar, until, has_seen_price):
             return
         bot = self._books.get_bot(bot_id)
         trigger = find_exit(position, bot.config, market.instrument(position.symbol), bar)
@@ -232,6 +235,14 @@ class PositionWatcher:
             return False
         now = self._books.clock.monotonic()
         return now - self._touched_s.setdefault(position.bot_id, now) < GRACE_S
+
+
+def _is_past(position: Position, bar: PriceBar, until: datetime, has_seen_price: bool) -> bool:
+    """Whether a price is older than the position, or was judged before. A live price counts for
+    now whatever its time, but for one from just before the entry: clocks are corrected."""
+    if has_seen_price:
+        return bar.time < position.opened_at or until <= position.watched_until
+    return timedelta(0) < position.opened_at - bar.time < STALE
 
 
 def _is_reached(order: Order, bar: PriceBar) -> bool:

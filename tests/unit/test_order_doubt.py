@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 from decimal import Decimal as D
+from typing import Any
 
 import pytest
 
 from engine.domain.accounts import HOUSE, AccountHealth, AccountLine, AccountState, LineKind
-from engine.domain.orders import OrderReport, OrderState, Purpose
+from engine.domain.orders import Order, OrderReport, OrderState, Purpose
 from engine.services.booking import Terms, book_report
+from engine.services.books import Writing
 from tests.fakes.broker import Fault, ScriptedBroker, VenueFault
 from tests.unit.conftest import Room
 
@@ -270,3 +272,38 @@ def test_a_stop_takes_over_from_an_exit_of_a_part_that_was_not_sent(spot: Room) 
     assert spot.broker.held["BTC"] == 0
     [trade] = spot.trades()
     assert trade.exit_reason == "stop_loss"
+
+
+def test_an_exit_booked_before_its_end_was_known_leaves_no_position_of_dust(spot: Room) -> None:
+    """The reconciler books a trade from the account's list; only later the order's end is seen."""
+    spot.broker.fee_asset, spot.broker.fee_rate = "BTC", D("0.001234567")
+    spot.enter()
+    spot.broker.fee_asset, spot.broker.fee_rate = "USDT", D(0)
+    spot.broker.faults.append(Fault.LOST_AFTER)
+    spot.close("signal")
+    [exit_order] = [order for order in spot.orders() if order.purpose is Purpose.EXIT]
+    spot.desk.book_execution(spot.bot.account_id, spot.market, exit_order, spot.broker.trades[-1])
+    assert spot.position.quantity == D("0.000005433")
+    spot.advance(1)
+    assert not spot.books.positions
+    assert spot.trades()[0].dust == D("0.000005433")
+
+
+def test_an_engine_that_stood_still_while_it_committed_does_not_send(
+    spot: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Suspended and overtaken: another engine may have looked the order up and let it go."""
+    save = Writing.save_order
+
+    def slow(writing: Writing, order: Order, **changes: Any) -> Order:
+        if changes.get("state") is OrderState.SENDING:
+            spot.clock.advance(20)
+        return save(writing, order, **changes)
+
+    monkeypatch.setattr(Writing, "save_order", slow)
+    spot.enter()
+    assert spot.broker.sent == []
+    assert spot.orders()[0].state is OrderState.UNKNOWN
+    for _ in range(3):
+        spot.advance(26)
+    assert spot.orders()[0].state is OrderState.EXPIRED

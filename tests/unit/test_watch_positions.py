@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from datetime import timedelta
 from decimal import Decimal as D
 from typing import Any
 
@@ -160,5 +161,18 @@ def test_prices_that_are_told_are_judged_at_once(room: Room) -> None:
             await asyncio.gather(*watcher._acting.values())
 
     asyncio.run(look())
+    lanes.close()
+    assert [trade.exit_reason for trade in room.trades()] == ["stop_loss"]
+
+
+def test_a_clock_that_was_set_back_leaves_no_stop_unwatched(room: Room) -> None:
+    room.clock.current += timedelta(hours=1)
+    room.broker.now = room.clock.now()
+    room.enter()
+    room.clock.current -= timedelta(hours=1)
+    lanes = Lanes()
+    watcher = PositionWatcher(room.books, room.desk, room.venues, PriceBoard(), lanes)
+    bar = live_bar(D(97), room.clock.now())
+    watcher.watch_bar(room.bot.id, room.market, bar, room.clock.now(), has_seen_price=False)
     lanes.close()
     assert [trade.exit_reason for trade in room.trades()] == ["stop_loss"]
