@@ -31,6 +31,11 @@ def say_done(text: str) -> None:
     _remember(text, is_done=True)
 
 
+def has_outcomes() -> bool:
+    """Whether there is something to say that no part of the page has said yet."""
+    return bool(st.session_state.get(OUTCOMES))
+
+
 def show_outcomes() -> None:
     """Say in toasts what became of the commands since the last draw."""
     for text, is_done in st.session_state.pop(OUTCOMES, ()):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -16,7 +17,7 @@ from engine.contracts import (
     TicketType,
     TimeInForce,
 )
-from panel.commands import say_done
+from panel.commands import has_outcomes, say_done
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.format import escape, now, quantity
 from panel.ticket_draft import (
@@ -37,7 +38,7 @@ PURPOSES = {Purpose.ENTRY: "Enter", Purpose.EXIT: "Exit"}
 SIDES = {PositionSide.LONG: "Long", PositionSide.SHORT: "Short"}
 REFUSAL = "ticket:refusal"
 REFUSED = frozenset({OrderState.REJECTED, OrderState.EXPIRED})
-CLEARED = ("size", "price", "stop_price", "trail_percent", "level_stop", "level_target")
+TYPED = ("size", "price", "stop_price", "trail_percent", "level_stop", "level_target")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,33 +60,43 @@ class TicketForm:
         """The session key of a field's widget."""
         return f"ticket_{self.bot.id}_{name}"
 
-    def draw(self) -> TicketDraft:
-        """Draw the fields. Returns what they hold."""
+    def draw(self) -> None:
+        """Draw the fields."""
         purpose, kind = self._draw_kind()
         with st.grid(4, min_column_width=150, gap="small"):
-            direction, size_by, size = self._draw_size(purpose, kind)
-            price = stop_price = trail = ""
+            self._draw_size(purpose, kind)
             if kind in PRICED:
                 label = "Target price" if kind is TicketType.OCO else "Limit price"
-                price = self._text(f"{label} ({self.bot.quote})", "price")
+                self._text(f"{label} ({self.bot.quote})", "price")
             if kind in STOPPED:
-                stop_price = self._text(f"Stop price ({self.bot.quote})", "stop_price")
+                self._text(f"Stop price ({self.bot.quote})", "stop_price")
             if kind is TicketType.TRAILING_STOP:
-                trail = self._text("Distance (percent)", "trail_percent", "trail_bps")
-            lasting, minutes = self._draw_lasting(kind)
-        level_stop = level_target = ""
+                self._text("Distance (percent)", "trail_percent", "trail_bps")
+            self._draw_lasting(kind)
         if purpose is Purpose.ENTRY:
             with st.grid(4, min_column_width=150, gap="small"):
-                level_stop = self._text(
-                    "Stop of the position", "level_stop", placeholder="the bot's own"
-                )
-                level_target = self._text(
-                    "Target of the position", "level_target", placeholder="the bot's own"
-                )
+                own = "the bot's own"
+                self._text("Stop of the position", "level_stop", placeholder=own)
+                self._text("Target of the position", "level_target", placeholder=own)
+
+    def read(self) -> TicketDraft:
+        """What the fields hold at this moment: a click must not send what they held before it."""
+        purpose = self._value("purpose", Purpose.ENTRY)
+        kind = self._value(f"type_{purpose.value}", TicketType.MARKET)
+        is_entry = purpose is Purpose.ENTRY
         return TicketDraft(
-            purpose, kind, direction, size_by, size, price, stop_price, trail, lasting, minutes,
-            level_stop, level_target,
-        )  # fmt: skip
+            purpose=purpose,
+            type=kind,
+            direction=self._value("direction", PositionSide.LONG),
+            size_by=self._value("size_by", BY_AMOUNT) if is_entry else BY_QUANTITY,
+            time_in_force=self._value(f"tif_{kind.value}", TimeInForce.GTC),
+            minutes=self._value("minutes", None),
+            **{name: self._value(name, "").strip() for name in TYPED},
+        )
+
+    def _value(self, name: str, default: Any) -> Any:
+        value = st.session_state.get(self.key(name))
+        return default if value is None else value
 
     def _draw_kind(self) -> tuple[Purpose, TicketType]:
         with st.container(horizontal=True, vertical_alignment="bottom"):
@@ -103,19 +114,19 @@ class TicketForm:
         self._slot("purpose", "type")
         return purpose, kind
 
-    def _draw_size(self, purpose: Purpose, kind: TicketType) -> tuple[PositionSide, str, str]:
-        direction, bot = PositionSide.LONG, self.bot
+    def _draw_size(self, purpose: Purpose, kind: TicketType) -> None:
+        bot = self.bot
         if purpose is Purpose.EXIT:
-            if kind is TicketType.OCO or bot.position is None:
-                return direction, BY_QUANTITY, ""
-            label, hint = f"Quantity ({bot.base})", f"all: {quantity(bot.position.quantity)}"
-            return direction, BY_QUANTITY, self._text(label, "size", "quantity", placeholder=hint)
+            if kind is not TicketType.OCO and bot.position is not None:
+                hint = f"all: {quantity(bot.position.quantity)}"
+                self._text(f"Quantity ({bot.base})", "size", "quantity", placeholder=hint)
+            return
         if bot.can_short:
             with st.container(gap="xxsmall"):
-                direction = st.segmented_control(
+                st.segmented_control(
                     "Direction", list(SIDES), default=PositionSide.LONG, required=True,
                     key=self.key("direction"), format_func=SIDES.__getitem__,
-                ) or direction  # fmt: skip
+                )  # fmt: skip
                 self._slot("direction")
         with st.container(gap="xxsmall"):
             names = {BY_AMOUNT: f"amount of {bot.quote}", BY_QUANTITY: f"quantity of {bot.base}"}
@@ -123,30 +134,28 @@ class TicketForm:
                 "Size given as", list(names), format_func=names.__getitem__, key=self.key("size_by")
             )
         unit = bot.base if size_by == BY_QUANTITY else bot.quote
-        return direction, size_by, self._text(f"Size ({unit})", "size", "quantity", "quote_amount")
+        self._text(f"Size ({unit})", "size", "quantity", "quote_amount")
 
-    def _draw_lasting(self, kind: TicketType) -> tuple[TimeInForce, int | None]:
+    def _draw_lasting(self, kind: TicketType) -> None:
         options = lasting_of(kind)
         if not options or kind is TicketType.OCO:
-            return TimeInForce.GTC, None
+            return
         with st.container(gap="xxsmall"):
-            lasting = st.selectbox(
+            st.selectbox(
                 "Works", options, format_func=LASTING.__getitem__, key=self.key(f"tif_{kind.value}")
             )
             self._slot("time_in_force")
         with st.container(gap="xxsmall"):
-            minutes = st.number_input(
+            st.number_input(
                 "Take back after (minutes)", min_value=1, max_value=525_600, value=None, step=1,
                 key=self.key("minutes"), placeholder="never",
             )  # fmt: skip
             self._slot("expires_at")
-        return lasting, minutes
 
-    def _text(self, label: str, name: str, *fields: str, placeholder: str = "") -> str:
+    def _text(self, label: str, name: str, *fields: str, placeholder: str = "") -> None:
         with st.container(gap="xxsmall"):
-            typed = st.text_input(label, key=self.key(name), placeholder=placeholder or None)
+            st.text_input(label, key=self.key(name), placeholder=placeholder or None)
             self._slot(*(fields or (name,)))
-        return typed.strip()
 
     def _slot(self, *fields: str) -> None:
         place = st.empty()
@@ -173,17 +182,19 @@ def draw_ticket(panel: ControlPanel, bot: BotView) -> None:
             "Start or pause the bot to place orders with it: nobody watches a stopped bot's orders."
         )
         return
+    if has_outcomes():
+        st.rerun()  # for the page to say it and to show the order
     form = TicketForm(bot)
-    draft = form.draw()
+    form.draw()
+    draft = form.read()
     words = outcome_words(draft, bot)
     with st.container(horizontal=True, vertical_alignment="center"):
         verb = "Buy" if is_buy(draft, bot) else "Sell"
         label = "Set target and stop" if draft.type is TicketType.OCO else f"{verb} {bot.base}"
-        if st.button(
-            label, type="primary", key=form.key("place"), on_click=_place, args=(panel, bot, draft),
+        st.button(
+            label, type="primary", key=form.key("place"), on_click=_place, args=(panel, bot),
             icon=":material/send:",
-        ):  # fmt: skip
-            st.rerun()
+        )  # fmt: skip
         st.caption(escape(words) if words else "Give a size to see what it comes to.",
                    width="stretch")  # fmt: skip
     refusal: Refusal | None = st.session_state.pop(f"{REFUSAL}:{bot.id}", None)
@@ -191,8 +202,9 @@ def draw_ticket(panel: ControlPanel, bot: BotView) -> None:
         st.error(f"Not placed. {escape(refusal.message)}", icon=":material/error:")
 
 
-def _place(panel: ControlPanel, bot: BotView, draft: TicketDraft) -> None:
+def _place(panel: ControlPanel, bot: BotView) -> None:
     """Send the ticket; a callback. What was typed is kept when it was not placed."""
+    draft = TicketForm(bot).read()
     try:
         orders = panel.place_order(bot.id, body_of(draft, now()))
     except PanelError as error:
@@ -206,5 +218,5 @@ def _place(panel: ControlPanel, bot: BotView, draft: TicketDraft) -> None:
         return
     is_pair = draft.type is TicketType.OCO
     say_done("The target and the stop are set." if is_pair else "The order is placed.")
-    for name in CLEARED:
+    for name in TYPED:
         st.session_state.pop(f"ticket_{bot.id}_{name}", None)

@@ -123,12 +123,12 @@ def draw_form(panel: ControlPanel, bots: Sequence[BotView]) -> None:
     wish = Wish(scope, key, level, reason.strip())
     st.button(
         "Set it", type="primary", key="control_set", disabled=not is_ready,
-        on_click=ask, args=(SETTING, wish),
+        on_click=ask, args=(SETTING, True),
     )  # fmt: skip
     settled()
-    if asked(SETTING) is not None:
+    if asked(SETTING) and is_ready:
         names = {bot.id: bot.config.name for bot in bots}
-        _confirm_dialog(panel, asked(SETTING), names)
+        _confirm_dialog(panel, wish, names)
 
 
 def _draw_key(scope: ScopeKind, bots: Sequence[BotView]) -> str:
