@@ -304,6 +304,7 @@ def test_no_answer_is_nothing_known() -> None:
     assert judge(None).verdict is Verdict.UNKNOWN
     for text in ("[]", "null", "{", '{"code": null}', '{"code": "-1013"}', '{"code": true}'):
         assert judge(Answer(400, text)).verdict is Verdict.UNKNOWN
+        assert judge(Answer(401, text)).verdict is Verdict.DENIED
 
 
 def test_unknown_execution_is_on_no_list() -> None:

@@ -12,6 +12,7 @@ from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.domain.money import to_epoch_ms
 from engine.errors import DataError, NotFound
 from tests.fakes.binance_public import BinancePublic, binance_public
+from tests.fakes.clock import FakeClock
 
 
 @pytest.fixture
@@ -20,8 +21,11 @@ def server() -> Iterator[BinancePublic]:
         yield server
 
 
-def connected(server: BinancePublic) -> CcxtPublicMarket:
-    return CcxtPublicMarket("ccxt:binance", SystemClock(), base_url=server.url, timeout_ms=400)
+def connected(server: BinancePublic, clock: FakeClock | None = None) -> CcxtPublicMarket:
+    monotonic = (clock or FakeClock()).monotonic
+    return CcxtPublicMarket(
+        "ccxt:binance", SystemClock(), base_url=server.url, timeout_ms=400, monotonic=monotonic
+    )
 
 
 def test_only_active_spot_symbols_are_listed_with_their_rules(server: BinancePublic) -> None:
@@ -83,12 +87,31 @@ def test_a_ticker_without_a_price_is_an_error(server: BinancePublic) -> None:
     ],
 )
 def test_a_fault_is_one_sentence_and_passes(server: BinancePublic, fault: str, words: str) -> None:
-    market = connected(server)
+    clock = FakeClock()
+    market = connected(server, clock)
     market.instruments()
     server.faults.append(fault)
     with pytest.raises(DataError, match=words):
         market.candles("BTC/USDT", "1m", limit=5)
+    clock.advance(1)
     assert len(market.candles("BTC/USDT", "1m", limit=5)) == 5
+
+
+@pytest.mark.parametrize("fault", ["429", "418"])
+def test_nothing_is_asked_before_the_pause_is_over(server: BinancePublic, fault: str) -> None:
+    clock = FakeClock()
+    market = connected(server, clock)
+    market.instruments()
+    server.faults.append(fault)
+    with pytest.raises(DataError):
+        market.quote("BTC/USDT")
+    asked = len(server.requests)
+    clock.advance(0.9)
+    with pytest.raises(DataError, match="pause"):
+        market.quote("BTC/USDT")
+    assert len(server.requests) == asked
+    clock.advance(0.1)
+    assert market.quote("BTC/USDT").last > 0
 
 
 def test_an_exchange_that_is_down_lists_nothing(server: BinancePublic) -> None:

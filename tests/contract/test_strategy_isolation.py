@@ -44,7 +44,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def host(folder: Path) -> Iterator[StrategyHost]:
     """One real host for the file; each test brings its own strategy files."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QUARTERDECK_SECRET", "canary")
+        patch.setenv("QUARTERDECK_BINANCE_TEST_SECRET", "canary")
         patch.setenv("BINANCE_API_KEY", "canary")
         with strategy_host(folder) as host:
             host.list()

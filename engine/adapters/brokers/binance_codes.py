@@ -97,9 +97,10 @@ def judge(answer: Answer | None) -> Complaint:
     sentence = f"HTTP {answer.status}" if code is None else f"{message} ({code})"
     if answer.status in (418, 429):
         return Complaint(Verdict.PAUSE, sentence)
+    if answer.status == 401:
+        return Complaint(Verdict.DENIED, sentence)
     if not 400 <= answer.status < 500 or code is None:
-        is_denied = answer.status == 401
-        return Complaint(Verdict.DENIED if is_denied else Verdict.UNKNOWN, sentence)
+        return Complaint(Verdict.UNKNOWN, sentence)
     if code in ENGINE_CODES:
         return Complaint(MESSAGES.get(message, Verdict.UNKNOWN), sentence)
     return Complaint(CODES.get(code, Verdict.UNKNOWN), sentence)

@@ -52,7 +52,8 @@ class BinanceClient:
     ) -> None:
         import ccxt
 
-        logging.getLogger("ccxt").setLevel(logging.WARNING)  # its debug lines hold the key
+        for name in ("ccxt", "urllib3"):  # their debug lines hold the key and signed addresses
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._errors = (ccxt.BaseError, *JUNK)
         self._clock = clock
         self._monotonic = monotonic

@@ -24,6 +24,7 @@ log = logging.getLogger("quarterdeck.ccxt")
 
 TIMEOUT_MS = 10_000
 MOST_BYTES = 64 * 1024 * 1024  # the listing of a large exchange is some 20 MB
+PAUSE_S = 10.0  # when an exchange asks for fewer requests without saying for how long
 PAGE = 1000  # candles of one request, the most that Binance gives
 MOST_PAGES = 50
 LISTING_AGE = timedelta(hours=1)
@@ -54,6 +55,7 @@ class CcxtPublicMarket:
         can_short: bool = True,
         timeout_ms: int = TIMEOUT_MS,
         is_paced: bool = True,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         import ccxt
 
@@ -73,7 +75,9 @@ class CcxtPublicMarket:
         )
         # ccxt paces requests by the wall clock: set back by an hour, it would sleep for an hour.
         self._exchange.milliseconds = lambda: int(time.monotonic() * 1000)
-        BoundedAnswers(self._exchange.session, MOST_BYTES, 3 * timeout_ms / 1000)
+        self._answers = BoundedAnswers(self._exchange.session, MOST_BYTES, 3 * timeout_ms / 1000)
+        self._monotonic = monotonic
+        self._silent_until = float("-inf")
         self.point(self._exchange)
         self._instruments: dict[str, Instrument] = {}
         self._listed_at: datetime | None = None
@@ -202,13 +206,18 @@ class CcxtPublicMarket:
         return _candles(timeframe, rows)
 
     def _call(self, function: Callable[..., T], *arguments: Any) -> T:
-        """Ask the exchange. Raises NotFound, DataError in place of ccxt's own errors."""
+        """Ask the exchange, unless it asked for a pause: going on is answered with a ban of the
+        whole address. Raises NotFound, DataError in place of ccxt's own errors."""
         try:
             with self._lock:
+                if self._monotonic() < self._silent_until:
+                    raise DataError(f"{self._name} asks for fewer requests; there is a pause.")
                 return function(*arguments)
         except self._ccxt.BadSymbol as error:
             raise NotFound(f"{self._name} has no such symbol: {error}", field="symbol") from error
         except (self._ccxt.DDoSProtection, self._ccxt.RateLimitExceeded) as error:
+            told = self._answers.last.retry_after_s if self._answers.last else None
+            self._silent_until = self._monotonic() + (PAUSE_S if told is None else told)
             raise DataError(f"{self._name} asks for fewer requests; it is tried again.") from error
         except self._ccxt.NetworkError as error:
             raise DataError(f"{self._name} does not answer ({type(error).__name__}).") from error

@@ -67,13 +67,13 @@ class Call:
 
     async def hold(self, fault: Fault) -> web.Response:
         """Say nothing until the fault is released or the client has gone."""
-        await self.wait_for(fault)
+        await self.wait_for(fault, until_gone=True)
         return self.reset()
 
-    async def wait_for(self, fault: Fault) -> None:
-        """Until the fault is released, from whatever thread, or the client has gone."""
+    async def wait_for(self, fault: Fault, *, until_gone: bool = False) -> None:
+        """Until the fault is released, from whatever thread (or the client has gone)."""
         while True:
-            if fault.released.is_set() or self._is_gone():
+            if fault.released.is_set() or (until_gone and self._is_gone()):
                 return
             await asyncio.sleep(POLL_S)
 
