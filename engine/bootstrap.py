@@ -28,32 +28,34 @@ from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.views import Views
 from engine.domain.records import Level
-from engine.errors import ConfigError, QuarterdeckError
+from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.jobs import Job, Scheduler
+from engine.links.binance import test_addresses
 from engine.locks import FolderLock
 from engine.logs import configure_logs
 from engine.ports import Broker, MarketData, Store
-from engine.services.books import Books
 from engine.services.account_ledger import AccountLedger
+from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed, PriceBoard
-from engine.services.check_bots import Checks
 from engine.services.check_accounts import AccountChecks
+from engine.services.check_bots import Checks
 from engine.services.controls import Controls
-from engine.services.gateway import Gateway
 from engine.services.findings import Rules
+from engine.services.gateway import Gateway
 from engine.services.hold_lease import LeaseKeeper
 from engine.services.housekeeping import Housekeeper
 from engine.services.instrument_book import InstrumentBook
-from engine.services.lanes import Lanes
 from engine.services.lane_calls import LaneCalls
+from engine.services.lanes import Lanes
 from engine.services.latch_file import LATCH_NAME
+from engine.services.listen_venues import Listening
 from engine.services.manual_orders import ManualOrders
 from engine.services.order_desk import OrderDesk
 from engine.services.pulse import Pulse
-from engine.services.registry import MarketKind, VenueRegistry
-from engine.services.run_cycle import CycleRunner
 from engine.services.reconcile import Reconciler
+from engine.services.registry import PAPER, MarketKind, VenueRegistry
+from engine.services.run_cycle import CycleRunner
 from engine.services.supervise import Supervisor
 from engine.services.track_equity import EquityKeeper
 from engine.services.watch_positions import PositionWatcher
@@ -62,6 +64,7 @@ from engine.settings import Settings
 log = logging.getLogger("quarterdeck.engine")
 
 OFFERED_EXCHANGES = ("ccxt:binance", "ccxt:coinbase", "ccxt:kraken", "ccxt:bybit", "ccxt:okx")
+TESTNET = "testnet:binance"
 STOP_GRACE_S = 3.0
 OK, FAILED, REFUSED = 0, 1, 2
 BOOKKEEPING_LANE = "bookkeeping"
@@ -100,7 +103,8 @@ def run_engine(settings: Settings) -> int:
         listener = bind_loopback(settings.api_port)
         token = ensure_token(settings.token_file)
         redaction = configure_logs(settings.logs, settings.log_level)
-        redaction.hide(token)
+        for secret in (token, *settings.keys):
+            redaction.hide(secret)
         store = SqlStore.open(settings.store_url)
     except QuarterdeckError as error:
         sys.stderr.write(f"{error.message}\n")
@@ -172,11 +176,12 @@ class Engine:
         )  # fmt: skip
         venues = build_venues(settings, store, clock)
         prices, instruments = PriceBoard(), InstrumentBook(store)
+        ledger = AccountLedger(books, instruments)
         self._gateway = gateway = Gateway(books, controls, settings.limits, venues.is_stepped)
         desk = OrderDesk(books, venues, controls, gateway)
         self._watcher = watcher = PositionWatcher(books, desk, venues, prices, lanes)
+        self._listening = Listening(books, desk, venues, lanes, ending.loop)
         feed = CandleFeed(lanes)
-        ledger = AccountLedger(books, instruments)
         self._runner = runner = CycleRunner(
             books, desk, watcher, controls, venues, host, feed, prices, lanes, ledger.free_cash
         )
@@ -187,16 +192,16 @@ class Engine:
         self._account_checks = AccountChecks(
             books, reconciler, venues, lanes, desk.links, settings.reconcile_every_s
         )
-        self._equity = equity = EquityKeeper(books, prices, instruments, venues)
-        self._housekeeper = Housekeeper(books, venues, equity, settings.hold_retention_days)
-        self._lease = LeaseKeeper(store, clock, settings.lease_ttl_s, ending.give_up)
-        views = Views(books, equity, instruments, pulse)
-        self.facade = EngineFacade(
         self._supervisor = Supervisor(
             books, desk, controls, venues, lanes, pulse, self._scheduler, self._checks.begin,
             reconciler.ensure_checked,
         )  # fmt: skip
         calls = LaneCalls(lanes, ending.loop)
+        self._equity = equity = EquityKeeper(books, prices, instruments, venues)
+        self._housekeeper = Housekeeper(books, venues, equity, settings.hold_retention_days)
+        self._lease = LeaseKeeper(store, clock, settings.lease_ttl_s, ending.give_up)
+        views = Views(books, equity, instruments, pulse)
+        self.facade = EngineFacade(
             engine_id=secrets.token_hex(8),
             books=books,
             bots=BotService(books, venues, host, self._wake(ending.loop)),
@@ -222,12 +227,13 @@ class Engine:
             Job("heartbeat", 1, self._beat),
             Job("lease", max(1, int(self._settings.lease_ttl_s // 4)), self._renew),
             Job("reconcile", 1, self._supervisor.reconcile),
+            Job("reconcile-accounts", 1, self._account_checks.begin_due),
             Job("watch", 1, self._watcher.watch),
+            Job("listen", 5, self._listening.ensure),
             Job("kill", 1, self._supervisor.enforce_kill),
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
             Job("housekeeping", 3600, self._tidy),
-            Job("reconcile-accounts", 1, self._account_checks.begin_due),
         )
 
     async def start(self) -> None:
@@ -238,18 +244,19 @@ class Engine:
             f"process {os.getpid()} on {platform.node()}, data in {data}",
         )
         self._books.load()
+        self._books.hold_until_checked()
         self._controls.load()
         self._gateway.load()
         self._equity.load()
         with self._books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
         await self._supervisor.reconcile()
-        self._books.hold_until_checked()
         self._scheduler.start(self.jobs)
 
     async def stop(self) -> None:
         """Begin nothing new, let what runs finish, give the lease back."""
         self._scheduler.stop()
+        self._listening.close()
         self._runner.halt()
         await asyncio.gather(
             self._checks.finish(STOP_GRACE_S),
@@ -319,9 +326,33 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
         )
 
     def ccxt(market_id: str) -> MarketData:
-        from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
+        from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
 
-        return CcxtPublicMarket(market_id, clock)
+        return CcxtStreamingMarket(market_id, clock)
+
+    def testnet(market_id: str) -> MarketData:
+        from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
+
+        if market_id != TESTNET:
+            raise NotFound(f"There is no market '{market_id}'.", field="market")
+        addresses = test_addresses(settings.binance_test_url)
+        return CcxtStreamingMarket(market_id, clock, addresses=addresses, can_short=False)
+
+    def test_account(account_id: str, market: MarketData) -> Broker:
+        from engine.adapters.brokers.ccxt_spot import CcxtSpotBroker
+        from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
+
+        if market.market_id != TESTNET or not isinstance(market, CcxtStreamingMarket):
+            raise NotFound(f"'{account_id}' does not trade on '{market.market_id}'.")
+        if not settings.keys:
+            raise NotFound(
+                f"'{account_id}' has no key: set QUARTERDECK_BINANCE_TEST_KEY and _SECRET."
+            )
+        key, secret = settings.keys
+        return CcxtSpotBroker(
+            account_id, market, clock, key=key, secret=secret, url=settings.binance_test_url,
+            refresh_listing=market.refresh,
+        )  # fmt: skip
 
     kinds = {
         "simulated": MarketKind(simulated, lambda: ["simulated"]),
@@ -330,5 +361,8 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
             is_stepped=True,
         ),
         "ccxt": MarketKind(ccxt, lambda: list(OFFERED_EXCHANGES)),
+        "testnet": MarketKind(
+            testnet, lambda: [TESTNET] if settings.keys else [], account_kind="test"
+        ),
     }  # fmt: skip
-    return VenueRegistry(kinds, paper)
+    return VenueRegistry(kinds, {PAPER: paper, "test": test_account})
