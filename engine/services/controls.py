@@ -137,9 +137,8 @@ class Controls:
         with self._lock:
             self._switches = {**self._switches, scope_of(switch): switch}
             self._unsaved.append(_Change(switch, severity))
-            is_latched = self._write_file()
-        self._wake()
-        return is_latched
+            self._wake()  # a disk may be slow
+            return self._write_file()
 
     def _loosen(self, switch: KillSwitch) -> None:
         """A failed release must stay latched: memory and file follow the database."""

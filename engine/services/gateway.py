@@ -261,7 +261,8 @@ class Gateway:
                           unit=quote)  # fmt: skip
         for bot_id, traffic in tally.bots.items():
             count = traffic.sent.count(now_s)
-            if count and (most := limits.bot_orders_per_minute) is not None:
+            most = limits.bot_orders_per_minute
+            if count and bot_id != HOUSE and most is not None:
                 yield usage_of("orders a minute", ScopeKind.BOT, bot_id, limit=most, used=count)
         yield from self._position_usage(account_id, tally, limits)
 
