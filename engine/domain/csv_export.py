@@ -13,7 +13,7 @@ from engine.domain.positions import Trade
 COLUMNS = (
     "id", "bot_id", "bot_name", "account_id", "market", "symbol", "quote", "strategy", "side",
     "quantity", "entry_time", "entry_price", "entry_value", "exit_time", "exit_price", "exit_value",
-    "fees", "pnl", "return_fraction", "entry_count", "exit_reason",
+    "fees", "funding", "dust", "pnl", "return_fraction", "entry_count", "exit_reason",
 )  # fmt: skip
 """Every field of a trade, in this order."""
 

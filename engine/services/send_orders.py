@@ -19,6 +19,7 @@ from engine.domain.orders import (
     OcoRequest,
     Order,
     OrderReport,
+    OrderRequest,
     OrderState,
     Purpose,
 )
@@ -164,6 +165,9 @@ class Sender:
     # --- what ------------------------------------------------------------------------------------
 
     def _send(self, order: Order, market: MarketData) -> None:
+        pair = self._other_leg(order)
+        if pair is not None and order.type not in TRIGGERED:
+            return  # the stop takes its limit along
         try:
             broker = self._venues.broker(order.account_id, market)
             instrument = market.instrument(order.symbol)
@@ -172,11 +176,12 @@ class Sender:
                 return
             sized = self._sizer.sized(order, broker, instrument, last)
             self._admit(sized, broker, instrument, last)
+            request = request_of(sized, broker)
         except LimitReached as error:
             self._outcomes.finish(order, OrderState.REJECTED, error.message, kind="order.limit")
             return
         except OrderRejected as error:
-            self._refused([order], error)
+            self._refuse(order, error)
             return
         except AccessDenied as error:
             self._outcomes.denied(order.account_id, error)
@@ -185,10 +190,9 @@ class Sender:
         except (BrokerUnavailable, DataError) as error:
             self._outcomes.not_sent(order, market, error.message)
             return
-        pair = self._other_leg(sized)
         if pair is None:
-            self.submit(sized, market, broker)
-        elif sized.type in TRIGGERED:  # the stop takes its limit along
+            self._submit(sized, request, market, broker)
+        else:
             self._submit_oco(limit=pair, stop=sized, market=market, broker=broker)
 
     def _last_price(self, order: Order, market: MarketData) -> Decimal:
@@ -239,8 +243,13 @@ class Sender:
     # --- out ---------------------------------------------------------------------------------
 
     def submit(self, order: Order, market: MarketData, broker: Broker) -> None:
+        """Send an order whose size is fixed (again: only where that is one order)."""
+        self._submit(order, request_of(order, broker), market, broker)
+
+    def _submit(
+        self, order: Order, request: OrderRequest, market: MarketData, broker: Broker
+    ) -> None:
         """Commit that the order is being sent, send it, and put the answer in its drawer."""
-        request = request_of(order, broker)
         began_s = self._books.clock.monotonic()
         with self._books.writing() as writing:
             order = writing.save_order(
@@ -305,12 +314,16 @@ class Sender:
         if isinstance(error, AccessDenied):
             self._outcomes.denied(orders[0].account_id, error)
         for order in orders:
-            if self._gate is not None:
+            if self._gate is not None and not isinstance(error, InsufficientFunds):
                 self._gate.note_rejection(order)
-            is_short = isinstance(error, InsufficientFunds)
-            self._outcomes.finish(
-                order, OrderState.REJECTED, error.message,
-                kind="order.insufficient_funds" if is_short else "",
-                # A person sees the refusal and decides; nobody would for a stop or a signal.
-                is_wanted_again=order.reason != MANUAL and order.bot_id in self._books.positions,
-            )  # fmt: skip
+            self._refuse(order, error)
+
+    def _refuse(self, order: Order, error: OrderRejected | AccessDenied) -> None:
+        """End an order that was refused for certain, by the venue or before it got there."""
+        is_short = isinstance(error, InsufficientFunds)
+        self._outcomes.finish(
+            order, OrderState.REJECTED, error.message,
+            kind="order.insufficient_funds" if is_short else "",
+            # A person sees the refusal and decides; nobody would for a stop or a signal.
+            is_wanted_again=order.reason != MANUAL and order.bot_id in self._books.positions,
+        )  # fmt: skip
