@@ -153,6 +153,19 @@ def _fill(line: Row, name: str, number: str, time: datetime) -> dict[str, Any]:
     }
 
 
+def asked_for(answer: Any, client_id: str, name: str) -> Row:
+    """The order that was asked for. Raises Unreadable for another one.
+
+    A cancelled order may be listed under the id of its cancellation: it was found by its own.
+    """
+    found = row(answer)
+    told = words(found, OWN_ID)
+    is_ours = told == client_id or found.get("status") == "CANCELED"
+    if not is_ours or found.get("symbol") != name:
+        raise Unreadable(f"the answer is about another order, {told[:40]!r}")
+    return {**found, OWN_ID: client_id}
+
+
 def report(source: Row, symbol: str, fills: Sequence[VenueFill], *, id_name: str) -> OrderReport:
     """An order with all its fills. Raises Unreadable when they are not what was executed.
 

@@ -18,6 +18,7 @@ from engine.domain.instruments import Instrument
 from engine.domain.matching import objection
 from engine.domain.money import to_epoch_ms
 from engine.domain.orders import (
+    TERMINAL,
     Execution,
     OcoRequest,
     OrderReport,
@@ -235,20 +236,28 @@ class CcxtSpotBroker:
             )
         except NotFound:
             return None
-        return _read(lambda: self._with_fills(read.row(answer), symbol, id_name=read.OWN_ID))
+        return _read(
+            lambda: self._with_fills(
+                read.asked_for(answer, client_id, _venue_name(symbol)), symbol, id_name=read.OWN_ID
+            )
+        )
 
     def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
-        """All orders still working, whoever placed them."""
+        """All orders still working, whoever placed them; one that was filled while it was looked
+        at is none of them any more."""
         names = {} if symbol is None else {"symbol": _venue_name(symbol)}
         answer = self._client.ask("private_get_openorders", **names)
         return _read(
             lambda: [
-                self._with_fills(
-                    line, self._symbol_of(read.words(line, "symbol")), id_name=read.OWN_ID
-                )
+                report
                 for line in read.rows(answer)
+                if (report := self._listed(line)).state not in TERMINAL
             ]
         )
+
+    def _listed(self, line: read.Row) -> OrderReport:
+        symbol = self._symbol_of(read.words(line, "symbol"))
+        return self._with_fills(line, symbol, id_name=read.OWN_ID)
 
     def _with_fills(self, line: read.Row, symbol: str, *, id_name: str) -> OrderReport:
         fills: Sequence[Execution] = ()

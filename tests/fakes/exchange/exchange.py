@@ -10,6 +10,7 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 from tests.fakes.exchange.faults import FAULTS, Fault, Script, Stage
+from tests.fakes.exchange.frames import frames_of
 from tests.fakes.exchange.matching import Matching
 from tests.fakes.exchange.records import ZERO, Order, OrderList, SymbolRules, Trade
 
@@ -48,9 +49,9 @@ class BinanceExchange:
         self.lock = threading.RLock()
         self.key, self.secret = KEY, SECRET
         self.url = ""
+        self.script = Script()
         self.matching = Matching(self.now_ms)
         self.matching.on_event = self._tell
-        self.script = Script()
         self.requests: list[Request] = []
         self.deposits: dict[str, Decimal] = {}
         self.missing_klines: set[int] = set()
@@ -68,7 +69,7 @@ class BinanceExchange:
     def now_ms(self) -> int:
         """Its own clock, with ``clock_skew``."""
         base = self._now().timestamp() if self._now else time.time()
-        skew = self.script.state("clock_skew") if hasattr(self, "script") else None
+        skew = self.script.state("clock_skew")
         return int((base + float(skew.value if skew else 0)) * 1000) + self._ahead_ms
 
     def advance(self, seconds: float) -> None:
@@ -241,8 +242,6 @@ class BinanceExchange:
 
     def _tell(self, name: str, subject: Any) -> None:
         """Turn what the engine did into frames of the streams."""
-        from tests.fakes.exchange.frames import frames_of
-
         for stream, frame in frames_of(name, subject, self.now_ms(), self.matching):
             self.on_frame(stream, frame)
 
