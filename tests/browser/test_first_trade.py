@@ -20,7 +20,9 @@ from tests.support.processes import Copy, copy_of_quarterdeck
 
 TRADE_WAIT_S = 180
 STOP_TRIES = 8
-ADDRESSES = ("", "create", "bot", "trades", "strategies", "logs", "settings")
+ADDRESSES = (
+    "", "create", "bot", "trades", "reconcile", "risk", "strategies", "logs", "settings",
+)  # fmt: skip
 
 
 @pytest.fixture
