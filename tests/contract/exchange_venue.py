@@ -12,7 +12,7 @@ from engine.links.binance import test_addresses as addresses_of
 from engine.ports import Clock
 from tests.fakes.exchange import BinanceExchange, binance_exchange
 
-TIMEOUT_MS = 400
+TIMEOUT_MS = 1000
 SYMBOL = "BTC/USDT"
 
 

@@ -28,7 +28,7 @@ PLACE = "POST order"
 
 @pytest.fixture
 def venue() -> Iterator[ExchangeVenue]:
-    with exchange_venue() as venue:
+    with exchange_venue(timeout_ms=400) as venue:
         venue.market.instruments()
         yield venue
         assert venue.exchange.imbalance() == {}

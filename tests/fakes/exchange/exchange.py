@@ -94,6 +94,7 @@ class BinanceExchange:
     def set_price(self, symbol: str, price: Amount) -> None:
         """Move the price: stops go off, resting orders fill."""
         with self.lock:
+            self.settle()
             self.matching.set_price(symbol, Decimal(price))
 
     def walk(self, symbol: str, steps: int, seed: int) -> None:
@@ -121,17 +122,20 @@ class BinanceExchange:
     def orders(self) -> list[Order]:
         """All orders there ever were, oldest first."""
         with self.lock:
+            self.settle()
             return list(self.matching.orders.values())
 
     @property
     def trades(self) -> list[Trade]:
         """All executions, oldest first."""
         with self.lock:
+            self.settle()
             return list(self.matching.trades)
 
     def orders_of(self, client_id: str) -> list[Order]:
         """All orders that had this client id: more than one is a doubled order."""
         with self.lock:
+            self.settle()
             return list(self.matching.by_client_id(client_id))
 
     def imbalance(self) -> dict[str, Decimal]:
