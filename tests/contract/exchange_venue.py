@@ -46,7 +46,7 @@ def open_broker(
     settings: dict[str, Any] = {
         "key": exchange.key, "secret": exchange.secret, "url": exchange.url,
         "refresh_listing": market.refresh, "timeout_ms": TIMEOUT_MS, "is_paced": False,
-        "quiet_period_s": 0.5, "first_wait_s": 0.02,
+        "quiet_period_s": 0.5, "poll_every_s": 0, "first_wait_s": 0.02,
     }  # fmt: skip
     return CcxtSpotBroker("test:binance", market, clock, **(settings | options))
 

@@ -44,6 +44,7 @@ TIMEOUT_MS = 10_000
 PAGE = 1000  # trades of one answer
 MOST_PAGES = 200
 QUIET_S = RECV_WINDOW_MS / 1000 + 10 + 5  # its window, its own timeout, and a margin
+POLL_EVERY_S = 5.0  # the list of all open orders weighs as much as twenty of them
 NO_PRICE = Decimal("Infinity")  # the value of a market order is the venue's to judge
 
 
@@ -66,6 +67,7 @@ class CcxtSpotBroker:
         url: str = TEST_URL,
         refresh_listing: Callable[[], None] = lambda: None,
         quiet_period_s: float = QUIET_S,
+        poll_every_s: float = POLL_EVERY_S,
         timeout_ms: int = TIMEOUT_MS,
         is_paced: bool = True,
         first_wait_s: float = FIRST_WAIT_S,
@@ -75,6 +77,7 @@ class CcxtSpotBroker:
         self.capabilities = BrokerCapabilities(
             fee_bps=Decimal(10),
             quiet_period_s=quiet_period_s,
+            poll_every_s=poll_every_s,
             times_in_force=frozenset({TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK}),
             has_oco=True,
             rests_protection=True,
