@@ -4,6 +4,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 log = logging.getLogger("quarterdeck.streams")
 
@@ -46,14 +47,10 @@ class StreamThread:
 
     def stop(self) -> None:
         """End the stream and its thread; nothing is called any more afterwards."""
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: it has ended by itself
             self._loop.call_soon_threadsafe(self._task.cancel)
         if threading.current_thread() is not self._thread:
             self._thread.join(STOP_S)
-
-    def call_soon(self, action: Callable[[], None]) -> None:
-        """Do something in the stream's thread."""
-        self._loop.call_soon_threadsafe(action)
 
     def _run(self) -> None:
         try:
