@@ -182,8 +182,8 @@ def draw_limits(panel: ControlPanel, names: dict[str, str]) -> None:
     rows = sorted(snapshot.value, key=lambda row: (-row.fraction, row.name, row.key))
     if not rows:
         st.caption(
-            "Nothing has been counted yet. The limits themselves are set outside the panel and"
-            " shown on the Settings page; no strategy can get around them."
+            "Nothing has been counted yet. The limits themselves are on the Settings page; no"
+            " strategy can get around them."
         )
         return
     st.html(f'<div class="qd-limits">{"".join(limit_html(row, names) for row in rows[:MOST_ROWS])}'

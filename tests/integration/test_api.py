@@ -213,6 +213,68 @@ def test_a_control_is_on_a_bot_an_account_or_a_symbol(
     assert services.audit_log[-1].subject == "bot:b0001"
 
 
+def test_an_order_is_placed_replaced_taken_back_and_a_part_closed(
+    api: httpx.Client, services: FakeServices
+) -> None:
+    ticket = {"direction": "long", "type": "limit", "quantity": "0.01", "price": "2500"}
+    placed = api.post(f"{API}/bots/eth-cross/orders", json=ticket)
+    assert placed.status_code == 201
+    (order,) = TypeAdapter(list[Order]).validate_json(placed.content)
+    assert (order.state, order.price) == ("open", Decimal(2500))
+    path = f"{API}/bots/eth-cross/orders/{order.client_id}"
+    follower = Order.model_validate_json(api.post(f"{path}/replace", json={"price": "2400"}).text)
+    assert follower.price == Decimal(2400)
+    assert error_of(api.post(f"{path}/cancel"))["code"] == "conflict"
+    path = f"{API}/bots/eth-cross/orders/{follower.client_id}"
+    assert api.post(f"{path}/cancel").json()["state"] == "cancelled"
+    assert error_of(api.post(f"{API}/bots/eth-cross/close"))["code"] == "conflict"
+
+    held = services.positions_held["b0001"].quantity
+    api.post(f"{API}/bots/btc-rsi/close", json={"fraction": "0.5"}).raise_for_status()
+    assert services.positions_held["b0001"].quantity < held
+    assert api.post(f"{API}/bots/btc-rsi/close").json()["position"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"direction": "long", "type": "limit", "quantity": "1"}, "price"),
+        ({"direction": "long", "quantity": "1", "price": "5"}, "price"),
+        ({"direction": "long"}, "quote_amount"),
+        ({"purpose": "exit", "type": "stop", "stop_price": "1e9"}, "stop_price"),
+    ],
+)
+def test_a_wrong_ticket_is_refused_at_its_field(
+    api: httpx.Client, body: dict[str, str], field: str
+) -> None:
+    error = error_of(api.post(f"{API}/bots/btc-rsi/orders", json=body))
+    assert [row["field"] for row in error["details"]] == [field]
+
+
+@pytest.mark.parametrize("fraction", ["0", "1.01", "-1", "NaN", "half"])
+def test_a_part_is_more_than_nothing_and_no_more_than_all(
+    api: httpx.Client, services: FakeServices, fraction: str
+) -> None:
+    held = services.positions_held["b0001"]
+    answer = api.post(f"{API}/bots/btc-rsi/close", json={"fraction": fraction})
+    assert error_of(answer)["details"][0]["field"] == "fraction"
+    assert services.positions_held["b0001"] == held
+
+
+def test_a_finding_is_listed_and_resolved_once(api: httpx.Client, services: FakeServices) -> None:
+    found = finding(services.now())
+    services.findings_seen[found.id] = found
+    checked = api.post(f"{API}/reconcile", json={"account_id": found.account_id}).json()
+    assert (checked["health"], len(checked["findings"])) == ("mismatch", 1)
+    assert services.get_bot("btc-rsi").account_objection
+    body = {"finding_id": found.id, "resolution": "adopt"}
+    assert api.post(f"{API}/findings/resolve", json=body).json()["state"] == "adopted"
+    assert error_of(api.post(f"{API}/findings/resolve", json=body))["code"] == "conflict"
+    assert api.get(f"{API}/findings?state=open").json() == []
+    unknown = error_of(api.post(f"{API}/reconcile", json={"account_id": "mars"}))
+    assert unknown["code"] == "not_found"
+
+
 def test_an_actor_of_odd_characters_is_not_believed(
     api: httpx.Client, services: FakeServices
 ) -> None:
