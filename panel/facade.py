@@ -170,7 +170,8 @@ class ControlPanel(Connection):
 
     # --- orders by hand
     def place_order(self, bot_id: str, ticket: Mapping[str, Any]) -> list[Order]:
-        """Place an order ticket: one order, or the two of an OCO. The engine judges its fields."""
+        """Place an order ticket, whose fields the engine judges: its order, or none for a target
+        with a stop, which become the position's levels."""
         return self._post(list[Order], _bot(bot_id, "orders"), ticket)
 
     def cancel_order(self, bot_id: str, client_id: str) -> Order:

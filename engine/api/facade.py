@@ -150,7 +150,7 @@ class EngineFacade:
             return tx.orders.select(bot_id=bot_id, is_descending=True, limit=limit)
 
     def place_order(self, key: str, ticket: OrderTicket, actor: str) -> Sequence[Order]:
-        """One order, or the two of an OCO."""
+        """The order of a ticket; none for a target with a stop."""
         return self.manual.place(key, ticket, actor)
 
     def cancel_order(self, key: str, client_id: str, actor: str) -> Order:

@@ -119,7 +119,7 @@ def orders(key: BotKey, services: Services, limit: Limit = 200) -> Response:
 @router.post("/bots/{key}/orders", response_model=list[Order], status_code=201,
              summary="Place an order by hand")  # fmt: skip
 def place_order(key: BotKey, ticket: OrderTicket, services: Services, actor: Actor) -> Response:
-    """One order, or the two of an OCO, as the venue has answered."""
+    """As the venue has answered; none for a target with a stop, the position's new levels."""
     return answer(services.place_order(key, ticket, actor), 201)
 
 

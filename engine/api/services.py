@@ -116,8 +116,9 @@ class ManualServices(Protocol):
     """What a person orders by hand with a bot; each waits until the venue was asked."""
 
     def place_order(self, key: str, ticket: OrderTicket, actor: str) -> Sequence[Order]:
-        """Place a ticket: one order, or the two of an OCO. Raises ConfigError naming the field,
-        Conflict (nothing to close, entries halted), OrderRejected, BrokerUnavailable."""
+        """Place a ticket: its order, or none for a target with a stop, which become the position's
+        levels. Raises ConfigError naming the field, Conflict (nothing to close, entries halted),
+        OrderRejected, BrokerUnavailable."""
         ...
 
     def cancel_order(self, key: str, client_id: str, actor: str) -> Order:

@@ -53,23 +53,21 @@ class FakeDesk:
         if ticket.purpose is Purpose.ENTRY:
             self._check_entry(bot)
         quantity = self._quantity(bot, ticket, held, last)
-        orders = self._orders(bot, ticket, side, quantity, held)
         self.record(actor, "order.place", bot.id)
+        if ticket.type is TicketType.OCO and held is not None:
+            levels = {"stop_price": ticket.stop_price, "target_price": ticket.price}
+            self.positions_held[bot.id] = held.model_copy(update=levels)
+            return []
+        order = self._order(bot, ticket, side, quantity, held)
         if ticket.type is TicketType.MARKET:
-            orders = [self._filled(bot, order, last) for order in orders]
-        for order in orders:
-            self.orders_placed[order.client_id] = order
-        return orders
+            order = self._filled(bot, order, last)
+        self.orders_placed[order.client_id] = order
+        return [order]
 
     def cancel_order(self, key: str, client_id: str, actor: str) -> Order:
         order = self._working(self.find(key), client_id)
-        ended = [order]
-        if order.oco_id is not None:
-            ended = [one for one in self.orders_placed.values() if one.oco_id == order.oco_id]
         self.record(actor, "order.cancel", order.bot_id)
-        for one in ended:
-            self._keep(one, state=OrderState.CANCELLED)
-        return self.orders_placed[client_id]
+        return self._keep(order, state=OrderState.CANCELLED)
 
     def replace_order(self, key: str, client_id: str, changes: OrderChanges, actor: str) -> Order:
         order = self._working(self.find(key), client_id)
@@ -119,11 +117,11 @@ class FakeDesk:
             raise ConfigError("is less than the market trades", field="quantity")
         return quantity
 
-    def _orders(
+    def _order(
         self, bot: Bot, ticket: OrderTicket, side: Side, quantity: Decimal, held: Position | None
-    ) -> list[Order]:
+    ) -> Order:
         now, number = self.now(), len(self.orders_placed) + 1
-        order = Order(
+        return Order(
             client_id=f"qd-{bot.id}-m{number}", bot_id=bot.id, account_id=bot.account_id,
             symbol=bot.config.symbol, side=side, type=ticket.type.order_type or OrderType.LIMIT,
             purpose=ticket.purpose, state=OrderState.OPEN, quantity=quantity, price=ticket.price,
@@ -133,14 +131,6 @@ class FakeDesk:
             position_id=held.id if held and ticket.purpose is Purpose.EXIT else None,
             venue_id=f"v{number}", decided_at=now, created_at=now, updated_at=now,
         )  # fmt: skip
-        if ticket.type is not TicketType.OCO:
-            return [order]
-        group = {"oco_id": f"oco-{number}"}
-        return [
-            order.model_copy(update=group | {"stop_price": None}),
-            order.model_copy(update=group | {"client_id": f"{order.client_id}-s", "price": None,
-                                             "type": OrderType.STOP}),
-        ]  # fmt: skip
 
     def _filled(self, bot: Bot, order: Order, last: Decimal) -> Order:
         quantity = order.quantity or ZERO

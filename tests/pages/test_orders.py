@@ -100,14 +100,13 @@ def test_every_resting_exit_is_placed(
     assert (order.purpose, order.quantity) == (Purpose.EXIT, held.quantity)
 
 
-def test_a_target_with_a_stop_is_placed_as_a_pair(fake_engine: FakeEngine) -> None:
+def test_a_target_with_a_stop_becomes_the_positions_levels(fake_engine: FakeEngine) -> None:
     app = open_bot(HELD, "Orders")
     fill_in(app, HELD, TicketType.OCO, is_exit=True, price="90000", stop_price="30000")
     assert "at the target" in words(app)
     place(app, HELD)
-    limit, stop = fake_engine.services.orders_placed.values()
-    assert (limit.price, stop.stop_price) == (90000, 30000)
-    assert limit.oco_id == stop.oco_id
+    held = fake_engine.services.positions_held[HELD]
+    assert (held.target_price, held.stop_price) == (90000, 30000)
     assert any("target and the stop are set" in toast.value for toast in app.toast)
 
 
