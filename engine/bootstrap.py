@@ -31,6 +31,7 @@ from engine.domain.records import Level
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.jobs import Job, Scheduler
 from engine.links.binance import test_addresses
+from engine.links.pause import Pause
 from engine.locks import FolderLock
 from engine.logs import configure_logs
 from engine.ports import Broker, MarketData, Store
@@ -310,6 +311,7 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
     """The markets there are, and paper accounts over each of them."""
     book = SqlPaperBook(store.database)
     candles = settings.data / "candles"
+    test_pause = Pause(clock.monotonic)  # market and account speak from one address
 
     def simulated(_market_id: str) -> MarketData:
         return SimulatedMarket(settings.simulation_seed, clock)
@@ -336,7 +338,9 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
         if market_id != TESTNET:
             raise NotFound(f"There is no market '{market_id}'.", field="market")
         addresses = test_addresses(settings.binance_test_url)
-        return CcxtStreamingMarket(market_id, clock, addresses=addresses, can_short=False)
+        return CcxtStreamingMarket(
+            market_id, clock, addresses=addresses, can_short=False, pause=test_pause
+        )
 
     def test_account(account_id: str, market: MarketData) -> Broker:
         from engine.adapters.brokers.ccxt_spot import CcxtSpotBroker
@@ -351,7 +355,7 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
         key, secret = settings.keys
         return CcxtSpotBroker(
             account_id, market, clock, key=key, secret=secret, url=settings.binance_test_url,
-            refresh_listing=market.refresh,
+            refresh_listing=market.refresh, pause=test_pause,
         )  # fmt: skip
 
     kinds = {

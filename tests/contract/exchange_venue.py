@@ -9,6 +9,7 @@ from engine.adapters.brokers.ccxt_spot import CcxtSpotBroker
 from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
 from engine.links.binance import test_addresses as addresses_of
+from engine.links.pause import Pause
 from engine.ports import Clock
 from tests.fakes.exchange import BinanceExchange, binance_exchange
 
@@ -31,11 +32,13 @@ class ExchangeVenue:
         return open_broker(self.exchange, self.market, self.clock, **options)
 
 
-def open_market(exchange: BinanceExchange, clock: Clock) -> CcxtStreamingMarket:
+def open_market(
+    exchange: BinanceExchange, clock: Clock, pause: Pause | None = None
+) -> CcxtStreamingMarket:
     """The exchange's market as the engine makes it."""
     return CcxtStreamingMarket(
         "testnet:binance", clock, addresses=addresses_of(exchange.url), can_short=False,
-        timeout_ms=TIMEOUT_MS, first_wait_s=0.02, is_paced=False,
+        timeout_ms=TIMEOUT_MS, first_wait_s=0.02, is_paced=False, pause=pause,
     )  # fmt: skip
 
 
@@ -57,5 +60,7 @@ def exchange_venue(clock: Clock | None = None, **options: Any) -> Iterator[Excha
     exchange and broker both go by it."""
     with binance_exchange(clock.now if clock else None) as exchange:
         own = clock or SystemClock()
-        market = open_market(exchange, own)
-        yield ExchangeVenue(exchange, market, open_broker(exchange, market, own, **options), own)
+        pause = Pause(own.monotonic)
+        market = open_market(exchange, own, pause)
+        broker = open_broker(exchange, market, own, **({"pause": pause} | options))
+        yield ExchangeVenue(exchange, market, broker, own)

@@ -17,6 +17,7 @@ from engine.errors import (
     OrderStateUnknown,
 )
 from engine.links.http import Answer
+from engine.links.pause import Pause
 from tests.contract.exchange_venue import ExchangeVenue, exchange_venue
 from tests.fakes.clock import FakeClock
 from tests.fakes.exchange import FAULTS, binance_exchange
@@ -145,7 +146,7 @@ def test_nothing_is_sent_before_the_pause_is_over(
     venue: ExchangeVenue, fault: str, wait_s: int
 ) -> None:
     now = 0.0
-    broker = venue.reopen(monotonic=lambda: now)
+    broker = venue.reopen(pause=Pause(lambda: now))
     broker.balances()
     venue.exchange.fault(fault, on=PLACE, value=wait_s)
     with pytest.raises(BrokerUnavailable) as refused:

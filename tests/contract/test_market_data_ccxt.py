@@ -11,6 +11,7 @@ from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.domain.money import to_epoch_ms
 from engine.errors import DataError, NotFound
+from engine.links.pause import Pause
 from tests.fakes.binance_public import BinancePublic, binance_public
 from tests.fakes.clock import FakeClock
 
@@ -24,7 +25,11 @@ def server() -> Iterator[BinancePublic]:
 def connected(server: BinancePublic, clock: FakeClock | None = None) -> CcxtPublicMarket:
     monotonic = (clock or FakeClock()).monotonic
     return CcxtPublicMarket(
-        "ccxt:binance", SystemClock(), base_url=server.url, timeout_ms=400, monotonic=monotonic
+        "ccxt:binance",
+        SystemClock(),
+        base_url=server.url,
+        timeout_ms=400,
+        pause=Pause(monotonic),
     )
 
 
@@ -52,6 +57,23 @@ def test_the_unfinished_candle_is_left_out_by_the_exchanges_clock(server: Binanc
     assert candles.last_close_time <= market.now()
     lead = market.now() - SystemClock().now()
     assert abs(lead - timedelta(hours=1)) < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("correction_s", [3000, -3000, 2, -2])
+def test_row_20_a_corrected_machine_moves_no_time_of_the_exchange(
+    server: BinancePublic, correction_s: int
+) -> None:
+    """Else the candle of four hours that is under way would count as closed."""
+    clock = FakeClock()
+    market = CcxtPublicMarket("ccxt:binance", clock, base_url=server.url, timeout_ms=400)
+    market.instruments()
+    told = market.now()
+    clock.current += timedelta(seconds=correction_s)
+    assert market.now() == told
+    clock.advance(1)
+    assert market.now() == told + timedelta(seconds=1)
+    market.instruments()
+    assert server.requests.count("/api/v3/time") == 2, "asked anew: the machine may have slept"
 
 
 def test_a_gap_ends_the_window(server: BinancePublic) -> None:

@@ -144,7 +144,7 @@ class DeskAtExchange:
 def desk_at_exchange(folder: Path, **settings: Any) -> Iterator[DeskAtExchange]:
     """A reconciled account with one running bot; ``settings`` are the bot's."""
     clock = FakeClock()
-    with exchange_venue(clock, quiet_period_s=QUIET_S, monotonic=clock.monotonic) as venue:
+    with exchange_venue(clock, quiet_period_s=QUIET_S) as venue:
         store = MemoryStore(clock.now)
         books = Books(store, clock)
         fields = {"market": "testnet:binance", "amount": Decimal(1000)} | settings

@@ -2,7 +2,6 @@
 
 import logging
 import time
-from collections.abc import Callable
 from threading import RLock
 from typing import Any
 
@@ -19,6 +18,7 @@ from engine.errors import (
 )
 from engine.links.binance import SPOT_ONLY, Addresses, point
 from engine.links.http import BoundedAnswers, never_connected
+from engine.links.pause import Pause
 from engine.ports import Clock
 
 log = logging.getLogger("quarterdeck.binance")
@@ -48,7 +48,7 @@ class BinanceClient:
         *,
         timeout_ms: int,
         is_paced: bool,
-        monotonic: Callable[[], float] = time.monotonic,
+        pause: Pause,
     ) -> None:
         import ccxt
 
@@ -56,7 +56,7 @@ class BinanceClient:
             logging.getLogger(name).setLevel(logging.WARNING)
         self._errors = (ccxt.BaseError, *JUNK)
         self._clock = clock
-        self._monotonic = monotonic
+        self._pause = pause
         self._lock = RLock()
         self._exchange: Any = ccxt.binance(
             {
@@ -73,7 +73,6 @@ class BinanceClient:
         self._exchange.nonce = self.timestamp
         self._answers = BoundedAnswers(self._exchange.session, MOST_BYTES, 2 * timeout_ms / 1000)
         self._lead_ms: int | None = None  # of the venue's clock over ours; None: not asked yet
-        self._silent_until = float("-inf")
 
     def ask(self, name: str, **parameters: Any) -> Any:
         """The answer to a question. Raises NotFound for an order that does not exist, AccessDenied,
@@ -118,7 +117,7 @@ class BinanceClient:
             raise self._meaning(error, is_order=is_order) from error
 
     def _heed_pause(self) -> None:
-        left = self._silent_until - self._monotonic()
+        left = self._pause.left_s()
         if left > 0:
             raise BrokerUnavailable(
                 f"{NAME}: it asks for no requests for another {left:.0f} s.", retry_after_s=left
@@ -132,7 +131,7 @@ class BinanceClient:
         complaint = judge(self._answers.last)
         verdict = complaint.verdict
         if verdict is Verdict.PAUSE:
-            return self._pause(complaint)
+            return self._asks_for_pause(complaint)
         if verdict is Verdict.DENIED:
             return AccessDenied(f"{NAME} does not accept the key: {complaint.sentence}.")
         if verdict is Verdict.CLOCK:
@@ -152,11 +151,11 @@ class BinanceClient:
             return refusals[verdict](f"{NAME}: {complaint.sentence}")
         return OrderStateUnknown(f"{NAME} did not say: {_why(error, complaint)}.")
 
-    def _pause(self, complaint: Complaint) -> BrokerUnavailable:
+    def _asks_for_pause(self, complaint: Complaint) -> BrokerUnavailable:
         answer = self._answers.last
         told = answer.retry_after_s if answer is not None else None
         wait_s = min(PAUSE_S if told is None else told, LONGEST_PAUSE_S)
-        self._silent_until = max(self._silent_until, self._monotonic() + wait_s)
+        self._pause.ask(wait_s)
         return BrokerUnavailable(
             f"{NAME}: no requests for {wait_s:.0f} s: {complaint.sentence}", retry_after_s=wait_s
         )

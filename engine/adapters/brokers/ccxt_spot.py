@@ -1,7 +1,6 @@
 """A spot account at Binance's test network, or at a stand-in for it, through ccxt."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
@@ -34,6 +33,7 @@ from engine.errors import (
     OrderStateUnknown,
 )
 from engine.links.binance import TEST_URL, test_addresses
+from engine.links.pause import Pause
 from engine.links.streaming import FIRST_WAIT_S
 from engine.ports import Balance, BrokerCapabilities, Clock, MarketData, OrderListener
 
@@ -53,7 +53,8 @@ class CcxtSpotBroker:
 
     Amounts go out as the exact text of a Decimal and come back from the text of the answer; ccxt
     signs, paces and carries, its floating-point parsing is not used. ``market`` lists the symbols;
-    ``refresh_listing`` is called when the venue refuses an order by a filter.
+    ``pause`` is shared with it, since both speak from one address. ``refresh_listing`` is called
+    when the venue refuses an order by a filter.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class CcxtSpotBroker:
         timeout_ms: int = TIMEOUT_MS,
         is_paced: bool = True,
         first_wait_s: float = FIRST_WAIT_S,
-        monotonic: Callable[[], float] = time.monotonic,
+        pause: Pause | None = None,
     ) -> None:
         self.account_id = account_id
         self.capabilities = BrokerCapabilities(
@@ -87,7 +88,7 @@ class CcxtSpotBroker:
         self._refresh_listing = refresh_listing
         self._client = BinanceClient(
             key, secret, addresses, clock,
-            timeout_ms=timeout_ms, is_paced=is_paced, monotonic=monotonic,
+            timeout_ms=timeout_ms, is_paced=is_paced, pause=pause or Pause(clock.monotonic),
         )  # fmt: skip
         self._stream = UserStream(
             key, secret, addresses, self._client.timestamp, self._symbol_of, first_wait_s

@@ -18,6 +18,7 @@ from engine.domain.timeframes import SECONDS, timeframe_s
 from engine.errors import DataError, NotFound
 from engine.links.binance import SPOT_ONLY, Addresses, point
 from engine.links.http import BoundedAnswers
+from engine.links.pause import Pause
 from engine.ports import Clock
 
 log = logging.getLogger("quarterdeck.ccxt")
@@ -28,6 +29,7 @@ PAUSE_S = 10.0  # when an exchange asks for fewer requests without saying for ho
 PAGE = 1000  # candles of one request, the most that Binance gives
 MOST_PAGES = 50
 LISTING_AGE = timedelta(hours=1)
+JUMP_S = 1.0  # more than a clock is slowed or hurried within an hour
 DEFAULT_TICK = Decimal("1e-8")
 MINUTES_A_DAY = 1440
 # What ccxt raises by itself on an answer that is not what the exchange documents.
@@ -55,7 +57,7 @@ class CcxtPublicMarket:
         can_short: bool = True,
         timeout_ms: int = TIMEOUT_MS,
         is_paced: bool = True,
-        monotonic: Callable[[], float] = time.monotonic,
+        pause: Pause | None = None,
     ) -> None:
         import ccxt
 
@@ -76,12 +78,12 @@ class CcxtPublicMarket:
         # ccxt paces requests by the wall clock: set back by an hour, it would sleep for an hour.
         self._exchange.milliseconds = lambda: int(time.monotonic() * 1000)
         self._answers = BoundedAnswers(self._exchange.session, MOST_BYTES, 3 * timeout_ms / 1000)
-        self._monotonic = monotonic
-        self._silent_until = float("-inf")
+        self._pause = pause or Pause(clock.monotonic)
         self.point(self._exchange)
         self._instruments: dict[str, Instrument] = {}
         self._listed_at: datetime | None = None
-        self._lead = timedelta(0)  # of the exchange's clock over ours
+        self._told = self._told_at = clock.now()  # the exchange's time, and ours at that moment
+        self._told_at_s = clock.monotonic()
 
     @staticmethod
     def options() -> dict[str, Any]:
@@ -106,14 +108,14 @@ class CcxtPublicMarket:
         self._listed_at = None
 
     def now(self) -> datetime:
-        """The exchange's time, as far as it is known."""
-        return self._clock.now() + self._lead
+        """The exchange's time, as far as it is known; a correction of ours does not move it."""
+        return self._told + timedelta(seconds=self._clock.monotonic() - self._told_at_s)
 
     def instruments(self) -> Sequence[Instrument]:
         """Active spot symbols; asked for once an hour. Raises DataError."""
         with self._lock:
             age = self._clock.now() - self._listed_at if self._listed_at else LISTING_AGE
-            if age >= LISTING_AGE:
+            if age >= LISTING_AGE or self._has_jumped():
                 self._list()
             return list(self._instruments.values())
 
@@ -167,12 +169,19 @@ class CcxtPublicMarket:
 
     # --- requests ------------------------------------------------------------------------------
 
+    def _has_jumped(self) -> bool:
+        """Whether our time was corrected, or the machine slept, since the exchange told its own."""
+        passed = self._clock.now() - self._told_at
+        return abs(passed.total_seconds() - (self._clock.monotonic() - self._told_at_s)) > JUMP_S
+
     def _list(self) -> None:
         """Read the exchange's clock and symbols; a listing known before is kept on failure."""
         try:
+            told = self._clock.now()
             if self._exchange.has.get("fetchTime"):
-                told = self._call(self._exchange.fetch_time)
-                self._lead = from_epoch_ms(int(told)) - self._clock.now()
+                told = from_epoch_ms(int(self._call(self._exchange.fetch_time)))
+            self._told, self._told_at = told, self._clock.now()
+            self._told_at_s = self._clock.monotonic()
             markets = self._call(self._exchange.load_markets, True)
         except DataError as error:
             if not self._instruments:
@@ -210,14 +219,14 @@ class CcxtPublicMarket:
         whole address. Raises NotFound, DataError in place of ccxt's own errors."""
         try:
             with self._lock:
-                if self._monotonic() < self._silent_until:
+                if self._pause.left_s():
                     raise DataError(f"{self._name} asks for fewer requests; there is a pause.")
                 return function(*arguments)
         except self._ccxt.BadSymbol as error:
             raise NotFound(f"{self._name} has no such symbol: {error}", field="symbol") from error
         except (self._ccxt.DDoSProtection, self._ccxt.RateLimitExceeded) as error:
             told = self._answers.last.retry_after_s if self._answers.last else None
-            self._silent_until = self._monotonic() + (PAUSE_S if told is None else told)
+            self._pause.ask(PAUSE_S if told is None else told)
             raise DataError(f"{self._name} asks for fewer requests; it is tried again.") from error
         except self._ccxt.NetworkError as error:
             raise DataError(f"{self._name} does not answer ({type(error).__name__}).") from error
