@@ -82,8 +82,9 @@ class CcxtPublicMarket:
         self.point(self._exchange)
         self._instruments: dict[str, Instrument] = {}
         self._listed_at: datetime | None = None
-        self._told = self._told_at = clock.now()  # the exchange's time, and ours at that moment
-        self._told_at_s = clock.monotonic()
+        # The exchange's time as it was told, and ours at that moment.
+        self._venue_time = self._heard_at = clock.now()
+        self._heard_at_s = clock.monotonic()
 
     @staticmethod
     def options() -> dict[str, Any]:
@@ -109,7 +110,7 @@ class CcxtPublicMarket:
 
     def now(self) -> datetime:
         """The exchange's time, as far as it is known; a correction of ours does not move it."""
-        return self._told + timedelta(seconds=self._clock.monotonic() - self._told_at_s)
+        return self._venue_time + timedelta(seconds=self._clock.monotonic() - self._heard_at_s)
 
     def instruments(self) -> Sequence[Instrument]:
         """Active spot symbols; asked for once an hour. Raises DataError."""
@@ -171,8 +172,8 @@ class CcxtPublicMarket:
 
     def _has_jumped(self) -> bool:
         """Whether our time was corrected, or the machine slept, since the exchange told its own."""
-        passed = self._clock.now() - self._told_at
-        return abs(passed.total_seconds() - (self._clock.monotonic() - self._told_at_s)) > JUMP_S
+        passed = self._clock.now() - self._heard_at
+        return abs(passed.total_seconds() - (self._clock.monotonic() - self._heard_at_s)) > JUMP_S
 
     def _list(self) -> None:
         """Read the exchange's clock and symbols; a listing known before is kept on failure."""
@@ -180,8 +181,8 @@ class CcxtPublicMarket:
             told = self._clock.now()
             if self._exchange.has.get("fetchTime"):
                 told = from_epoch_ms(int(self._call(self._exchange.fetch_time)))
-            self._told, self._told_at = told, self._clock.now()
-            self._told_at_s = self._clock.monotonic()
+            self._venue_time, self._heard_at = told, self._clock.now()
+            self._heard_at_s = self._clock.monotonic()
             markets = self._call(self._exchange.load_markets, True)
         except DataError as error:
             if not self._instruments:
