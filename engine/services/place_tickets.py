@@ -95,8 +95,12 @@ class Tickets:
                     f"The bot is {position.side.value}: close that position first.",
                     field="direction",
                 )
+            side = entry_side(ticket.direction)
+            working = self._books.working_orders(bot_id)
+            if any(one.purpose is Purpose.ENTRY and one.side is not side for one in working):
+                raise Conflict("An entry of the other side is under way; cancel it first.")
             return common | {
-                "purpose": Purpose.ENTRY, "side": entry_side(ticket.direction),
+                "purpose": Purpose.ENTRY, "side": side,
                 "quantity": ticket.quantity, "quote_amount": ticket.quote_amount,
                 "level_stop": ticket.level_stop, "level_target": ticket.level_target,
             }  # fmt: skip

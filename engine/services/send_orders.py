@@ -12,7 +12,7 @@ from decimal import Decimal
 from engine.domain.accounts import HOUSE
 from engine.domain.bots import WORKING_STATES, Bot, BotState
 from engine.domain.instruments import Instrument
-from engine.domain.ledger import is_dust
+from engine.domain.ledger import entry_side, is_dust
 from engine.domain.money import ZERO
 from engine.domain.orders import (
     TRIGGERED,
@@ -94,6 +94,8 @@ class Sender:
         ) or self._books.account_objection(order.account_id)  # fmt: skip
         if objection is not None:
             return objection
+        if self._has_other_side(order):
+            return "the bot is on the other side of the market"
         wanted = WORKING_STATES if is_manual else (BotState.RUNNING, BotState.STARTING)
         if bot.state not in wanted:
             return f"the bot is {bot.state.value}"
@@ -101,6 +103,18 @@ class Sender:
         if age > entry_lag(bot):
             return f"the decision was {age.total_seconds():.0f} s old"
         return None
+
+    def _has_other_side(self, order: Order) -> bool:
+        """Whether the bot holds, or has an entry at the venue for, the other side."""
+        position = self._books.positions.get(order.bot_id)
+        if position is not None and entry_side(position.side) is not order.side:
+            return True
+        return any(
+            other.purpose is Purpose.ENTRY
+            and other.side is not order.side
+            and other.state is not OrderState.INTENT
+            for other in self._books.working_orders(order.bot_id)
+        )
 
     def send_when_due(self, order: Order, market: MarketData) -> None:
         """Send an intent if its turn has come; end it when it never will."""

@@ -239,3 +239,12 @@ def test_a_short_by_hand_is_closed_by_a_purchase(room: Room) -> None:
     )
     assert room.books.positions[room.bot.id].side is PositionSide.SHORT
     assert order.purpose is Purpose.ENTRY
+
+
+def test_a_bot_never_has_entries_of_both_sides(room: Room) -> None:
+    place(room, type="limit", price="95")
+    with pytest.raises(Conflict, match="other side"):
+        room.desk.place(room.bot.id, room.market, ticket(type="market", direction="short"), "alice")
+    room.enter(PositionSide.SHORT)
+    states = {order.reason: order.state for order in room.orders()}
+    assert states == {"manual": OrderState.OPEN, "signal": OrderState.EXPIRED}

@@ -39,7 +39,7 @@ def execution_report(name: str, order: Order, trade: Trade | None, now_ms: int) 
         "L": money(trade.price if trade else ZERO),
         "n": money(trade.commission) if trade else "0",
         "N": trade.commission_asset if trade else None,
-        "T": trade.time_ms if trade else now_ms,
+        "T": trade.time if trade else now_ms,
         "t": trade.id if trade else -1, "v": 3, "I": order.id * 2, "w": order.is_working,
         "m": bool(trade and trade.is_maker), "M": False, "O": order.time,
         "Z": money(order.paid), "Y": money(trade.price * trade.quantity if trade else ZERO),
