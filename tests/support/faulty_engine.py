@@ -21,11 +21,11 @@ import apscheduler.schedulers.base
 import psutil
 
 import engine.adapters.clock.system
-import engine.adapters.market_data.ccxt_public as ccxt_public
 import engine.adapters.store.store
 from engine import bootstrap
+from engine.adapters.market_data import ccxt_streams
 from engine.adapters.store.store import SqlStore
-from engine.ports import Broker, MarketData
+from engine.ports import Broker, Clock, MarketData
 from engine.services.registry import VenueRegistry
 from engine.settings import load_settings
 from tests.support.processes import Copy, copy_of_quarterdeck
@@ -119,6 +119,16 @@ def _waiting(call: Callable[..., Any], flag: Path) -> Callable[..., Any]:
     return waits
 
 
+def market_at(url: str) -> type[ccxt_streams.CcxtStreamingMarket]:
+    """The market of an exchange that is somewhere else and soon counts as silent."""
+
+    class Market(ccxt_streams.CcxtStreamingMarket):
+        def __init__(self, market_id: str, clock: Clock) -> None:
+            super().__init__(market_id, clock, base_url=url, timeout_ms=1000)
+
+    return Market
+
+
 def wrong_clock(path: Path) -> type[datetime]:
     """``datetime`` whose ``now`` is off by the seconds that the file says."""
 
@@ -138,8 +148,7 @@ def main() -> int:
         vars(module)["datetime"] = wrong_clock(settings.data / "clock")
     vars(bootstrap)["VenueRegistry"] = hangable(settings.data)
     if url := os.environ.get("FAULTY_EXCHANGE_URL"):
-        public = partial(ccxt_public.CcxtPublicMarket, base_url=url, timeout_ms=1000)
-        vars(ccxt_public)["CcxtPublicMarket"] = public
+        vars(ccxt_streams)["CcxtStreamingMarket"] = market_at(url)
     if patience_s := os.environ.get("FAULTY_BUSY_S"):
         hasty = staticmethod(partial(SqlStore.open, busy_timeout_s=float(patience_s)))
         SqlStore.open = hasty  # type: ignore[method-assign]
