@@ -79,7 +79,12 @@ class Controls:
     def objection(
         self, *, account_id: str, bot_id: str, symbol: str, is_manual: bool = False
     ) -> str | None:
-        """Why nothing new may be opened now, or None; ``is_manual``: a person's own order."""
+        """Why nothing new may be opened now, or None; ``is_manual``: a person's own order.
+
+        A latch that was just written past the API counts already.
+        """
+        if self._file.has_changed():
+            self._heed_file()
         switch = in_force(self._switches, account_id=account_id, bot_id=bot_id, symbol=symbol)
         if not forbids_entries(switch.level, is_manual=is_manual):
             return None
@@ -181,12 +186,16 @@ class Controls:
     def take_latch(self) -> None:
         """Honour a latch file that was written past the API, as the CLI does when it must, and
         write to the database what it does not have yet. Raises StoreError."""
+        self._heed_file()
+        if self._unsaved:
+            self.save()
+
+    def _heed_file(self) -> None:
+        """Put in force what the file has; the database follows at the next ``take_latch``."""
         with self._lock:
             has_more = self._follow_file()
         if has_more:
             self._wake()
-        if self._unsaved:
-            self.save()
 
     def save(self) -> None:
         """Bring the database up to what is in force. Raises StoreError."""

@@ -22,9 +22,22 @@ class LatchFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._seen = self._stamp()
+
+    def has_changed(self) -> bool:
+        """Whether it is another file than was read or written last; cheap enough for each order."""
+        return self._stamp() != self._seen
+
+    def _stamp(self) -> tuple[int, int, int] | None:
+        try:
+            found = self.path.stat()
+        except OSError:
+            return None
+        return (found.st_ino, found.st_mtime_ns, found.st_size)
 
     def read(self) -> list[KillSwitch]:
         """What is latched; a pause of everything when that cannot be told."""
+        self._seen = self._stamp()
         try:
             return from_text(self.path.read_text("utf-8"))
         except FileNotFoundError:
@@ -37,6 +50,7 @@ class LatchFile:
         rows = list(switches)
         if not rows:
             self.path.unlink(missing_ok=True)
+            self._seen = None
             return
         fresh = self.path.with_name(f"{self.path.name}.{os.getpid()}.{threading.get_ident()}")
         try:
@@ -45,6 +59,7 @@ class LatchFile:
                 file.flush()
                 os.fsync(file.fileno())
             fresh.replace(self.path)
+            self._seen = self._stamp()
         except OSError:
             fresh.unlink(missing_ok=True)
             raise

@@ -314,3 +314,12 @@ def test_the_file_is_one_json_document_and_nothing_is_left_beside_it(room: Room)
     ]  # fmt: skip
     beside = [path for path in Path(room.folder).glob("KILL*") if path.name != "KILL"]
     assert not beside
+
+
+def test_a_latch_written_past_the_api_stops_the_very_next_order(room: Room) -> None:
+    """Nobody waits for the next look at the file."""
+    switch = KillSwitch(level=KillLevel.PAUSE_ENTRIES, actor="cli")
+    (room.folder / "KILL").write_text(to_text([switch]), "utf-8")
+    room.enter()
+    assert room.broker.sent == []
+    assert room.controls.level is KillLevel.PAUSE_ENTRIES
