@@ -6,9 +6,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from engine.adapters.store.account_tables import (
+    PaperAccountRow,
+    PaperBalanceRow,
+    PaperOrderRow,
+)
 from engine.adapters.store.columns import table_of
 from engine.adapters.store.database import Database
-from engine.adapters.store.tables import PaperAccountRow, PaperBalanceRow, PaperOrderRow
 from engine.domain.orders import TERMINAL
 from engine.domain.records import PaperBalance
 from engine.ports import PaperOrder

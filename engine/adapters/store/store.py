@@ -7,14 +7,13 @@ from typing import Any
 
 from sqlalchemy import bindparam, insert, select, update
 
+from engine.adapters.store.account_tables import AccountLineRow, AccountRow, FindingRow
 from engine.adapters.store.columns import table_of
 from engine.adapters.store.database import Database, Session
 from engine.adapters.store.lease import DatabaseLease
 from engine.adapters.store.migrate import migrate
 from engine.adapters.store.repository import SqlRepository, TableMap
 from engine.adapters.store.tables import (
-    AccountLineRow,
-    AccountRow,
     AuditRow,
     BotRow,
     ConfigurationRow,
@@ -23,7 +22,6 @@ from engine.adapters.store.tables import (
     EquityRow,
     EventRow,
     FillRow,
-    FindingRow,
     InstrumentRow,
     OrderRow,
     PositionRow,

@@ -1,4 +1,4 @@
-"""The tables. A column is named as the domain's field is, and reads well in any database browser.
+"""The tables of bots, orders, records. A column is named as the domain's field is, and reads well in any database browser.
 
 Bots own their decisions, equity points and configurations, which go when a bot is deleted. Orders,
 fills, positions, trades, events and the audit trail are history: they keep the id of a bot that is
@@ -231,57 +231,6 @@ class TradeRow(Row, table=True):
     exit_reason: str = text()
 
 
-class AccountRow(Row, table=True):
-    """What the last reconciliation of an account said."""
-
-    __tablename__ = "accounts"
-
-    account_id: str = text(primary_key=True)
-    health: str = text()
-    detail: str = text()
-    checked_at: datetime | None = moment(default=None)
-    trades_until: datetime | None = moment(default=None)
-
-
-class AccountLineRow(Row, table=True):
-    """An amount that came to an account or went without a trade."""
-
-    __tablename__ = "account_lines"
-
-    seq: int | None = sequence()
-    id: str = text(unique=True)
-    account_id: str = text(index=True)
-    asset: str = text()
-    amount: Decimal = amount()
-    kind: str = text()
-    bot_id: str = text()
-    note: str = text()
-    time: datetime = moment()
-
-
-class FindingRow(Row, table=True):
-    """A difference between the books and a venue, and what became of it."""
-
-    __tablename__ = "findings"
-    __table_args__ = (Index(None, "account_id", "state"),)
-
-    id: str = text(primary_key=True)
-    account_id: str = text()
-    kind: str = text()
-    subject: str = text()
-    symbol: str = text()
-    bot_id: str = text()
-    books: str = text()
-    venue: str = text()
-    amount: Decimal = amount()
-    detail: str = text()
-    is_blocking: bool
-    state: str = text()
-    first_seen: datetime = moment()
-    last_seen: datetime = moment(index=True)
-    resolved_by: str = text()
-
-
 class DecisionRow(Row, table=True):
     """What was decided on a candle, once for each bot and candle."""
 
@@ -367,49 +316,6 @@ class LeaseRow(Row, table=True):
     term: int
     detail: str = text()
     expires_at: datetime = moment()
-
-
-class PaperAccountRow(Row, table=True):
-    """A paper account that was opened."""
-
-    __tablename__ = "paper_accounts"
-
-    account_id: str = text(primary_key=True)
-
-
-class PaperBalanceRow(Row, table=True):
-    """One asset of a paper account."""
-
-    __tablename__ = "paper_balances"
-
-    account_id: str = text(primary_key=True)
-    asset: str = text(primary_key=True)
-    free: Decimal = amount()
-    locked: Decimal = amount()
-
-
-class PaperOrderRow(Row, table=True):
-    """An order in a paper venue's own book."""
-
-    __tablename__ = "paper_orders"
-    __table_args__ = (
-        UniqueConstraint("account_id", "client_id"),
-        Index(None, "account_id", "is_open"),
-        Index(None, "account_id", "symbol", "traded_at"),
-    )
-
-    seq: int | None = sequence()
-    account_id: str = text()
-    client_id: str = text()
-    symbol: str = text()
-    is_open: bool
-    traded_at: datetime | None = moment(default=None)
-    request: dict[str, Any] = json()
-    report: dict[str, Any] = json()
-    locked_asset: str = text()
-    locked_amount: Decimal = amount()
-    matched_until: datetime | None = moment(default=None)
-    is_triggered: bool
 
 
 class WebhookRow(Row, table=True):

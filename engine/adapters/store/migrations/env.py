@@ -2,6 +2,7 @@
 
 from alembic import context
 
+import engine.adapters.store.account_tables
 import engine.adapters.store.tables  # noqa: F401 - registers the tables
 from engine.adapters.store.columns import Row
 
