@@ -49,7 +49,7 @@ class BrokerCapabilities(BaseModel):
     )
     poll_every_s: float = Field(
         default=0.0,
-        description="how often working orders are asked for, all in one call; 0: one by one, always",
+        description="how often all working orders are listed in one call; 0: asked for one by one",
     )
     fee_bps_maker: Decimal | None = Field(default=None, description="None: as for takers")
 

@@ -1,4 +1,6 @@
-"""The tables of bots, orders, records. A column is named as the domain's field is, and reads well in any database browser.
+"""The tables of bots, orders and records.
+
+A column is named as the domain's field is, and reads well in any database browser.
 
 Bots own their decisions, equity points and configurations, which go when a bot is deleted. Orders,
 fills, positions, trades, events and the audit trail are history: they keep the id of a bot that is
