@@ -13,7 +13,7 @@ from tests.support.kill_run import KillRun, kill_run
 from tests.support.kill_steps import ASKED, AT_VENUE, COMMITS
 
 EACH = int(os.environ.get("KILLS_EACH_STEP", "20"))
-AT_RANDOM = 10 * EACH
+AT_RANDOM = 4 * EACH
 SEED = 20261125
 
 

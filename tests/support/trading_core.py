@@ -39,8 +39,8 @@ from tests.unit.samples import bot, config
 
 ACCOUNT = "test:binance"
 MARKET = "ccxt:binance"
-QUIET_S = 0.3
-LATE_S = 0.1
+QUIET_S = 0.4
+LATE_S = 0.2
 LONGEST_S = 20.0
 NAP_S = 0.05
 TIMEOUT_MS = 2_000
