@@ -419,7 +419,7 @@ class AssetRow(Contract):
     venue: Decimal | None
     difference: Decimal | None = Field(description="venue less books")
     owned: Decimal = Field(description="held by bots as positions")
-    reserved: Decimal = Field(description="cash that bots may use")
+    reserved: Decimal = Field(description="promised to entries that work")
     unassigned: Decimal = Field(description="nobody's")
     dust: Decimal = Field(default=ZERO, description="too little to trade, left by closed positions")
 

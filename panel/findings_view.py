@@ -40,7 +40,7 @@ def draw_findings(report: AccountReport) -> None:
     if not findings:
         return
     blocking = sum(one.is_blocking for one in findings)
-    words = f"{blocking} of them stop entries" if blocking else "none of them stops entries"
+    words = f"entries are stopped by {blocking}" if blocking else "entries go on"
     st.markdown(f"**To decide** ({len(findings)}; {words})")
     is_all = len(findings) <= FEW or st.session_state.get(_all_key(report), False)
     for finding in findings if is_all else findings[:FEW]:

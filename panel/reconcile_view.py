@@ -52,7 +52,7 @@ ASSET_COLUMNS: tuple[Column[AssetRow], ...] = (
     Column("Venue", lambda one: _number(one.venue), exact),
     Column("Difference", lambda one: _number(one.difference), _difference),
     Column("Owned by bots", lambda one: float(one.owned), exact),
-    Column("Reserved", lambda one: float(one.reserved), exact),
+    Column("In entries", lambda one: float(one.reserved), exact),
     Column("Unassigned", lambda one: float(one.unassigned), exact),
     Column("Dust", lambda one: float(one.dust), exact),
 )

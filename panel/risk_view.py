@@ -203,7 +203,7 @@ def limit_html(row: LimitUsage, names: dict[str, str]) -> str:
         f'<span class="qd-quiet">{escape(f"{SCOPES[row.scope].lower()} {whose}")}</span></span>'
         f"<span>{escape(write(row.used))} of {escape(write(row.limit))}"
         f' <b class="qd-{colour}">{row.fraction * 100:.0f} %</b></span>'
-        f'<div class="qd-bar qd-{colour}" role="meter" aria-valuemin="0" aria-valuemax="100"'
+        f'<div class="qd-meter qd-{colour}" role="meter" aria-valuemin="0" aria-valuemax="100"'
         f' aria-valuenow="{share * 100:.0f}" aria-label="{escape(row.name)}">'
         f'<i style="width:{share * 100:.1f}%"></i></div></div>'
     )

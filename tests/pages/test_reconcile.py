@@ -43,7 +43,7 @@ def test_a_clean_account_shows_both_sides_to_the_last_digit(fake_engine: FakeEng
     table = app.dataframe[-1].value
     assert list(table["Asset"]) == ["BTC", "USDT"]
     assert list(table["Difference"]) == [0.0, 0.0]
-    assert list(table["Reserved"]) == [0.0, 4000.0]
+    assert list(table["In entries"]) == [0.0, 4000.0]
 
 
 def test_a_venue_that_does_not_answer_is_never_drawn_as_clean(start_engine: EngineStarter) -> None:

@@ -85,7 +85,7 @@ def test_limits_are_bars_the_fullest_first(fake_engine: FakeEngine) -> None:
     assert "2 of 10" in shown
     assert "bot btc-rsi" in shown
     assert shown.index("value traded today") < shown.index("orders a minute")
-    assert 'qd-bar qd-red" role="meter"' in shown
+    assert 'qd-meter qd-red" role="meter"' in shown
 
 
 def test_a_failure_is_not_drawn_as_no_limit(
