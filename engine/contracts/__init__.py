@@ -4,10 +4,21 @@ Money travels as a decimal string, time as ISO 8601 UTC.
 """
 
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field
 
+from engine.contracts.accounts import (
+    AccountBot,
+    AccountReport,
+    AccountView,
+    AssetRow,
+    CheckRequest,
+    FindingFilter,
+    ResolveRequest,
+)
+from engine.contracts.base import Contract
+from engine.contracts.records import EventFilter, TradeFilter, TradePage, TradeTotals
 from engine.domain.accounts import (
     HOUSE,
     AccountHealth,
@@ -45,22 +56,17 @@ from engine.domain.records import (
 from engine.domain.tickets import OrderChanges, OrderTicket, TicketType
 from engine.domain.timeframes import SECONDS, timeframe_s
 
-# The words of the domain that the panel speaks too: it imports nothing else of the engine.
+# With the words of the domain that the panel speaks too: it imports nothing else of the engine.
 __all__ = [
-    "ACTIVE_STATES", "HOUSE", "SECONDS", "AccountHealth", "Action", "AuditEntry", "Bot",
-    "BotConfig", "BotState", "Decision", "Desired", "Direction", "EntryOrder", "EquityPoint",
-    "Event", "Fill", "Finding", "FindingKind", "FindingState", "Instrument", "KillLevel",
-    "KillSwitch", "Level", "LimitUsage", "Order", "OrderChanges", "OrderState", "OrderTicket",
-    "OrderType", "Position", "PositionSide", "Purpose", "Quote", "Resolution", "RoiStep",
-    "ScopeKind", "Side", "TicketType", "TimeInForce", "Trade", "Verdict", "timeframe_s",
-    "to_epoch_ms",
+    "ACTIVE_STATES", "HOUSE", "SECONDS", "AccountBot", "AccountHealth", "AccountReport",
+    "AccountView", "Action", "AssetRow", "AuditEntry", "Bot", "BotConfig", "BotState",
+    "CheckRequest", "Contract", "Decision", "Desired", "Direction", "EntryOrder", "EquityPoint",
+    "Event", "EventFilter", "Fill", "Finding", "FindingFilter", "FindingKind", "FindingState",
+    "Instrument", "KillLevel", "KillSwitch", "Level", "LimitUsage", "Order", "OrderChanges",
+    "OrderState", "OrderTicket", "OrderType", "Position", "PositionSide", "Purpose", "Quote",
+    "Resolution", "ResolveRequest", "RoiStep", "ScopeKind", "Side", "TicketType", "TimeInForce",
+    "Trade", "TradeFilter", "TradePage", "TradeTotals", "Verdict", "timeframe_s", "to_epoch_ms",
 ]  # fmt: skip
-
-
-class Contract(BaseModel):
-    """Base of all messages."""
-
-    model_config = ConfigDict(frozen=True)
 
 
 class ErrorDetail(Contract):
@@ -306,69 +312,6 @@ class Chart(Contract):
     last_price: Decimal | None = None
 
 
-class TradeTotals(Contract):
-    """Sums over filtered trades of one quote asset."""
-
-    quote: str
-    count: int
-    wins: int
-    losses: int
-    pnl: Decimal
-    fees: Decimal
-    best: Decimal
-    worst: Decimal
-    profit_factor: float | None
-
-
-class TradeFilter(Contract):
-    """Which trades; an empty field does not narrow. Times are those of the exit.
-
-    ``since`` is inclusive, ``until`` exclusive. ``bot_id`` may be a bot's name.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    bot_id: str | None = Field(default=None, max_length=64)
-    symbol: str | None = Field(default=None, max_length=40)
-    strategy: str | None = Field(default=None, max_length=64)
-    side: PositionSide | None = None
-    exit_reason: str | None = Field(default=None, max_length=40)
-    since: UtcDatetime | None = None
-    until: UtcDatetime | None = None
-    limit: int = Field(default=200, ge=1, le=5000)
-    offset: int = Field(default=0, ge=0, le=10_000_000)
-
-    @model_validator(mode="after")
-    def _since_before_until(self) -> Self:
-        if self.since and self.until and self.since >= self.until:
-            raise ValueError("since must be before until")
-        return self
-
-
-class EventFilter(Contract):
-    """Which events; an empty field does not narrow. ``level`` is the least that is shown.
-
-    ``kind`` is a dotted name or its beginning (``order`` finds ``order.filled``); ``search`` is a
-    case-insensitive part of the message.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    level: Level | None = None
-    bot_id: str | None = Field(default=None, max_length=64)
-    search: str = Field(default="", max_length=200)
-    kind: str | None = Field(default=None, max_length=64)
-    limit: int = Field(default=200, ge=1, le=5000)
-
-
-class TradePage(Contract):
-    """Trades, newest first, with totals over all that match."""
-
-    items: tuple[Trade, ...]
-    count: int
-    totals: tuple[TradeTotals, ...]
-
-
 class StrategyView(Contract):
     """A strategy as the form and the Strategies page need it."""
 
@@ -398,84 +341,6 @@ class SymbolView(Contract):
 
     instrument: Instrument
     last_price: Decimal | None = None
-
-
-class AccountView(Contract):
-    """An account's balances by asset, as the venue tells them."""
-
-    account_id: str
-    mode: str
-    free: dict[str, Decimal]
-    locked: dict[str, Decimal]
-    error: str = ""
-
-
-class AssetRow(Contract):
-    """One asset of an account, both sides. Owned, reserved and unassigned are what the books'
-    amount is made of; ``venue`` and ``difference`` are None while the venue does not tell."""
-
-    asset: str
-    books: Decimal
-    venue: Decimal | None
-    difference: Decimal | None = Field(description="venue less books")
-    owned: Decimal = Field(description="held by bots as positions")
-    reserved: Decimal = Field(description="promised to entries that work")
-    unassigned: Decimal = Field(description="nobody's")
-    dust: Decimal = Field(default=ZERO, description="too little to trade, left by closed positions")
-
-
-class AccountBot(Contract):
-    """A bot that trades with an account."""
-
-    id: str
-    name: str
-    symbol: str
-
-
-class AccountReport(Contract):
-    """What the books and the venue say of one account, as of ``checked_at``.
-
-    ``objection`` is why the account takes no entries; None: it does. ``findings`` are the open
-    ones, those that block first.
-    """
-
-    account_id: str
-    mode: str
-    health: AccountHealth
-    detail: str = ""
-    checked_at: UtcDatetime | None = None
-    objection: str | None = None
-    assets: tuple[AssetRow, ...] = ()
-    findings: tuple[Finding, ...] = ()
-    bots: tuple[AccountBot, ...] = ()
-
-
-class CheckRequest(Contract):
-    """Which account to compare with its venue now."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    account_id: str = Field(min_length=1, max_length=600)
-
-
-class FindingFilter(Contract):
-    """Which findings; an empty field does not narrow."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    account_id: str | None = Field(default=None, max_length=600)
-    state: FindingState | None = None
-    limit: int = Field(default=200, ge=1, le=5000)
-
-
-class ResolveRequest(Contract):
-    """What to do about a finding; ``bot_id`` names the bot that adopts an order or a trade."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    finding_id: str = Field(min_length=1, max_length=1000)
-    resolution: Resolution
-    bot_id: str | None = Field(default=None, max_length=64)
 
 
 class SettingView(Contract):
