@@ -9,6 +9,7 @@ from engine import __version__
 from engine.api.account_desk import AccountDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
+from engine.api.market_words import CCXT_TIMEFRAMES, MARKET_WORDS
 from engine.api.settings_view import SettingsDesk
 from engine.api.views import Views, lateness, sum_bots, sum_trades
 from engine.contracts import (
@@ -379,15 +380,6 @@ class EngineFacade:
     def request_shutdown(self, actor: str) -> None:
         """A graceful stop; returns at once."""
         self.stop_engine(actor)
-
-
-MARKET_WORDS = {
-    "simulated": ("Simulated market", "Invented prices of crypto, stocks and forex; no network"),
-    "replay": ("Replay of", "Recorded candles played again, as fast as you like"),
-    "ccxt": ("Live prices of", "Real public prices through ccxt, traded on paper; no key"),
-    "testnet": ("Binance testnet", "Orders at Binance's test network, with test money"),
-}
-CCXT_TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
 
 
 def _pages(rows: Repository[T], where: Mapping[str, Any]) -> Iterator[T]:
