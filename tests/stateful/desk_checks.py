@@ -189,13 +189,14 @@ class DeskChecks:
         """What is asked to be closed is held, with all that is asked for already."""
         position = self.room.books.positions[order.bot_id]
         assert request.quantity is not None
-        asked = {request.client_id: request.quantity}
+        asked = {order.oco_id or order.client_id: request.quantity}
         for client_id, accepted in self.room.venue.accepted.items():
             other = self.room.store.rows("orders").get(client_id)
             if other is None or not other.is_reducing or other.bot_id != order.bot_id:
                 continue
-            if other.oco_id is None or other.oco_id != order.oco_id:
-                asked[client_id] = sum((one.left for one in accepted if one.is_working), ZERO)
+            left = sum((one.left for one in accepted if one.is_working), ZERO)
+            pair = other.oco_id or client_id  # of two, only one can be filled
+            asked[pair] = max(left, asked.get(pair, ZERO))
         assert sum(asked.values(), ZERO) <= position.quantity, (asked, position)
 
     def check_settled(self) -> None:

@@ -5,13 +5,16 @@ from decimal import Decimal
 
 from hypothesis import strategies as st
 from hypothesis.stateful import invariant, rule
+from pydantic import ValidationError
 
 from engine.domain.bots import BotState
-from engine.domain.money import ONE
-from engine.domain.orders import OrderRequest, OrderState
+from engine.domain.money import ONE, floor_to
+from engine.domain.orders import OrderRequest, OrderState, Purpose, Side, TimeInForce
 from engine.domain.positions import PositionSide
 from engine.domain.records import KillLevel
-from engine.errors import StoreError
+from engine.domain.tickets import NEEDS, OrderChanges, OrderTicket, TicketType
+from engine.errors import ConfigError, NotFound, StoreError
+from engine.services.send_orders import MANUAL
 from tests.fakes.venue_model import FeeIn, Trouble
 from tests.stateful.counting import CountingMachine
 from tests.stateful.desk_checks import OURS, DeskChecks
@@ -28,6 +31,7 @@ SUBMITS = st.sampled_from([None] * 5 + [one for one in Trouble if one is not Tro
 CANCELS = st.sampled_from(
     [None, None, None, Trouble.UNAVAILABLE, Trouble.LOST_BEFORE, Trouble.LOST_AFTER]
 )
+LASTING = st.sampled_from([TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK])
 OFTEN = st.sampled_from([True, True, True, True, False])
 SETTLING_ROUNDS = 12
 
@@ -43,6 +47,7 @@ class DeskMachine(CountingMachine):
         self.room = self.make_room()
         self.room.venue.before_submit = self.sees_request
         self.checks = DeskChecks(self.room)
+        self.wrongly_sent: list[str] = []
 
     def make_room(self) -> DeskRoom:
         """What the machine is about."""
@@ -123,6 +128,59 @@ class DeskMachine(CountingMachine):
         else:
             self._do(lambda: self.room.controls.set(level, "person"))
 
+    @rule(bot_id=BOTS, kind=st.sampled_from(list(TicketType)), is_entry=st.booleans(),
+          is_bracket=st.booleans(), percent=st.integers(1, 5), lasting=LASTING,
+          trouble=SUBMITS)  # fmt: skip
+    def place(
+        self, bot_id: str, kind: TicketType, is_entry: bool, is_bracket: bool, percent: int,
+        lasting: TimeInForce, trouble: Trouble | None,
+    ) -> None:  # fmt: skip
+        """A person places an order of any type; what makes no sense is refused."""
+        self._expect(trouble)
+        position, side = self.room.books.positions.get(bot_id), self._way_of(bot_id)
+        is_exit = position is not None and not is_entry
+        symbol = self.room.books.bots[bot_id].config.symbol
+        tick, last = self._price(symbol)
+        sign = percent if side is PositionSide.LONG else -percent
+        below, above = (floor_to(last * (100 + one) / 100, tick) for one in (-sign, sign))
+        fields: dict[str, object] = {"type": kind, "purpose": "exit" if is_exit else "entry"}
+        if not is_exit:
+            fields |= {"direction": side, "quote_amount": Decimal(50)}
+            if is_bracket and kind is TicketType.MARKET:
+                fields |= {"level_stop": below, "level_target": above}
+        if kind in NEEDS["price"]:
+            fields["price"] = above if is_exit else below
+        if kind in NEEDS["stop_price"]:
+            fields["stop_price"] = below if is_exit else above
+        if kind in NEEDS["trail_bps"]:
+            fields["trail_bps"] = Decimal(100 * percent)
+        if kind is TicketType.LIMIT:
+            fields["time_in_force"] = lasting
+        room = self.room
+        self._ask(lambda: room.desk.place(
+            bot_id, room.market, OrderTicket.model_validate(fields), "person"))  # fmt: skip
+
+    @rule(bot_id=BOTS, which=st.integers(0, 5), per_mille=st.integers(-20, 20),
+          is_cancel=st.booleans(), cancel=CANCELS)  # fmt: skip
+    def change(
+        self, bot_id: str, which: int, per_mille: int, is_cancel: bool, cancel: Trouble | None
+    ) -> None:
+        """A person takes a working order back, or asks for another price."""
+        self._expect(None, cancel)
+        orders, room = self.room.books.working_orders(bot_id), self.room
+        if not orders:
+            return
+        order = orders[which % len(orders)]
+        if is_cancel:
+            self._ask(lambda: room.desk.cancel_order(
+                bot_id, order.client_id, room.market, "person"))  # fmt: skip
+        elif order.price is not None:
+            tick, _last = self._price(order.symbol)
+            price = floor_to(order.price * (1000 + per_mille) / 1000, tick)
+            self._ask(lambda: room.desk.replace_order(
+                bot_id, order.client_id, room.market, OrderChanges(price=price), "person"
+            ))  # fmt: skip
+
     @rule(times=st.integers(0, 2), is_backwards=st.booleans())
     def hear(self, times: int, is_backwards: bool) -> None:
         """The stream tells its news: not at all, once, twice, backwards."""
@@ -152,11 +210,9 @@ class DeskMachine(CountingMachine):
     @rule(symbol=SYMBOLS, per_mille=st.integers(-40, 40))
     def move(self, symbol: str, per_mille: int) -> None:
         """The price moves, and what rests is matched."""
-        market = self.room.market
-        tick = market.instrument(symbol).price_tick
-        before = market.quote(symbol).last
+        tick, before = self._price(symbol)
         price = (before * (1000 + per_mille) / 1000).quantize(tick)
-        market.set_price(symbol, str(max(price, Decimal(PRICES[symbol]) / 4)))
+        self.room.market.set_price(symbol, str(max(price, Decimal(PRICES[symbol]) / 4)))
         self.room.venue.tick()
 
     @rule(depth=DEPTHS, parts=st.integers(1, 3), fee_in=st.sampled_from(list(FeeIn)),
@@ -175,18 +231,27 @@ class DeskMachine(CountingMachine):
     @invariant()
     def books_hold(self) -> None:
         self.checks.check()
+        assert not self.wrongly_sent, self.wrongly_sent
 
     def sees_request(self, request: OrderRequest) -> None:
+        """Kept until the step is over: the desk takes whatever a venue raises for its answer."""
+        try:
+            self._check_request(request)
+        except AssertionError as error:
+            self.wrongly_sent.append(f"{request}: {error}")
+
+    def _check_request(self, request: OrderRequest) -> None:
         """At the moment of sending: it is durable, allowed, and no exit exceeds what is held."""
         order = self.room.store.rows("orders")[request.client_id]
         assert order.state is OrderState.SENDING, order
         books = self.room.books
         if not request.reduce_only:
+            is_manual = order.reason == MANUAL
             assert self.room.controls.objection(
-                account_id=ACCOUNT, bot_id=order.bot_id, symbol=order.symbol
+                account_id=ACCOUNT, bot_id=order.bot_id, symbol=order.symbol, is_manual=is_manual
             ) is None  # fmt: skip
             assert books.account_objection(ACCOUNT) is None
-            assert books.bots[order.bot_id].state is BotState.RUNNING
+            assert books.bots[order.bot_id].state is BotState.RUNNING or is_manual
             return
         self.checks.check_exit(request, order)
 
@@ -209,7 +274,7 @@ class DeskMachine(CountingMachine):
             room.clock.advance(31)
             room.venue.tick()
             self._settle_once()
-            self.checks.check()
+            self.books_hold()
         self.checks.check_settled()
 
     def _settle_once(self) -> None:
@@ -221,6 +286,32 @@ class DeskMachine(CountingMachine):
 
     def _do(self, call: Callable[[], object]) -> None:
         self.room.do(call)
+
+    def _ask(self, call: Callable[[], object]) -> None:
+        """What a person asks for may be refused, with a reason."""
+
+        def asked() -> None:
+            try:
+                call()
+            except (ConfigError, NotFound, ValidationError):
+                return
+
+        self._do(asked)
+
+    def _way_of(self, bot_id: str) -> PositionSide:
+        """The side that the bot holds, or is about to take."""
+        position = self.room.books.positions.get(bot_id)
+        if position is not None:
+            return position.side
+        orders = self.room.books.working_orders(bot_id)
+        entries = [one for one in orders if one.purpose is Purpose.ENTRY]
+        is_short = any(one.side is Side.SELL for one in entries)
+        return PositionSide.SHORT if is_short else PositionSide.LONG
+
+    def _price(self, symbol: str) -> tuple[Decimal, Decimal]:
+        """The tick and the last price."""
+        market = self.room.market
+        return market.instrument(symbol).price_tick, market.quote(symbol).last
 
     def _look(self) -> None:
         for bot_id in BOT_IDS:

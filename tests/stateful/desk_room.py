@@ -34,7 +34,7 @@ BNB = Instrument(
     symbol=THIRD_SYMBOL, base=THIRD, quote="USDT", price_tick=Decimal("0.01"),
     quantity_step=Decimal("0.01"),
 )  # fmt: skip
-OPENING = {"USDT": Decimal(10_000), "BTC": Decimal("0.5"), "ETH": Decimal(2), THIRD: Decimal(1)}
+OPENING = {"USDT": Decimal(10_000), "BTC": Decimal(60), "ETH": Decimal(60), THIRD: Decimal(1)}
 PRICES = {"BTC/USDT": "100", "ETH/USDT": "20", THIRD_SYMBOL: "50"}
 BOT_IDS = ("long", "both", "eth")
 
