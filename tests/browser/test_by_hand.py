@@ -78,7 +78,10 @@ def client(deck: Copy) -> Client:
     client.create_bot(name=BOT, strategy="holder", params={}, amount="1000")
     client.post(f"/bots/{BOT}/pause")
     client.wait_for_state(BOT, "paused")
-    eventually(lambda: client.bot(BOT)["account_objection"], lambda why: why is None)
+    eventually(
+        lambda: client.bot(BOT),
+        lambda bot: bot["account_objection"] is None and bot["last_price"] is not None,
+    )
     return client
 
 
