@@ -93,12 +93,11 @@ TRANSITIONS: dict[OrderState, frozenset[OrderState]] = {
         {OrderState.SENDING, OrderState.CANCELLED, OrderState.REJECTED, OrderState.EXPIRED}
     ),
     OrderState.SENDING: _ANSWERED | {OrderState.UNKNOWN, OrderState.INTENT},
-    # Sent again only where a client id sent twice is one order: docs/adr/0003.
-    OrderState.UNKNOWN: _ANSWERED | {OrderState.SENDING},
-    OrderState.OPEN: _ANSWERED - {OrderState.OPEN, OrderState.REJECTED} | {OrderState.UNKNOWN},
-    OrderState.PARTLY_FILLED: frozenset(
-        {OrderState.FILLED, OrderState.CANCELLED, OrderState.EXPIRED, OrderState.UNKNOWN}
-    ),
+    OrderState.UNKNOWN: _ANSWERED,
+    # A stop may be refused when it is triggered.
+    OrderState.OPEN: _ANSWERED - {OrderState.OPEN} | {OrderState.UNKNOWN},
+    OrderState.PARTLY_FILLED: _ANSWERED - {OrderState.OPEN, OrderState.PARTLY_FILLED}
+    | {OrderState.UNKNOWN},
     OrderState.EXTERNAL: _ANSWERED,  # somebody else's, once it is adopted or taken back
     OrderState.FILLED: frozenset(),
     OrderState.CANCELLED: frozenset(),

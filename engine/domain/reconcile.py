@@ -92,7 +92,8 @@ def finding_id(account_id: str, kind: FindingKind, subject: str) -> str:
 
 def trade_key(trade: Execution) -> str:
     """What the trades of one foreign order have in common."""
-    return trade.client_id or trade.venue_id or trade.trade_id
+    of_symbol = f"{trade.symbol}:{trade.venue_id}"  # a venue may count orders by symbol
+    return trade.client_id or (of_symbol if trade.venue_id else trade.trade_id)
 
 
 def effect_of(trade: Execution, instrument: Instrument) -> dict[str, Decimal]:

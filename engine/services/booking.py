@@ -5,7 +5,7 @@ reported. An order is done only when as much is booked as the venue says was fil
 is asked about again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -54,11 +54,17 @@ class Terms:
     is_exempt: bool = True
 
 
-def book_report(books: Books, order: Order, report: OrderReport, terms: Terms) -> Order:
+def book_report(
+    books: Books,
+    order: Order,
+    report: OrderReport,
+    terms: Terms,
+    afterwards: Callable[[Writing, Order, Order], None] = lambda _writing, _before, _after: None,
+) -> Order:
     """Book every fill of ``report`` that is not in the books yet, and the order's new state; the
-    order as it stands then."""
+    order as it stands then. ``afterwards`` is told of it as it was and is, in the transaction."""
     with books.writing() as writing:
-        order = writing.tx.orders.get(order.client_id)
+        before = order = writing.tx.orders.get(order.client_id)
         fills = _new_fills(writing, order, report.fills)
         booked = order.filled + sum((fill.quantity for fill in fills), ZERO)
         if fills:
@@ -73,6 +79,7 @@ def book_report(books: Books, order: Order, report: OrderReport, terms: Terms) -
             error=report.reason if state in _FAILED else order.error if order.is_terminal else "",
         )
         _leave_dust(writing, books, order, report.fills, terms)
+        afterwards(writing, before, order)
         bot = books.bots.get(order.bot_id)
         if bot is not None and writing.bot(bot.id).reason and fills:
             writing.save_bot(bot.id, reason="")
@@ -233,6 +240,8 @@ def _moved_position(
     known = writing.tx.entries.find(entry_id)
     entry = merge_entry(known, fill, instrument.base).model_copy(update={"id": entry_id})
     stop, target = fixed_levels(bot.config, position.side, position.average_price, instrument)
+    # What a person has set stays where the bot has no level of its own.
+    stop, target = stop or position.stop_price, target or position.target_price
     if order is not None:
         stop, target = order.level_stop or stop, order.level_target or target
     position = position.model_copy(

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 
-from engine.domain.bots import ACTIVE_STATES, Bot, Desired
+from engine.domain.accounts import HOUSE
+from engine.domain.bots import Bot
+from engine.domain.orders import OrderState
 from engine.errors import QuarterdeckError
 from engine.ports import Venues
 from engine.services.books import Books
 from engine.services.lanes import Lanes, account_lane
 from engine.services.reconcile import RETRY_S, Reconciler
+from engine.services.supervise import is_active
 from engine.services.venue_links import VenueLinks
 
 log = logging.getLogger("quarterdeck.reconcile")
@@ -58,10 +61,15 @@ class AccountChecks:
         busy = set(self._books.positions) | {
             bot_id for bot_id, orders in list(self._books.working.items()) if orders
         }
+        unsettled = {
+            order.account_id
+            for order in list(self._books.working.get(HOUSE, {}).values())
+            if order.state is not OrderState.EXTERNAL
+        }
         return {
             bot.account_id: bot
             for bot in list(self._books.bots.values())
-            if (bot.id in busy or bot.state in ACTIVE_STATES or bot.desired is not Desired.STOPPED)
+            if (bot.id in busy or bot.account_id in unsettled or is_active(bot))
             and not self._venues.is_stepped(bot.config.market)
         }
 

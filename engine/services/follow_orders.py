@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from engine.domain.money import ZERO, text
-from engine.domain.orders import Order, OrderReport, OrderState
+from engine.domain.orders import Order, OrderReport, OrderState, Side
 from engine.errors import (
     AccessDenied,
     BrokerUnavailable,
@@ -42,6 +42,16 @@ class OpenOrders:
 
     reports: Mapping[str, OrderReport]
     taken_s: float  # of the clock that nobody can set
+
+
+def is_anothers(order: Order, report: OrderReport) -> bool:
+    """Whether what the venue has under an order's id is plainly another order. Both times are the
+    market's own: the machine's may be wrong, and a replay's are of another year."""
+    if (report.side, report.symbol) != (order.side, order.symbol):
+        return True
+    if report.created_at is None or order.sent_at is None:  # one that was adopted is older
+        return False
+    return report.created_at < order.decided_at - CLOCK_MARGIN
 
 
 class Follower:
@@ -78,7 +88,7 @@ class Follower:
             self._adopt(order, report, market, broker)
         elif broker.capabilities.is_idempotent and self._may_resend(order, market):
             self._asked_since.pop(order.client_id, None)
-            self._sender.submit(order, market, broker)
+            self._sender.send_again(order, market, broker)
         elif self._is_quiet(since, broker):
             self._let_go(order, market, broker)
         else:
@@ -86,11 +96,7 @@ class Follower:
 
     def _adopt(self, order: Order, report: OrderReport, market: MarketData, broker: Broker) -> None:
         """Book what the venue has under this id, unless it is plainly another order."""
-        is_other = (report.side, report.symbol) != (order.side, order.symbol)
-        made, sent = report.created_at, order.sent_at
-        if made is not None and sent is not None and made < sent - CLOCK_MARGIN:
-            is_other = True
-        if is_other:
+        if is_anothers(order, report):
             self._outcomes.unknown(order, "the venue has another, older order under its id")
             log.error("%s is the id of another order at the venue", order.client_id)
             return
@@ -150,8 +156,9 @@ class Follower:
         balance = broker.balances().get(asset)
         held = balance.total if balance else ZERO
         known = self._books.totals.get(order.account_id, {}).get(asset, ZERO)
-        if held == known:
-            return None
+        is_sale = order.side is Side.SELL
+        if held == known or (held > known) is is_sale:
+            return None  # what a sale leaves is less, what a purchase leaves is more
         return f"the venue holds {text(held)} {asset}, the books say {text(known)}"
 
     # --- orders that are there ------------------------------------------------------------------

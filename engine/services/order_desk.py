@@ -31,7 +31,7 @@ from engine.services.booking import book_report
 from engine.services.books import Books, Writing
 from engine.services.controls import Controls
 from engine.services.follow_orders import Follower
-from engine.services.order_outcomes import Outcomes
+from engine.services.order_outcomes import Outcomes, stem_of
 from engine.services.order_requests import Gate
 from engine.services.place_tickets import Tickets
 from engine.services.protect import Protector
@@ -44,11 +44,6 @@ __all__ = ["OrderDesk", "client_id", "entry_lag"]
 def client_id(bot_id: str, moment: datetime, leg: str) -> str:
     """The deterministic client order id of a bot's order; at most 36 characters."""
     return f"qd-{bot_id}-{to_epoch_ms(moment) // 1000}-{leg}"
-
-
-def stem_of(position: Position) -> str:
-    """What the ids of all orders about a position begin with."""
-    return position.id.partition("~")[0].rsplit("-", 1)[0]
 
 
 class OrderDesk:
@@ -251,6 +246,7 @@ class OrderDesk:
 
         def is_meant(order: Order) -> bool:
             is_plan = order.state is OrderState.INTENT and order.purpose is Purpose.ENTRY
+            is_plan = is_plan and order.bot_id != HOUSE
             return order.account_id == account_id and not is_plan
 
         for bot_id, orders in list(self._books.working.items()):
@@ -287,6 +283,8 @@ class OrderDesk:
         for orders in list(self._books.working.values()):
             order = orders.get(report.client_id)
             if order is not None and order.account_id == account_id:
+                if order.state is OrderState.EXTERNAL:
+                    return False  # nobody's: a check must find it, and offer it to a person
                 broker = self._venues.broker(account_id, market)
                 if order.state is OrderState.SENDING:
                     return True  # the answer to the sending is on its way

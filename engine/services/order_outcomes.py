@@ -1,5 +1,6 @@
 """What became of an order, written down: refused, let go, unknown, delayed, booked."""
 
+import hashlib
 import logging
 from collections.abc import Sequence
 from decimal import Decimal
@@ -15,6 +16,7 @@ from engine.domain.orders import (
     VenueFill,
     may_become,
 )
+from engine.domain.positions import Position
 from engine.domain.records import Level
 from engine.errors import AccessDenied, DataError, NotFound
 from engine.ports import Broker, MarketData, SteppedMarket
@@ -25,12 +27,28 @@ log = logging.getLogger("quarterdeck.desk")
 
 MOST_EXIT_WAIT_S = 60
 SUCCESSOR = "."
+OURS = "qd-"
 
 
 def successor_id(client_id: str) -> str:
-    """The id of the order that takes the place of one that failed: ``...-x``, ``...-x.1``."""
+    """The id of the order that takes the place of one that failed: ``...-x``, ``...-x.1``. One
+    that was adopted may have an id of all the 36 characters there are: a short one follows it."""
+    if not client_id.startswith(OURS):
+        client_id = f"{OURS}{_digest(client_id)}"
     stem, _, number = client_id.partition(SUCCESSOR)
     return f"{stem}{SUCCESSOR}{int(number or 0) + 1}"
+
+
+def stem_of(position: Position) -> str:
+    """What the ids of all orders about a position begin with; short for one that was adopted."""
+    own = f"{OURS}{position.bot_id}-"
+    if not position.id.startswith(own):
+        return f"{own}{_digest(position.id)}"
+    return position.id.partition("~")[0].rsplit("-", 1)[0]
+
+
+def _digest(words: str) -> str:
+    return hashlib.sha256(words.encode()).hexdigest()[:10]
 
 
 def attempt_of(client_id: str) -> int:
@@ -98,6 +116,8 @@ class Outcomes:
         if order.purpose is Purpose.ENTRY or isinstance(market, SteppedMarket):
             self.finish(order, OrderState.EXPIRED, message)
             return
+        if order.state is OrderState.UNKNOWN:
+            return  # it is looked up, and sent again, at the next watch
         if order.state is not OrderState.INTENT or order.error != message:
             with self._books.writing() as writing:
                 writing.save_order(order, state=OrderState.INTENT, error=message)
@@ -131,10 +151,24 @@ class Outcomes:
     def book(self, order: Order, report: OrderReport, market: MarketData, broker: Broker) -> Order:
         """Book a report; the order as it stands then."""
         if report.state is OrderState.REJECTED and not report.fills:
-            self.finish(order, OrderState.REJECTED, report.reason or "refused by the venue")
+            self.finish(
+                order, OrderState.REJECTED, report.reason or "refused by the venue",
+                is_wanted_again=order.bot_id in self._books.positions,
+            )  # fmt: skip
             return order
         terms = self.terms(order.symbol, report.fills, market, broker)
-        return book_report(self._books, order, report, terms)
+        return book_report(self._books, order, report, terms, self._repeat)
+
+    def _repeat(self, writing: Writing, before: Order, order: Order) -> None:
+        """An exit that the venue has ended by itself before all of it was filled goes on: its
+        signal may not come again."""
+        is_over = order.is_terminal and not before.is_terminal
+        is_short = order.state is not OrderState.FILLED and not order.is_cancel_wanted
+        if order.purpose is not Purpose.EXIT or not is_over or not is_short:
+            return
+        position = writing.positions.get(order.bot_id) or self._books.positions.get(order.bot_id)
+        if position is not None and position.is_open and position.id == order.position_id:
+            self._plan_successor(writing, order.model_copy(update={"quantity": order.left}))
 
     def terms(
         self, symbol: str, fills: Sequence[VenueFill], market: MarketData, broker: Broker

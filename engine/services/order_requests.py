@@ -59,7 +59,7 @@ class Sizer:
             fee_bps = broker.capabilities.fee_bps
             quantity = affordable_quantity(quote_amount, price, fee_bps, instrument)
         elif quantity is not None:
-            if order.replaces_client_id is not None:
+            if order.replaces_client_id is not None and order.sent_at is None:  # once
                 quantity -= self._filled_before(order.replaces_client_id)
             if order.is_reducing:
                 quantity = self._held(order, quantity, broker, instrument)

@@ -22,6 +22,7 @@ from engine.domain.positions import Position
 from engine.domain.records import Level
 from engine.ports import Broker, MarketData, Prefix, Venues
 from engine.services.books import Books, Writing
+from engine.services.order_outcomes import stem_of
 from engine.services.send_orders import MANUAL
 
 log = logging.getLogger("quarterdeck.protect")
@@ -158,7 +159,7 @@ class Protector:
         self, writing: Writing, position: Position, wanted: Wanted, decided_at: datetime
     ) -> None:
         """One or two durable intents; a pair is sent in one call."""
-        stem = f"{position.id.partition('~')[0].rsplit('-', 1)[0]}-p"
+        stem = f"{stem_of(position)}-p"
         number = writing.tx.orders.count(bot_id=position.bot_id, client_id=Prefix(stem))
         common = {
             "bot_id": position.bot_id,

@@ -19,7 +19,7 @@ from engine.domain.accounts import (
 )
 from engine.domain.reconcile import compare
 from engine.domain.records import Level
-from engine.errors import AccessDenied, BrokerError, DataError
+from engine.errors import AccessDenied, BrokerError, DataError, NotFound
 from engine.ports import MarketData, Venues
 from engine.services.account_ledger import AccountLedger
 from engine.services.book_differences import DifferenceBook, opening_time
@@ -96,7 +96,7 @@ class Reconciler:
             self._reader.look(look)
         except AccessDenied as error:
             return self._failed(account_id, AccountHealth.DENIED, error.message)
-        except (BrokerError, DataError) as error:
+        except (BrokerError, DataError, NotFound) as error:  # not found: a symbol that is gone
             return self._failed(account_id, AccountHealth.UNREACHABLE, error.message)
         after = self._conclude(look)
         if self._ledger is not None:

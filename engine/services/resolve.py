@@ -38,6 +38,7 @@ from engine.ports import MarketData, Prefix, SteppedMarket, Venues
 from engine.services.booking import Terms, assign_fill, book_house_fill
 from engine.services.books import Books, Writing
 from engine.services.findings import kind_of, line_of
+from engine.services.follow_orders import is_anothers
 from engine.services.order_desk import OrderDesk
 from engine.services.send_orders import MANUAL
 
@@ -288,14 +289,16 @@ class Resolver:
         self._note(decision)
 
     def _let_go(self, decision: Decision) -> None:
-        """The last look-up; only an order that the venue denies is let go."""
+        """The last look-up; only an order that the venue denies, or has another one under the id
+        of, is let go."""
         finding = decision.finding
         with self._books.store.reading() as tx:
             order = tx.orders.get(finding.subject)
         broker = self._venues.broker(finding.account_id, decision.market)
         if order.state not in UNDER_WAY:
             raise Conflict(f"The order is {order.state.value} by now.")
-        if broker.find_order(order.client_id, order.symbol) is not None:
+        found = broker.find_order(order.client_id, order.symbol)
+        if found is not None and not is_anothers(order, found):
             self._desk.advance(order.bot_id, decision.market)
             raise Conflict("The venue has the order after all; it is followed.")
         with self._books.writing() as writing:
@@ -345,7 +348,9 @@ class Resolver:
             number = writing.tx.orders.count(bot_id=HOUSE, client_id=Prefix(stem))
             self._desk.plan(
                 writing, client_id=f"{stem}{number}", bot_id=HOUSE, account_id=finding.account_id,
-                symbol=finding.symbol, side=side, purpose=Purpose.EXIT, quantity=quantity,
+                symbol=finding.symbol, side=side, quantity=quantity,
+                # To buy back what was sold makes nothing smaller: limits and controls hold.
+                purpose=Purpose.EXIT if side is Side.SELL else Purpose.ENTRY,
                 reason=MANUAL, decided_at=now,
             )  # fmt: skip
             self._finish(writing, decision, quantity=text(quantity))
@@ -361,8 +366,15 @@ class Resolver:
         return sum(
             (one.quantity for one in list(self._books.positions.values())
              if one.account_id == account_id and one.side is PositionSide.LONG
-             and market.instrument(one.symbol).base == asset), ZERO,
+             and _base_of(one.symbol, market) == asset), ZERO,
         )  # fmt: skip
+
+
+def _base_of(symbol: str, market: MarketData) -> str:
+    try:
+        return market.instrument(symbol).base
+    except NotFound:  # not listed any more; it must not be in the way of others
+        return symbol.partition("/")[0]
 
 
 def _resting_purpose(order: Order) -> Purpose:

@@ -47,6 +47,11 @@ LONGEST_LAG = timedelta(minutes=5)
 SHORTEST_LAG = timedelta(seconds=10)
 LONGEST_COMMIT_S = 5.0
 """An order whose commit took longer than this is not sent: below the lease's time to live."""
+REFUSALS: dict[type[Exception], str] = {
+    InsufficientFunds: "order.insufficient_funds",
+    LimitReached: "order.limit",
+}
+"""The kinds of events that some refusals are."""
 MANUAL = "manual"
 """The reason of an order that a person placed."""
 
@@ -86,14 +91,17 @@ class Sender:
 
     def entry_objection(self, order: Order, market: MarketData) -> str | None:
         """Why an entry must not go (any more), or None."""
-        bot = self._books.get_bot(order.bot_id)
         is_manual = order.reason == MANUAL
         objection = self._controls.objection(
             account_id=order.account_id, bot_id=order.bot_id, symbol=order.symbol,
             is_manual=is_manual,
-        ) or self._books.account_objection(order.account_id)  # fmt: skip
+        )  # fmt: skip
+        if objection is not None or order.bot_id == HOUSE:
+            return objection  # nobody's order settles a finding, which is no reason against it
+        objection = self._books.account_objection(order.account_id)
         if objection is not None:
             return objection
+        bot = self._books.get_bot(order.bot_id)
         if self._has_other_side(order):
             return "the bot is on the other side of the market"
         wanted = WORKING_STATES if is_manual else (BotState.RUNNING, BotState.STARTING)
@@ -174,7 +182,8 @@ class Sender:
             if other.state is not OrderState.INTENT
             and (other.oco_id is None or other.oco_id != order.oco_id)
         }
-        return sum(beside.values(), order.quantity or ZERO) <= position.quantity
+        wanted = min(order.quantity or ZERO, position.quantity)  # no more than that is sent
+        return sum(beside.values(), wanted) <= position.quantity
 
     # --- what ------------------------------------------------------------------------------------
 
@@ -191,11 +200,12 @@ class Sender:
             sized = self._sizer.sized(order, broker, instrument, last)
             self._admit(sized, broker, instrument, last)
             request = request_of(sized, broker)
-        except LimitReached as error:
-            self._outcomes.finish(order, OrderState.REJECTED, error.message, kind="order.limit")
-            return
         except OrderRejected as error:
             self._refuse(order, error)
+            if pair is not None:  # a target without its stop protects nothing
+                self._outcomes.finish(
+                    pair, OrderState.CANCELLED, "the stop of its pair was refused"
+                )
             return
         except AccessDenied as error:
             self._outcomes.denied(order.account_id, error)
@@ -256,9 +266,11 @@ class Sender:
 
     # --- out ---------------------------------------------------------------------------------
 
-    def submit(self, order: Order, market: MarketData, broker: Broker) -> None:
-        """Send an order whose size is fixed (again: only where that is one order)."""
-        self._submit(order, request_of(order, broker), market, broker)
+    def send_again(self, order: Order, market: MarketData, broker: Broker) -> None:
+        """Send an order that may have been sent before: only where that is one order. Until there
+        is an answer it stays what it is, in doubt."""
+        request, began_s = request_of(order, broker), self._books.clock.monotonic()
+        self._answered([order], market, broker, began_s, lambda: (broker.submit(request),))
 
     def _submit(
         self, order: Order, request: OrderRequest, market: MarketData, broker: Broker
@@ -334,10 +346,8 @@ class Sender:
 
     def _refuse(self, order: Order, error: OrderRejected | AccessDenied) -> None:
         """End an order that was refused for certain, by the venue or before it got there."""
-        is_short = isinstance(error, InsufficientFunds)
         self._outcomes.finish(
-            order, OrderState.REJECTED, error.message,
-            kind="order.insufficient_funds" if is_short else "",
+            order, OrderState.REJECTED, error.message, kind=REFUSALS.get(type(error), ""),
             # A person sees the refusal and decides; nobody would for a stop or a signal.
             is_wanted_again=order.reason != MANUAL and order.bot_id in self._books.positions,
         )  # fmt: skip

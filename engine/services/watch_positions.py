@@ -58,6 +58,7 @@ class PositionWatcher:
         self._reacting: dict[Look, asyncio.Task[None]] = {}
         self._acting: dict[tuple[str, Look, str], asyncio.Task[None]] = {}
         self._touched_s: dict[str, float] = {}
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def watch(self) -> None:
         """Begin one look at each symbol of the markets whose time goes by itself.
@@ -71,7 +72,9 @@ class PositionWatcher:
             if not self._venues.is_stepped(bot.config.market):
                 looks[(bot.config.market, bot.config.symbol)].append(bot)
         for look in [look for look in self._feeds if look not in looks]:
-            self._feeds.pop(look)()
+            end = self._lanes.run(market_lane(look[0]), self._feeds.pop(look))
+            self._ending.add(task := asyncio.create_task(end))
+            task.add_done_callback(self._ending.discard)
         for look, bots in looks.items():
             if look not in self._looking:
                 self._looking[look] = asyncio.create_task(self._look(look, bots))
@@ -83,7 +86,8 @@ class PositionWatcher:
             # There, too, for a market is slow to build when its vendor's library is loaded.
             market = await self._lanes.run(lane, self._venues.market, market_id)
             if look not in self._feeds and isinstance(market, StreamingMarket):
-                self._feeds[look] = self._listen(look, market)
+                listen = partial(self._listen, look, market, asyncio.get_running_loop())
+                self._feeds[look] = await self._lanes.run(lane, listen)
             quote = await self._lanes.run(lane, self._quote, market, symbol)
             if quote is not None:
                 self._watch_bots(look, bots, market, quote)
@@ -94,8 +98,10 @@ class PositionWatcher:
 
     # --- prices that are told -------------------------------------------------------------------
 
-    def _listen(self, look: Look, market: StreamingMarket) -> Callable[[], None]:
-        loop = asyncio.get_running_loop()
+    def _listen(
+        self, look: Look, market: StreamingMarket, loop: asyncio.AbstractEventLoop
+    ) -> Callable[[], None]:
+        """On the market's lane: its listing may have to be asked for first."""
 
         def on_quote(quote: Quote) -> None:
             loop.call_soon_threadsafe(self._hear, look, market, quote)

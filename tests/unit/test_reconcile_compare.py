@@ -154,7 +154,7 @@ def _foreign_trade(sides: Sides, draw: Draw) -> tuple[str, str]:
         for asset, amount in effect_of(one, INSTRUMENTS["SOL/USDT"]).items():
             sides.venue[asset] += amount
     sides.holdings = [one for one in sides.holdings if one.base != "SOL"]
-    return ("foreign_trade", "hand")
+    return ("foreign_trade", "SOL/USDT:hand")
 
 
 def _unknown_order(sides: Sides, draw: Draw) -> tuple[str, str]:
