@@ -66,7 +66,7 @@ def book_report(
     with books.writing() as writing:
         before = order = writing.tx.orders.get(order.client_id)
         fills = _new_fills(writing, order, report.fills)
-        booked = order.filled + sum((fill.quantity for fill in fills), ZERO)
+        booked = _booked(order, report, fills)
         if fills:
             _book_fills(writing, books, order, fills, terms)
         state = _state_after(order, report, booked)
@@ -110,6 +110,16 @@ def assign_fill(
     if not position.is_open:
         _close(writing, writing.bot(bot.id), position, terms.instrument, reason)
     return position
+
+
+def _booked(order: Order, report: OrderReport, fills: Sequence[VenueFill]) -> Decimal:
+    """How much of the order the books have after ``fills``. Of a stranger's order some may have
+    been booked before the order itself was known: then the venue's list is the longer one."""
+    booked = order.filled + sum((fill.quantity for fill in fills), ZERO)
+    if order.sent_at is not None:
+        return booked
+    listed = {fill.trade_id: fill.quantity for fill in report.fills}
+    return max(booked, sum(listed.values(), ZERO))
 
 
 def _new_fills(writing: Writing, order: Order, reported: Sequence[VenueFill]) -> list[VenueFill]:

@@ -237,6 +237,8 @@ class AccountReader:
             look.balances = {asset: one.total for asset, one in balances.items() if one.total}
             look.unsettled = self._moving(look)
             look.gaps = self._gaps(look)
+            if look.unsettled:  # what is under way may take its fee in an asset never seen before
+                look.unsettled |= {asset for asset, gap in look.gaps.items() if gap < 0}
             is_new = any(not self._is_known(look, *gap) for gap in look.gaps.items())
             is_steady = number > (1 if is_new else 0) and look.gaps == before
             if not look.gaps or is_steady:

@@ -28,7 +28,7 @@ from engine.services.gateway import Gateway
 from engine.services.lanes import Lanes
 from engine.services.order_desk import OrderDesk
 from engine.services.reconcile import Reconciler
-from tests.fakes.broker import Fault
+from tests.fakes.broker import Fault, VenueFault
 from tests.unit.conftest import Room
 from tests.unit.samples import config
 from tests.unit.test_reconcile import ACCOUNT, Bench, bench
@@ -328,3 +328,39 @@ def test_trades_of_two_symbols_with_one_order_id_are_two_findings(bench: Bench) 
         if one.kind is FindingKind.FOREIGN_TRADE
     }
     assert found == {("BTC/USDT", D(1)), ("ETH/USDT", D(3))}
+
+
+def test_a_strangers_order_found_partly_filled_comes_to_its_end(bench: Bench) -> None:
+    """Its first fills were booked before the order was known."""
+    room = bench.room
+    room.broker.tells_client_ids = False
+    bench.foreign("by-hand", type=OrderType.LIMIT, price=D(90), quantity=D(1))
+    room.broker.fill("by-hand", D("0.4"), D(90))
+    bench.check()
+    room.broker.fill("by-hand", D("0.6"), D(90))
+    for _ in range(3):
+        bench.check()
+    for finding in list(room.books.findings.values()):
+        if finding.kind is FindingKind.FOREIGN_TRADE:
+            bench.reconciler.resolve(finding.id, Resolution.IGNORE, "ann")
+    bench.check()
+    assert not room.books.working_orders(HOUSE)
+    assert bench.agrees()
+
+
+def test_no_gap_is_judged_while_an_order_in_doubt_may_have_paid_a_fee(bench: Bench) -> None:
+    room = bench.room
+    room.broker.held["BNB"] = D(1)
+    bench.check()
+    for finding in list(room.books.findings.values()):
+        bench.reconciler.resolve(finding.id, Resolution.ADOPT, "ann")
+    room.broker.fee_asset, room.broker.fee_rate = "BNB", D("0.0001")
+    room.broker.hides_trades = True
+    room.broker.faults.append(VenueFault.INVISIBLE)
+    room.enter()
+    bench.check(1)
+    assert FindingKind.BALANCE not in bench.open
+    room.broker.reveal()
+    room.advance(1)
+    assert bench.check() is AccountHealth.CLEAN
+    assert bench.agrees()
