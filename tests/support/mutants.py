@@ -55,7 +55,7 @@ class Mutant(NamedTuple):
 
 
 _save_order = Writing.save_order
-_answered = Sender._answered
+_answered: Callable[..., None] = Sender._answered
 
 
 def _sending_not_saved(self: Writing, order: Order, **changes: Any) -> Order:
@@ -227,7 +227,7 @@ def try_desk(name: str) -> Outcome:
         cwd=ROOT, env={**os.environ, VARIABLE: name, "KILLS_EACH_STEP": kills}, text=True,
         capture_output=True, check=False,
     )  # fmt: skip
-    red = re.findall(r"^FAILED \S*/(\S+)", done.stdout, re.MULTILINE)
+    red = re.findall(r"^FAILED \S*/(.+?)(?: - |$)", done.stdout, re.MULTILINE)
     seconds = time.monotonic() - started
     return Outcome(name, red, done.returncode == 0, seconds, done.stdout + done.stderr)
 

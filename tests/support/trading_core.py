@@ -43,6 +43,7 @@ QUIET_S = 0.4
 LATE_S = 0.2
 LONGEST_S = 20.0
 NAP_S = 0.05
+POLL_S = 0.05
 TIMEOUT_MS = 2_000
 WARM_ROUNDS = 5
 SYMBOLS = {"alpha": "BTC/USDT", "beta": "BTC/USDT", "gamma": "ETH/USDT"}
@@ -93,7 +94,7 @@ class Warm:
         self.store = SqlStore.open(f"sqlite:///{data / 'state.db'}")
         self.broker = CcxtSpotBroker(
             ACCOUNT, self.market, clock, key=KEY, secret=SECRET, url=url,
-            quiet_period_s=QUIET_S, timeout_ms=TIMEOUT_MS, is_paced=False,
+            quiet_period_s=QUIET_S, timeout_ms=TIMEOUT_MS, is_paced=False, poll_every_s=POLL_S,
         )  # fmt: skip
 
     def disconnect(self) -> None:
