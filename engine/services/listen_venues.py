@@ -69,6 +69,9 @@ class Listening:
         except QuarterdeckError as error:
             log.warning("%s cannot be listened to yet: %s", account_id, error)
             del self._ends[account_id]  # tried again at the next round
+        except Exception:
+            log.exception("%s could not be listened to", account_id)
+            del self._ends[account_id]
 
     def _open(self, account_id: str, market_id: str) -> None:
         broker = self._venues.broker(account_id, self._venues.market(market_id))

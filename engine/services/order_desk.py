@@ -5,6 +5,7 @@ watch, and after a crash. A restart is the same code path as a start. Sending is
 ``send_orders``, finding out what became of an order in ``follow_orders``.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -26,6 +27,7 @@ from engine.domain.orders import (
 from engine.domain.positions import Position, PositionSide
 from engine.domain.sizing import BPS, stake
 from engine.domain.tickets import OrderChanges, OrderTicket
+from engine.errors import DataError, NotFound
 from engine.ports import MarketData, Prefix, Venues
 from engine.services.booking import book_report
 from engine.services.books import Books, Writing
@@ -37,6 +39,8 @@ from engine.services.place_tickets import Tickets
 from engine.services.protect import Protector
 from engine.services.send_orders import Sender, entry_lag
 from engine.services.venue_links import VenueLinks
+
+log = logging.getLogger("quarterdeck.desk")
 
 __all__ = ["OrderDesk", "client_id", "entry_lag"]
 
@@ -168,7 +172,7 @@ class OrderDesk:
             quantity = floor_to(quantity * fraction, step) or quantity
         with self._books.writing() as writing:
             stem = f"{stem_of(position)}-w"
-            attempt = writing.tx.orders.count(bot_id=bot_id, client_id=Prefix(stem))
+            attempt = writing.tx.orders.count(client_id=Prefix(stem))
             self.plan_exit(
                 writing,
                 position,
@@ -251,7 +255,10 @@ class OrderDesk:
 
         for bot_id, orders in list(self._books.working.items()):
             if any(order.account_id == account_id for order in orders.values()):
-                self._advance(bot_id, market, is_meant)
+                try:
+                    self._advance(bot_id, market, is_meant)
+                except (DataError, NotFound) as error:  # of its symbol: the others still go on
+                    log.warning("orders of bot '%s' wait: %s", bot_id, error)
 
     def _advance(self, bot_id: str, market: MarketData, is_meant: Callable[[Order], bool]) -> None:
         # Exits wait for the protection before them, so that is asked about first.

@@ -28,6 +28,8 @@ log = logging.getLogger("quarterdeck.desk")
 MOST_EXIT_WAIT_S = 60
 SUCCESSOR = "."
 OURS = "qd-"
+MANUAL = "manual"
+"""The reason of an order that a person placed."""
 
 
 def successor_id(client_id: str) -> str:
@@ -160,15 +162,18 @@ class Outcomes:
         return book_report(self._books, order, report, terms, self._repeat)
 
     def _repeat(self, writing: Writing, before: Order, order: Order) -> None:
-        """An exit that the venue has ended by itself before all of it was filled goes on: its
-        signal may not come again."""
+        """An exit that leaves something goes on, unless a person wanted no more: the venue may
+        have ended it by itself or had too little free, and its signal may not come again."""
         is_over = order.is_terminal and not before.is_terminal
-        is_short = order.state is not OrderState.FILLED and not order.is_cancel_wanted
-        if order.purpose is not Purpose.EXIT or not is_over or not is_short:
+        is_enough = order.is_cancel_wanted or (
+            order.state is OrderState.FILLED and order.reason == MANUAL
+        )
+        if order.purpose is not Purpose.EXIT or not is_over or is_enough:
             return
         position = writing.positions.get(order.bot_id) or self._books.positions.get(order.bot_id)
         if position is not None and position.is_open and position.id == order.position_id:
-            self._plan_successor(writing, order.model_copy(update={"quantity": order.left}))
+            left = order.left if order.reason == MANUAL else position.quantity
+            self._plan_successor(writing, order.model_copy(update={"quantity": left}))
 
     def terms(
         self, symbol: str, fills: Sequence[VenueFill], market: MarketData, broker: Broker

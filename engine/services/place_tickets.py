@@ -19,8 +19,7 @@ from engine.domain.tickets import OrderChanges, OrderTicket, TicketType
 from engine.errors import ConfigError, Conflict, NotFound
 from engine.ports import MarketData, Prefix
 from engine.services.books import Books, Writing
-from engine.services.order_outcomes import successor_id
-from engine.services.send_orders import MANUAL
+from engine.services.order_outcomes import MANUAL, successor_id
 
 
 class Desk(Protocol):
@@ -70,7 +69,7 @@ class Tickets:
                 orders = []
             else:
                 stem = f"qd-{bot_id}-{to_epoch_ms(self._books.clock.now()) // 1000}-m"
-                number = writing.tx.orders.count(bot_id=bot_id, client_id=Prefix(stem))
+                number = writing.tx.orders.count(client_id=Prefix(stem))
                 orders = [self._desk.plan(writing, client_id=f"{stem}{number}", **fields)]
         self._desk.advance(bot_id, market)
         return orders

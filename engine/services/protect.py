@@ -22,8 +22,7 @@ from engine.domain.positions import Position
 from engine.domain.records import Level
 from engine.ports import Broker, MarketData, Prefix, Venues
 from engine.services.books import Books, Writing
-from engine.services.order_outcomes import stem_of
-from engine.services.send_orders import MANUAL
+from engine.services.order_outcomes import MANUAL, stem_of
 
 log = logging.getLogger("quarterdeck.protect")
 
@@ -160,7 +159,7 @@ class Protector:
     ) -> None:
         """One or two durable intents; a pair is sent in one call."""
         stem = f"{stem_of(position)}-p"
-        number = writing.tx.orders.count(bot_id=position.bot_id, client_id=Prefix(stem))
+        number = writing.tx.orders.count(client_id=Prefix(stem))
         common = {
             "bot_id": position.bot_id,
             "account_id": position.account_id,
@@ -196,7 +195,9 @@ class Protector:
             order.state in (OrderState.OPEN, OrderState.PARTLY_FILLED) for order in resting
         )
         if is_live:
-            position = self._mark(position, is_protected=True)
+            has_stop = any(order.stop_price is not None for order in resting)
+            is_protected = None if wanted.stop is None else has_stop
+            position = self._mark(position, is_protected=is_protected)
         if _is_in_step(resting, wanted) or not (is_live or self._is_mere_intent(resting)):
             return
         if not self._may_move(position, resting, wanted):

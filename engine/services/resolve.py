@@ -40,7 +40,7 @@ from engine.services.books import Books, Writing
 from engine.services.findings import kind_of, line_of
 from engine.services.follow_orders import is_anothers
 from engine.services.order_desk import OrderDesk
-from engine.services.send_orders import MANUAL
+from engine.services.order_outcomes import MANUAL
 
 RECONCILED = "reconciled"
 """The reason of exits that only the books have seen."""
@@ -345,7 +345,7 @@ class Resolver:
         stem = f"qd-close-{_digest(finding.id)}-"
         now = market.now()
         with self._books.writing() as writing:
-            number = writing.tx.orders.count(bot_id=HOUSE, client_id=Prefix(stem))
+            number = writing.tx.orders.count(client_id=Prefix(stem))
             self._desk.plan(
                 writing, client_id=f"{stem}{number}", bot_id=HOUSE, account_id=finding.account_id,
                 symbol=finding.symbol, side=side, quantity=quantity,

@@ -37,7 +37,7 @@ from engine.ports import Broker, MarketData, SteppedMarket, Venues
 from engine.services.booking import close_as_dust
 from engine.services.books import Books
 from engine.services.controls import Controls
-from engine.services.order_outcomes import Outcomes, exit_wait_s
+from engine.services.order_outcomes import MANUAL, Outcomes, exit_wait_s
 from engine.services.order_requests import Gate, Sizer, request_of
 from engine.services.venue_links import VenueLinks
 
@@ -52,8 +52,6 @@ REFUSALS: dict[type[Exception], str] = {
     LimitReached: "order.limit",
 }
 """The kinds of events that some refusals are."""
-MANUAL = "manual"
-"""The reason of an order that a person placed."""
 
 
 def entry_lag(bot: Bot) -> timedelta:
@@ -107,6 +105,8 @@ class Sender:
         wanted = WORKING_STATES if is_manual else (BotState.RUNNING, BotState.STARTING)
         if bot.state not in wanted:
             return f"the bot is {bot.state.value}"
+        if order.expires_at is not None and time_of(self._books, market) >= order.expires_at:
+            return "its time is over"
         age = market.now() - order.decided_at
         if age > entry_lag(bot):
             return f"the decision was {age.total_seconds():.0f} s old"

@@ -14,7 +14,7 @@ from engine.adapters.clock.system import SystemClock
 from engine.adapters.store.store import SqlStore
 from engine.domain.orders import Order, OrderState, OrderType, Purpose, Side
 from engine.services.books import Books
-from engine.services.send_orders import MANUAL
+from engine.services.order_outcomes import MANUAL
 from tests.fakes.exchange import KEY, SECRET, BinanceExchange, binance_exchange
 from tests.support.books import rows
 from tests.support.client import Client, eventually

@@ -14,7 +14,7 @@ from engine.domain.positions import PositionSide
 from engine.domain.records import KillLevel
 from engine.domain.tickets import NEEDS, OrderChanges, OrderTicket, TicketType
 from engine.errors import ConfigError, NotFound, StoreError
-from engine.services.send_orders import MANUAL
+from engine.services.order_outcomes import MANUAL
 from tests.fakes.venue_model import FeeIn, Trouble
 from tests.stateful.counting import CountingMachine
 from tests.stateful.desk_checks import OURS, DeskChecks

@@ -364,3 +364,43 @@ def test_no_gap_is_judged_while_an_order_in_doubt_may_have_paid_a_fee(bench: Ben
     room.advance(1)
     assert bench.check() is AccountHealth.CLEAN
     assert bench.agrees()
+
+
+def test_an_exit_that_sold_only_what_was_free_sells_the_rest_later(spot: Room) -> None:
+    set_rules(spot, stop_loss=None, take_profit=None)
+    spot.enter()
+    spot.broker.foreign(
+        OrderRequest(client_id="hand", symbol="BTC/USDT", side=Side.SELL, type=OrderType.LIMIT,
+                     price=D(200), quantity=D("0.4"))
+    )  # fmt: skip
+    plan_exit_of_a_signal(spot)
+    assert spot.position.quantity == D("0.4")
+    spot.broker.cancel("hand", "BTC/USDT")
+    for _ in range(5):
+        spot.advance(5)
+    assert not spot.books.positions
+
+
+def test_a_target_alone_is_no_protection(spot: Room) -> None:
+    """Binance ends the stop of a pair when its limit fills in part."""
+    spot.enter()
+    spot.advance(1)
+    target = next(leg for leg in spot.working(Purpose.PROTECTION) if leg.type is OrderType.LIMIT)
+    spot.broker.fill(target.client_id, D("0.3"), D(105))
+    spot.broker.faults.extend([VenueFault.CANCEL_LOST] * 9)
+    spot.advance(1)
+    assert spot.position.protected_at is None
+    assert spot.position.unprotected_since is not None
+
+
+def test_an_order_whose_time_is_over_is_not_sent(spot: Room) -> None:
+    with spot.books.writing() as writing:
+        spot.desk.plan(
+            writing, client_id="qd-b0000001-9-m0", bot_id=spot.bot.id, account_id=ACCOUNT,
+            symbol="BTC/USDT", side="buy", type="limit", purpose=Purpose.ENTRY, quantity=D(1),
+            price=D(95), reason="manual", decided_at=spot.clock.now(),
+            expires_at=spot.clock.now() + timedelta(seconds=2),
+        )  # fmt: skip
+    spot.advance(3)
+    assert spot.broker.sent == []
+    assert spot.orders()[0].state is OrderState.EXPIRED

@@ -27,6 +27,7 @@ from engine.ports import Prefix
 
 T = TypeVar("T", bound=BaseModel)
 
+LAST_LETTER = "\U0010ffff"
 UNICODE_COLLATION = "und-x-icu"  # PostgreSQL: letters of all languages, whatever the database's
 
 
@@ -193,6 +194,12 @@ class SqlRepository(Generic[T]):
         equals: dict[str, Any],
     ) -> list[ColumnElement[bool]]:
         conditions = [_equal(self._column(name), value) for name, value in equals.items()]
+        if not self._session.is_postgres:  # whose collations do not sort by bytes
+            conditions += [
+                self._column(name).between(beginning, beginning + LAST_LETTER)
+                for name, value in equals.items()
+                if isinstance(value, Prefix) and (beginning := clean_text(value))
+            ]  # an index finds these; substr alone would read all rows
         if since is not None:
             conditions.append(self._map.time >= since)
         if until is not None:

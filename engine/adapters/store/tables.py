@@ -94,7 +94,10 @@ class OrderRow(Row, table=True):
     """An order in the desk's books."""
 
     __tablename__ = "orders"
-    __table_args__ = (Index(None, "bot_id", "created_at"),)
+    __table_args__ = (
+        Index(None, "bot_id", "created_at"),
+        Index(None, "account_id", "venue_id"),
+    )
 
     client_id: str = text(primary_key=True)
     bot_id: str = text()
@@ -133,13 +136,17 @@ class FillRow(Row, table=True):
     """An execution; a venue's trade id is booked once in an account."""
 
     __tablename__ = "fills"
-    __table_args__ = (UniqueConstraint("account_id", "trade_id"), Index(None, "bot_id", "time"))
+    __table_args__ = (
+        UniqueConstraint("account_id", "trade_id"),
+        Index(None, "bot_id", "time"),
+        Index(None, "account_id", "time"),
+    )
 
     seq: int | None = sequence()
     id: str = text(unique=True)
     account_id: str = text()
     trade_id: str = text()
-    client_id: str = text()
+    client_id: str = text(index=True)
     bot_id: str = text()
     position_id: str = text()
     symbol: str = text()
