@@ -106,9 +106,9 @@ class Verdict:
             assert spent[signal] <= AMOUNT * MOST_SLIPPAGE, f"{signal} spent {spent[signal]}"
             alive = [one.client_id for one in orders if one.executed == one.quantity]
             assert len(alive) <= 1, f"{signal} was entered {len(alive)} times: {alive}"
-        for bot in rows(self._data, "SELECT id FROM bots"):
-            decisions = rows(self._data, "SELECT id FROM decisions WHERE bot_id = ?", bot["id"])
-            assert len({row["id"] for row in decisions}) == len(decisions)
+        for row in rows(self._data, "SELECT * FROM decisions WHERE action = 'enter_long'"):
+            candle = int(datetime.fromisoformat(row["candle_time"]).timestamp())
+            assert f"qd-{row['bot_id']}-{candle}-e" in self.orders, f"decided and lost: {row}"
 
     def check_holdings(self) -> None:
         """At no moment has a bot sold more than it had bought."""
