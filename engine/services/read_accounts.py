@@ -67,6 +67,7 @@ class Look:
     instruments: dict[str, Instrument] = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
     unsettled: frozenset[str] = frozenset()
+    filling: frozenset[str] = frozenset()
     gaps: dict[str, Decimal] = field(default_factory=dict)
     newest: datetime | None = None
 
@@ -235,7 +236,7 @@ class AccountReader:
             before = look.gaps
             balances = look.broker.balances()
             look.balances = {asset: one.total for asset, one in balances.items() if one.total}
-            look.unsettled = self._moving(look)
+            look.unsettled = self._moving(look) | look.filling
             look.gaps = self._gaps(look)
             if look.unsettled:  # what is under way may take its fee in an asset never seen before
                 look.unsettled |= {asset for asset, gap in look.gaps.items() if gap < 0}
@@ -244,7 +245,13 @@ class AccountReader:
             if not look.gaps or is_steady:
                 return
             asked.update(self._candidates(look, is_wide=is_new and number > 0))
-            self._read_trades(look, asked)
+            fresh = self._read_trades(look, asked)
+            if number > 0:  # an order that is being filled while its account is looked at
+                look.filling |= {
+                    asset
+                    for trade in fresh
+                    for asset in effect_of(trade, look.instruments[trade.symbol])
+                }
         look.unsettled |= {asset for asset in look.gaps if before.get(asset) != look.gaps[asset]}
 
     def _is_known(self, look: Look, asset: str, gap: Decimal) -> bool:
@@ -297,8 +304,9 @@ class AccountReader:
 
     # --- trades ---------------------------------------------------------------------------------
 
-    def _read_trades(self, look: Look, symbols: Iterable[str]) -> None:
-        """Book executions of our orders; keep those of nobody."""
+    def _read_trades(self, look: Look, symbols: Iterable[str]) -> list[Execution]:
+        """Book executions of our orders, keep those of nobody; those not seen before."""
+        fresh = []
         for symbol in sorted(symbols):
             if not self._learn(look, symbol):
                 continue
@@ -309,9 +317,12 @@ class AccountReader:
                 order = self._owner(look, trade)
                 if order is not None and order.reason != EXTERNAL:
                     self._book_own(look, order, trade)
+                    fresh.append(trade)
                 elif not look.is_in_opening(trade.time) and not self._may_be_ours(look, trade):
                     client_id = order.client_id if order else trade.client_id
                     look.trades[trade.trade_id] = trade.model_copy(update={"client_id": client_id})
+                    fresh.append(trade)
+        return fresh
 
     def _is_booked(self, account_id: str, trade: Execution) -> bool:
         with self._books.store.reading() as tx:

@@ -1,6 +1,6 @@
 """Reconciling an account with a scripted venue: booked, found, halted, told once, made to agree."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from decimal import Decimal as D
 from typing import Any
@@ -17,6 +17,7 @@ from engine.domain.accounts import (
 )
 from engine.domain.orders import OrderRequest, OrderState, OrderType, Side
 from engine.domain.positions import Fill
+from engine.ports import Balance
 from engine.services.findings import Rules
 from engine.services.read_accounts import MOST_LOOKS
 from engine.services.reconcile import Reconciler
@@ -393,3 +394,28 @@ def test_a_balance_that_never_stands_still_is_not_judged(bench: Bench) -> None:
     assert broker.held["USDT"] == 100_000 + MOST_LOOKS
     broker.balances = real  # type: ignore[method-assign]
     assert bench.check() is AccountHealth.MISMATCH
+
+
+def test_an_order_that_fills_while_its_account_is_looked_at_is_no_difference(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At a constant pace every look differs by the same amount."""
+    room = bench.room
+    bench.check()
+    room.broker.faults.append(Fault.RESTS)
+    room.enter()
+    order, balances = room.orders()[0], room.broker.balances
+
+    def fills_a_little() -> Mapping[str, Balance]:
+        if room.broker.orders[order.client_id].state is not OrderState.FILLED:
+            room.broker.fill(order.client_id, D("0.02"))
+        return balances()
+
+    monkeypatch.setattr(room.broker, "balances", fills_a_little)
+    for _ in range(3):
+        bench.check(10)
+        assert FindingKind.BALANCE not in bench.open
+    monkeypatch.undo()
+    room.advance(1)
+    bench.check()
+    assert bench.agrees()
