@@ -284,8 +284,12 @@ class AccountReader:
         if not look.is_first:
             found += self._untraded(look, assets)
         if is_wide:
+            # An asset that no symbol has may have paid the fees of trades that else cancel out.
+            has_stray = bool(assets - {asset for one in known for asset in (one.base, one.quote)})
             found += [
-                one.symbol for one in known if one.quote in assets and one.symbol not in found
+                one.symbol
+                for one in known
+                if (has_stray or one.quote in assets) and one.symbol not in found
             ]
         return found[:MOST_SYMBOLS]
 

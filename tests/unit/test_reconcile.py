@@ -419,3 +419,15 @@ def test_an_order_that_fills_while_its_account_is_looked_at_is_no_difference(
     room.advance(1)
     bench.check()
     assert bench.agrees()
+
+
+def test_trades_by_hand_that_cancel_out_are_found_by_their_fees(bench: Bench) -> None:
+    room = bench.room
+    room.broker.held["BNB"] = D(1)
+    bench.check()
+    room.broker.fee_asset, room.broker.fee_rate = "BNB", D("0.0001")
+    bench.foreign("in")
+    bench.foreign("out", side=Side.SELL)
+    bench.check()
+    assert set(bench.open) == {FindingKind.FOREIGN_TRADE}
+    assert bench.agrees()
