@@ -7,7 +7,7 @@ from decimal import Decimal
 from engine.domain.bots import Bot, BotState
 from engine.domain.decisions import TraceStep, Verdict
 from engine.domain.instruments import Instrument
-from engine.domain.money import text
+from engine.domain.money import ZERO, text
 from engine.domain.positions import Position, PositionSide
 
 
@@ -85,12 +85,14 @@ def _cash(proposal: Proposal) -> str | None:
     # What a reversal spends comes from the exit before it, which has not happened yet.
     if proposal.free_cash is None or is_reversal or proposal.amount <= proposal.free_cash:
         return None
-    quote = proposal.instrument.quote
+    quote, free = proposal.instrument.quote, max(proposal.free_cash, ZERO)
     return (
-        f"the account's free cash of {text(proposal.free_cash)} {quote} does not cover the stake "
-        f"of {text(proposal.amount)} {quote} besides what other bots have reserved"
+        f"it needs {text(proposal.amount)} {quote} and {text(free)} {quote} are free beside what"
+        " other bots have reserved"
     )
 
+
+CASH_RULE = "cash"
 
 RULES: tuple[RiskRule, ...] = (
     RiskRule("control", _control),
@@ -100,7 +102,7 @@ RULES: tuple[RiskRule, ...] = (
     RiskRule("working entry", _working_entry),
     RiskRule("entries", _entries),
     RiskRule("minimum", _minimum),
-    RiskRule("cash", _cash),
+    RiskRule(CASH_RULE, _cash),
 )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from decimal import Decimal
 
@@ -16,7 +16,7 @@ from engine.domain.money import exact, from_epoch_ms
 from engine.domain.orders import Order
 from engine.domain.positions import Position, PositionSide
 from engine.domain.records import Level
-from engine.domain.risk import Proposal, judge
+from engine.domain.risk import CASH_RULE, Proposal, judge
 from engine.domain.sizing import stake
 from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
 from engine.domain.trace import decision_of, first_steps, planned_step
@@ -260,9 +260,18 @@ class CycleRunner:
             )  # fmt: skip
             steps.append(planned_step(entry))
         writing.tx.decisions.add(decision.model_copy(update={"trace": tuple(steps)}))
+        self._show_missing_funds(writing, bot, steps)
         if decision.action is not Action.HOLD:
             words = decision.action.value.replace("_", " ")
             writing.event(Level.INFO, "decision", f"Decided to {words}: {decision.reason}", bot.id)
+
+    def _show_missing_funds(self, writing: Writing, bot: Bot, steps: Sequence[TraceStep]) -> None:
+        """Other vetoes are what a person has set; this one the user must hear of."""
+        for step in steps:
+            if step.verdict is Verdict.VETO and step.values.get("rule") == CASH_RULE:
+                message = f"The entry was held back: {step.detail}."
+                writing.save_bot(bot.id, reason=message)
+                writing.event(Level.WARNING, "order.insufficient_funds", message, bot.id)
 
     def _judge(
         self,

@@ -1,6 +1,7 @@
 """An engine's start and end: graceful in time whatever runs, and one sentence when it cannot be."""
 
 import os
+import shutil
 import signal
 import socket
 import sqlite3
@@ -244,9 +245,10 @@ def test_a_data_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -
 
 def test_a_malformed_env_file_is_one_sentence(tmp_path: Path) -> None:
     """Over a copy of the project's settings module, whose ``.env`` lies beside it."""
+    for folder in ("domain", "links"):
+        shutil.copytree(ROOT / "engine" / folder, tmp_path / "engine" / folder)
     for name in ("__init__.py", "errors.py", "settings.py"):
         target = tmp_path / "engine" / name
-        target.parent.mkdir(exist_ok=True)
         target.write_bytes((ROOT / "engine" / name).read_bytes())
     for text in (b"QUARTERDECK_API_PORT=abc\n", b"\xff\xfe\x00 not text\n", b"=\n'''\n"):
         (tmp_path / ".env").write_bytes(text)

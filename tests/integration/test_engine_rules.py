@@ -243,12 +243,7 @@ def test_an_entry_without_funds_is_shown_and_tried_again(engine: Engine, tmp_pat
     assert len(events) == 2, "the second and the third entry"
     assert "39940 USDT are free" in events[0]["message"]
     orders = engine.client.get("/bots/poor/orders")
-    assert sorted(order["state"] for order in orders) == [
-        "filled",
-        "filled",
-        "rejected",
-        "rejected",
-    ]
+    assert [order["state"] for order in orders] == ["filled", "filled"], "nothing was sent in vain"
 
 
 def test_fee_and_slippage_are_taken_both_ways(tmp_path: Path) -> None:

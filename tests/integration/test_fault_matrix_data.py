@@ -169,7 +169,10 @@ REFUSED: dict[str, tuple[Callable[[list[Kline]], list[Kline]], str]] = {
     "late": (lambda rows: rows[:-4], "The newest 1m candle is"),
     "none": (lambda _: [], "no candles"),
     "duplicate": (lambda rows: [row for row in rows for _ in range(2)], "not in order"),
-    "off_grid": (lambda rows: [[row[0] + 7000, *row[1:]] for row in rows], "on whole 1m"),
+    "off_grid": (
+        lambda rows: [[row[0] + 7000, *row[1:]] for row in rows],
+        "on whole 1m|not finished yet",
+    ),
     "without_price": (lambda rows: [*rows[:-3], with_price(rows[-3], None), *rows[-2:]], "candles"),
     "price_of_zero": (lambda rows: [with_price(row, "0.0") for row in rows], "without prices"),
     "not_a_number": (lambda rows: [with_price(row, "NaN") for row in rows], "candles"),

@@ -90,7 +90,8 @@ class DeskChecks:
             self.third_fees[fill.fee_asset] += fill.fee
         if fill.bot_id == HOUSE:
             self.of_nobody[fill.base] += effect[fill.base]
-            if fill.client_id.startswith(OURS):
+            order = self.room.store.rows("orders").get(fill.client_id)
+            if fill.client_id.startswith(OURS) and order and order.bot_id != HOUSE:
                 self.excess.append(fill)
             return
         self.owned[fill.position_id] += effect[fill.base]
