@@ -47,3 +47,11 @@ def quarterdeck(tmp_path: Path) -> Iterator[Copy]:
     """A copy of Quarterdeck over an empty data folder, nothing started yet."""
     with copy_of_quarterdeck(tmp_path / "data") as copy:
         yield copy
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests have recorded, whichever process ran them."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in getattr(report, "user_properties", ()):
+            if name == "figures" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid}:\n{value}")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -117,7 +117,9 @@ def finish(copy: Copy, bot: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.xdist_group("kills")
-def test_a_hundred_kills_leave_the_trades_of_an_undisturbed_run(tmp_path: Path) -> None:
+def test_a_hundred_kills_leave_the_trades_of_an_undisturbed_run(
+    tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
     candles = eth_btc(tmp_path)
     with copy_of_quarterdeck(tmp_path / "calm") as calm, nursery_of(calm) as nursery:
         nursery.start()
@@ -147,9 +149,10 @@ def test_a_hundred_kills_leave_the_trades_of_an_undisturbed_run(tmp_path: Path) 
         check_books(copy.place.data, ended)
         assert decided(copy) == COUNT
         assert trades_of(copy.place.data) == expected
-    print(
+    record_property(
+        "figures",
         f"{KILLS} kills while trading and {KILLS // 4} while starting: {COUNT} candles decided"
-        f" once each, {len(expected)} trades equal to the last digit"
+        f" once each, {len(expected)} trades equal to the last digit",
     )
 
 
