@@ -55,7 +55,13 @@ from engine.services.manual_orders import ManualOrders
 from engine.services.order_desk import OrderDesk
 from engine.services.pulse import Pulse
 from engine.services.reconcile import Reconciler
-from engine.services.registry import PAPER, MarketKind, VenueRegistry
+from engine.services.registry import (
+    PAPER,
+    BrokerFactory,
+    MarketFactory,
+    MarketKind,
+    VenueRegistry,
+)
 from engine.services.run_cycle import CycleRunner
 from engine.services.supervise import Supervisor
 from engine.services.track_equity import EquityKeeper
@@ -311,7 +317,6 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
     """The markets there are, and paper accounts over each of them."""
     book = SqlPaperBook(store.database)
     candles = settings.data / "candles"
-    test_pause = Pause(clock.monotonic)  # market and account speak from one address
 
     def simulated(_market_id: str) -> MarketData:
         return SimulatedMarket(settings.simulation_seed, clock)
@@ -332,17 +337,38 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
 
         return CcxtStreamingMarket(market_id, clock)
 
-    def testnet(market_id: str) -> MarketData:
+    test_market, test_account = binance_test_network(settings, clock)
+    kinds = {
+        "simulated": MarketKind(simulated, lambda: ["simulated"]),
+        "replay": MarketKind(
+            ReplayMarket, lambda: find_replays(candles),
+            is_stepped=True,
+        ),
+        "ccxt": MarketKind(ccxt, lambda: list(OFFERED_EXCHANGES)),
+        "testnet": MarketKind(
+            test_market, lambda: [TESTNET] if settings.keys else [], account_kind="test"
+        ),
+    }  # fmt: skip
+    return VenueRegistry(kinds, {PAPER: paper, "test": test_account})
+
+
+def binance_test_network(
+    settings: Settings, clock: SystemClock
+) -> tuple[MarketFactory, BrokerFactory]:
+    """The market and the account of Binance's test network."""
+    pause = Pause(clock.monotonic)  # both speak from one address
+
+    def make_market(market_id: str) -> MarketData:
         from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
 
         if market_id != TESTNET:
             raise NotFound(f"There is no market '{market_id}'.", field="market")
         addresses = test_addresses(settings.binance_test_url)
         return CcxtStreamingMarket(
-            market_id, clock, addresses=addresses, can_short=False, pause=test_pause
+            market_id, clock, addresses=addresses, can_short=False, pause=pause
         )
 
-    def test_account(account_id: str, market: MarketData) -> Broker:
+    def make_account(account_id: str, market: MarketData) -> Broker:
         from engine.adapters.brokers.ccxt_spot import CcxtSpotBroker
         from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
 
@@ -355,18 +381,7 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
         key, secret = settings.keys
         return CcxtSpotBroker(
             account_id, market, clock, key=key, secret=secret, url=settings.binance_test_url,
-            refresh_listing=market.refresh, pause=test_pause,
+            refresh_listing=market.refresh, pause=pause,
         )  # fmt: skip
 
-    kinds = {
-        "simulated": MarketKind(simulated, lambda: ["simulated"]),
-        "replay": MarketKind(
-            ReplayMarket, lambda: find_replays(candles),
-            is_stepped=True,
-        ),
-        "ccxt": MarketKind(ccxt, lambda: list(OFFERED_EXCHANGES)),
-        "testnet": MarketKind(
-            testnet, lambda: [TESTNET] if settings.keys else [], account_kind="test"
-        ),
-    }  # fmt: skip
-    return VenueRegistry(kinds, {PAPER: paper, "test": test_account})
+    return make_market, make_account

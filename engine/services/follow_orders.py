@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import TypeVar
 
 from engine.domain.money import ZERO, text
-from engine.domain.orders import Order, OrderReport, OrderState, Side
+from engine.domain.orders import Execution, Order, OrderReport, OrderState, Side
 from engine.errors import (
     AccessDenied,
     BrokerUnavailable,
@@ -145,7 +145,16 @@ class Follower:
         for execution in broker.executions(order.symbol, since):
             if execution.client_id == order.client_id:
                 return "the venue lists a trade of it, but not the order"
+            if self._may_be_of(order, execution):
+                return "the venue lists a trade that no order explains"
         return self._holdings_differ(order, market, broker)
+
+    def _may_be_of(self, order: Order, execution: Execution) -> bool:
+        """Whether a trade, on a list that names no client ids, is in no book yet."""
+        if execution.client_id or execution.side is not order.side:
+            return False
+        with self._books.store.reading() as tx:
+            return tx.fills.find(f"{order.account_id}:{execution.trade_id}") is None
 
     def _holdings_differ(self, order: Order, market: MarketData, broker: Broker) -> str | None:
         """The position delta: what the account holds beside what the books know of."""

@@ -307,3 +307,16 @@ def test_an_engine_that_stood_still_while_it_committed_does_not_send(
     for _ in range(3):
         spot.advance(26)
     assert spot.orders()[0].state is OrderState.EXPIRED
+
+
+def test_a_trade_that_no_order_explains_keeps_an_order_in_doubt(spot: Room) -> None:
+    """Binance's list of trades names no client ids."""
+    spot.broker.tells_client_ids = False
+    spot.broker.faults.append(VenueFault.INVISIBLE)
+    spot.enter()
+    for _ in range(4):
+        spot.advance(31)
+    assert spot.orders()[0].state is OrderState.UNKNOWN
+    spot.broker.reveal()
+    spot.advance(1)
+    assert spot.position.quantity == D(1)
