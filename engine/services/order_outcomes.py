@@ -60,7 +60,7 @@ def attempt_of(client_id: str) -> int:
 
 def exit_wait_s(client_id: str) -> float:
     """How long a repeated exit waits: 1, 2, 4 ... seconds, a minute at the most."""
-    attempt = attempt_of(client_id)
+    attempt = min(attempt_of(client_id), 10)  # the power of thousands is no float any more
     return min(2.0 ** (attempt - 1), MOST_EXIT_WAIT_S) if attempt else 0.0
 
 

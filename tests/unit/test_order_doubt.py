@@ -10,6 +10,7 @@ from engine.domain.accounts import HOUSE, AccountHealth, AccountLine, AccountSta
 from engine.domain.orders import Order, OrderReport, OrderState, Purpose
 from engine.services.booking import Terms, book_report
 from engine.services.books import Writing
+from engine.services.order_outcomes import exit_wait_s
 from tests.fakes.broker import Fault, ScriptedBroker, VenueFault
 from tests.unit.conftest import Room
 
@@ -320,3 +321,9 @@ def test_a_trade_that_no_order_explains_keeps_an_order_in_doubt(spot: Room) -> N
     spot.broker.reveal()
     spot.advance(1)
     assert spot.position.quantity == D(1)
+
+
+def test_a_repeated_exit_waits_ever_longer_but_never_more_than_a_minute() -> None:
+    waits = [exit_wait_s(f"qd-b-1-x.{attempt}") for attempt in (1, 2, 3, 7, 20, 5000)]
+    assert waits == [1, 2, 4, 60, 60, 60]
+    assert exit_wait_s("qd-b-1-x") == 0
