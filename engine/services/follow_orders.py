@@ -86,6 +86,8 @@ class Follower:
         [report] = answer
         if report is not None:
             self._adopt(order, report, market, broker)
+        elif broker.capabilities.is_idempotent and self._sender.waits_for_check(order, market):
+            return  # it may be sent again once its account has been looked at
         elif broker.capabilities.is_idempotent and self._may_resend(order, market):
             self._asked_since.pop(order.client_id, None)
             self._sender.send_again(order, market, broker)

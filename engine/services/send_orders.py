@@ -107,10 +107,19 @@ class Sender:
             return f"the bot is {bot.state.value}"
         if order.expires_at is not None and time_of(self._books, market) >= order.expires_at:
             return "its time is over"
-        age = market.now() - order.decided_at
-        if age > entry_lag(bot):
+        if self._is_old(order, market):
+            age = market.now() - order.decided_at
             return f"the decision was {age.total_seconds():.0f} s old"
         return None
+
+    def waits_for_check(self, order: Order, market: MarketData) -> bool:
+        """Whether an entry, still fresh after a start, waits for its account to be checked."""
+        is_held = order.purpose is Purpose.ENTRY and order.account_id in self._books.unchecked
+        return is_held and not self._is_old(order, market)
+
+    def _is_old(self, order: Order, market: MarketData) -> bool:
+        bot = self._books.bots.get(order.bot_id)
+        return bot is None or market.now() - order.decided_at > entry_lag(bot)
 
     def _has_other_side(self, order: Order) -> bool:
         """Whether the bot holds, or has an entry at the venue for, the other side."""
@@ -127,6 +136,8 @@ class Sender:
     def send_when_due(self, order: Order, market: MarketData) -> None:
         """Send an intent if its turn has come; end it when it never will."""
         if not self._is_turn(order):
+            return
+        if self.waits_for_check(order, market):
             return
         if order.purpose is Purpose.ENTRY:
             objection = self.entry_objection(order, market)

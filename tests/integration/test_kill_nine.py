@@ -23,7 +23,7 @@ from tests.support.market import COUNT, eth_btc
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tooling.place import ROOT
 
-KILLS = 80
+KILLS = 60
 LONGEST_LIFE_S = 0.5
 SEED = 20261121
 
@@ -117,7 +117,7 @@ def finish(copy: Copy, bot: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.xdist_group("kills")
-def test_a_hundred_kills_leave_the_trades_of_an_undisturbed_run(
+def test_kills_leave_the_trades_of_an_undisturbed_run(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     candles = eth_btc(tmp_path)

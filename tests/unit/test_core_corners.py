@@ -404,3 +404,24 @@ def test_an_order_whose_time_is_over_is_not_sent(spot: Room) -> None:
     spot.advance(3)
     assert spot.broker.sent == []
     assert spot.orders()[0].state is OrderState.EXPIRED
+
+
+@pytest.mark.parametrize("state", [OrderState.INTENT, OrderState.SENDING])
+def test_an_entry_cut_off_by_a_crash_waits_for_its_account_and_still_goes(
+    bench: Bench, state: OrderState
+) -> None:
+    """While an account is being checked nothing of it is given up for not being checked."""
+    room = bench.room
+    room.broker.capabilities = room.broker.capabilities.model_copy(update={"is_idempotent": True})
+    bench.check()
+    room.broker.faults.append(Fault.LOST_BEFORE)
+    room.enter()
+    order = room.orders()[0]
+    with room.store.transaction() as tx:
+        tx.orders.save(order.model_copy(update={"state": state}))
+    bench.restart()
+    room.advance()
+    assert room.orders()[0].state is state, "it waits"
+    assert bench.check(1) is AccountHealth.CLEAN
+    room.advance()
+    assert room.orders()[0].state is OrderState.FILLED

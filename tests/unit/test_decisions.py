@@ -87,7 +87,7 @@ def test_cash_that_is_not_known_or_comes_from_the_exit_before_is_no_objection() 
     assert judge(proposal(free_cash=D(100))).verdict is Verdict.PASS
     held = position(side=SHORT)
     assert judge(proposal(free_cash=D(0), position=held)).verdict is Verdict.PASS
-    assert "of 0.5 USDT does not cover" in judge(proposal(free_cash=D("0.50"))).detail
+    assert "and 0.5 USDT are free beside" in judge(proposal(free_cash=D("0.50"))).detail
 
 
 def test_the_first_trade_uses_the_amount_and_later_ones_all_proceeds() -> None:
