@@ -266,7 +266,7 @@ def test_a_malformed_env_file_is_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.xdist_group("postgres")
 def test_two_data_folders_on_one_postgresql(tmp_path: Path, postgres_url: str) -> None:
-    variables = {"QUARTERDECK_DATABASE_URL": postgres_url, "QUARTERDECK_LEASE_TTL_S": "4"}
+    variables = {"QUARTERDECK_DATABASE_URL": postgres_url, "QUARTERDECK_LEASE_TTL_S": "12"}
     with (
         copy_of_quarterdeck(tmp_path / "one", **variables) as first,
         copy_of_quarterdeck(tmp_path / "two", **variables) as second,
@@ -279,7 +279,7 @@ def test_two_data_folders_on_one_postgresql(tmp_path: Path, postgres_url: str) -
 
         first.kill_engine()
         assert "holds this database" in refusal(run_engine(second.place.data, **variables))
-        eventually(lambda: _may_start(second), bool, timeout_s=20, every_s=0.5)
+        eventually(lambda: _may_start(second), bool, timeout_s=60, every_s=0.5)
         assert Client(second).bot("mine")["id"] == bot["id"]
 
         # The other way round: a graceful stop lets the next one in at once.
