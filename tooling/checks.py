@@ -35,8 +35,7 @@ STATIC = (
     Step("mypy --strict", ("-m", "mypy", "--strict", *TYPED)),
     Step("import-linter", ("-c", LINT_IMPORTS)),
 )
-# Three processes on two cores: many tests wait for an engine, a browser or a clock.
-PYTEST = ("-m", "pytest", "-n", "3", "--dist", "loadgroup", "--timeout", "300")
+PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadgroup", "--timeout", "300")
 
 
 def test(arguments: Sequence[str]) -> int:

@@ -23,7 +23,7 @@ from tests.support.market import COUNT, eth_btc
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tooling.place import ROOT
 
-KILLS = 60
+KILLS = 40
 LONGEST_LIFE_S = 0.5
 SEED = 20261121
 
