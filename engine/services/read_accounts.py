@@ -131,7 +131,7 @@ class AccountReader:
         """What a comparison of ``look`` needs to know."""
         return Terms(
             now=self._books.clock.now(),
-            quiet_period=timedelta(seconds=look.broker.capabilities.quiet_period_s),
+            quiet_period=quiet_period_of(look.broker),
             instruments=look.instruments,
             unsettled=look.unsettled,
         )
@@ -365,3 +365,11 @@ class AccountReader:
         if order.is_terminal:
             look.late_fills.append(LateFill(order=order, execution=trade))
         self._desk.book_execution(look.account_id, look.market, order, trade)
+
+
+def quiet_period_of(broker: Broker) -> timedelta:
+    """How long an order may be in doubt before a person must hear of it. Where a client id is one
+    order the desk ends every doubt by itself, by sending it again, once its account is checked."""
+    if broker.capabilities.is_idempotent:
+        return LONGEST_WINDOW
+    return timedelta(seconds=broker.capabilities.quiet_period_s)
