@@ -1,8 +1,8 @@
-"""Downloads of candles: in the background, page by page into the library, resumed where they ended.
+"""Downloads of candles: in the background, page by page into the library, resumed at their end.
 
-What a source gave is kept whatever happens next: pages are merged every few seconds, at a cancel, at
-a failure and at the engine's stop. The list of downloads is in the store, so that a reload of the
-panel and a restart of the engine show the same.
+What a source gave is kept whatever happens next: pages are merged every few seconds, at a cancel,
+at a failure and at the engine's stop. The list of downloads is in the store, so that a reload of
+the panel and a restart of the engine show the same.
 """
 
 import logging
@@ -42,7 +42,7 @@ ATTEMPTS = 6
 FIRST_WAIT_S = 1.0
 MOST_WAIT_S = 60.0
 LONGEST_PAUSE_S = 900.0
-"""A source that asks for a longer pause is not waited for: the download fails and can be resumed."""
+"""A longer pause is not waited for: the download fails, and can be resumed."""
 
 _LIST: TypeAdapter[list[Download]] = TypeAdapter(list[Download])
 
@@ -57,7 +57,8 @@ class Patience:
 
     def wait_s(self, failures: int, asked_s: float) -> float:
         """Before the next attempt: twice as long each time, never shorter than was asked for."""
-        return max(min(self.first_wait_s * 2 ** (failures - 1), MOST_WAIT_S), asked_s)
+        grown_s: float = self.first_wait_s * 2 ** (failures - 1)
+        return max(min(grown_s, MOST_WAIT_S), asked_s)
 
 
 @dataclass
@@ -110,11 +111,13 @@ class CandleDownloads:
         except ValidationError:
             log.warning("the list of downloads cannot be read, and begins anew")
             kept = []
+        now = self._books.clock.now()
         for one in kept:
-            if one.is_active:
-                one = _ended(one, DownloadState.INTERRUPTED, "The engine ended meanwhile.",
-                             self._books.clock.now())  # fmt: skip
-            self._downloads[one.id] = one
+            words = "The engine ended meanwhile."
+            is_cut = one.is_active
+            self._downloads[one.id] = (
+                _ended(one, DownloadState.INTERRUPTED, words, now) if is_cut else one
+            )
 
     def close(self) -> None:
         """Let what runs end at its next page; it is then interrupted."""
@@ -215,6 +218,8 @@ class CandleDownloads:
         since = self._downloads[download_id].done_until
         until = self._downloads[download_id].until
         while True:
+            if run.stop.is_set():
+                return self._stopped()
             try:
                 for page in run.source.fetch(run.symbol, run.about.timeframe, since, until):
                     run.pages.append(page)
@@ -232,10 +237,9 @@ class CandleDownloads:
                 if failures >= self._patience.attempts or asked_s > LONGEST_PAUSE_S:
                     raise
                 wait_s = self._patience.wait_s(failures, asked_s)
-                self._put(self._downloads[download_id],
-                          message=f"{error.message} It is tried again in {wait_s:.0f} s.")  # fmt: skip
-                if run.stop.wait(wait_s):
-                    return self._stopped()
+                words = f"{error.message} It is tried again in {wait_s:.0f} s."
+                self._put(self._downloads[download_id], message=words)
+                run.stop.wait(wait_s)
             except QuarterdeckError:
                 self._flush(download_id, run)
                 raise

@@ -13,8 +13,9 @@ class SourceKind:
     """Sources whose id is, or begins with, a prefix: how they are made, which are offered."""
 
     make: Callable[[str], CandleSource]
-    offered: Sequence[str]
-    title: str
+    offered: Mapping[str, str]
+    """Titles by id."""
+
     note: str
     timeframes: Sequence[str]
     """Of the form, before a source is made: making one may take a second."""
