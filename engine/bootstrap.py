@@ -21,12 +21,19 @@ from engine.adapters.strategies.host import StrategyHost
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
+from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.views import Views
+from engine.bootstrap_candles import (
+    OFFERED_EXCHANGES,
+    build_candle_sources,
+    build_candles,
+    spawner,
+)
 from engine.domain.records import Level
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.jobs import Job, Scheduler
@@ -38,6 +45,7 @@ from engine.ports import Broker, MarketData, Store
 from engine.services.account_ledger import AccountLedger
 from engine.services.books import Books
 from engine.services.bots import BotService
+from engine.services.candle_downloads import CandleDownloads
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
@@ -70,7 +78,6 @@ from engine.settings import Settings
 
 log = logging.getLogger("quarterdeck.engine")
 
-OFFERED_EXCHANGES = ("ccxt:binance", "ccxt:coinbase", "ccxt:kraken", "ccxt:bybit", "ccxt:okx")
 TESTNET = "testnet:binance"
 STOP_GRACE_S = 3.0
 OK, FAILED, REFUSED = 0, 1, 2
@@ -110,7 +117,7 @@ def run_engine(settings: Settings) -> int:
         listener = bind_loopback(settings.api_port)
         token = ensure_token(settings.token_file)
         redaction = configure_logs(settings.logs, settings.log_level)
-        for secret in (token, *settings.keys):
+        for secret in (token, *settings.keys, *settings.alpaca_keys):
             redaction.hide(secret)
         store = SqlStore.open(settings.store_url)
     except QuarterdeckError as error:
@@ -207,6 +214,11 @@ class Engine:
         self._equity = equity = EquityKeeper(books, prices, instruments, venues)
         self._housekeeper = Housekeeper(books, venues, equity, settings.hold_retention_days)
         self._lease = LeaseKeeper(store, clock, settings.lease_ttl_s, ending.give_up)
+        library, imports = build_candles(settings, clock)
+        sources = build_candle_sources(settings, clock)
+        self._downloads = downloads = CandleDownloads(
+            books, library, sources, spawner(lanes, ending.loop)
+        )
         views = Views(books, equity, instruments, pulse)
         self.facade = EngineFacade(
             engine_id=secrets.token_hex(8),
@@ -223,6 +235,7 @@ class Engine:
             charts=ChartMaker(books, venues, host, views, equity),
             settings_desk=SettingsDesk(books, settings),
             control_desk=ControlDesk(books, venues, controls, gateway),
+            candles=CandleDesk(books, library, imports, downloads, sources),
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)
@@ -255,6 +268,7 @@ class Engine:
         self._controls.load()
         self._gateway.load()
         self._equity.load()
+        self._downloads.load()
         with self._books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
         await self._supervisor.reconcile()
@@ -264,6 +278,7 @@ class Engine:
         """Begin nothing new, let what runs finish, give the lease back."""
         self._scheduler.stop()
         self._listening.close()
+        self._downloads.close()
         self._runner.halt()
         await asyncio.gather(
             self._checks.finish(STOP_GRACE_S),

@@ -13,6 +13,14 @@ from engine.ports.brokers import (
     PaperOrder,
     StreamingBroker,
 )
+from engine.ports.candles import (
+    CandleLibrary,
+    CandlePage,
+    CandleReader,
+    CandleSource,
+    ReadTable,
+    SourceSymbol,
+)
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
@@ -22,6 +30,10 @@ __all__ = [
     "Balance",
     "Broker",
     "BrokerCapabilities",
+    "CandleLibrary",
+    "CandlePage",
+    "CandleReader",
+    "CandleSource",
     "Clock",
     "MarketData",
     "OrderListener",
@@ -29,7 +41,9 @@ __all__ = [
     "PaperOrder",
     "PlotSeries",
     "Prefix",
+    "ReadTable",
     "Repository",
+    "SourceSymbol",
     "SteppedMarket",
     "Store",
     "StrategyHost",
