@@ -4,6 +4,18 @@ Adapters plug in here; bootstrap chooses them; one contract suite per port runs 
 All calls block; services run the slow ones on the worker of their account or market.
 """
 
+from engine.ports.backtests import (
+    CandleFileContent,
+    CandleFiles,
+    KeptResult,
+    ResultFiles,
+    Simulation,
+    SimulationLeg,
+    SimulationOutcome,
+    SimulationTask,
+    Simulator,
+    StageListener,
+)
 from engine.ports.brokers import (
     Balance,
     Broker,
@@ -22,7 +34,10 @@ __all__ = [
     "Balance",
     "Broker",
     "BrokerCapabilities",
+    "CandleFileContent",
+    "CandleFiles",
     "Clock",
+    "KeptResult",
     "MarketData",
     "OrderListener",
     "PaperBook",
@@ -30,6 +45,13 @@ __all__ = [
     "PlotSeries",
     "Prefix",
     "Repository",
+    "ResultFiles",
+    "Simulation",
+    "SimulationLeg",
+    "SimulationOutcome",
+    "SimulationTask",
+    "Simulator",
+    "StageListener",
     "SteppedMarket",
     "Store",
     "StrategyHost",
