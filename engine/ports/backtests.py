@@ -63,10 +63,6 @@ class Simulator(Protocol):
         """Prepare one; it runs when its outcome is asked for. Raises NotFound."""
         ...
 
-    def close(self) -> None:
-        """End those under way."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class CandleFileContent:
