@@ -178,6 +178,7 @@ class BacktestRun(BaseModel):
     engine_version: str = ""
     candles_sha256: str = ""
     strategy_sha256: str = ""
+    rerun_of: str = Field(default="", description="the run that this one repeats")
     created_at: UtcDatetime
     started_at: UtcDatetime | None = None
     finished_at: UtcDatetime | None = None

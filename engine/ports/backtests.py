@@ -107,3 +107,7 @@ class ResultFiles(Protocol):
     def delete(self, run_id: str) -> None:
         """Remove a run's files, if there are any. Raises StoreError."""
         ...
+
+    def sweep(self) -> None:
+        """Remove what an engine that was killed had begun to write."""
+        ...

@@ -73,7 +73,7 @@ class CandleReader:
         source = request.source
         if isinstance(source, FileSource):
             return self._read_files(source, request, history, no_progress)
-        return self._plan_market(source, request, history)
+        return self._planned(source, request, history, self._period(source, request))
 
     # --- files ----------------------------------------------------------------------------------
 
@@ -98,55 +98,69 @@ class CandleReader:
     def _ask_market(
         self, source: MarketSource, request: BacktestRequest, history: int, on_progress: Progress
     ) -> list[CandleLeg]:
-        planned = self._plan_market(source, request, history)
-        market = self._market(source)
+        market, (first_ms, end_ms) = self._market(source), self._period(source, request)
+        step_ms = timeframe_s(request.timeframe) * 1000
+        planned = self._planned(source, request, history, (first_ms, end_ms))
         legs = []
         for number, plan in enumerate(planned):
-            first_ms, end_ms = _asked_span(request, plan.coverage, history)
             done = number / len(planned)
 
             def tell(share: float, done: float = done) -> None:
                 on_progress(done + share / len(planned))
 
             found = _fetch(
-                market, plan.instrument.symbol, plan.coverage.read_timeframe, first_ms, end_ms, tell
-            )
+                market, plan.instrument.symbol, plan.coverage.read_timeframe,
+                (first_ms - history * step_ms, end_ms), tell,
+            )  # fmt: skip
             legs.append(
                 _leg(plan.instrument, source.market, source.market, found, request, history)
             )
         return legs
 
-    def _plan_market(
-        self, source: MarketSource, request: BacktestRequest, history: int
-    ) -> list[CandleLeg]:
+    def _period(self, source: MarketSource, request: BacktestRequest) -> tuple[int, int]:
+        """From the first open to the last close that is asked for, in epoch ms, on the grid of
+        the timeframe. Raises ConfigError."""
         if self._is_replay(source.market):
             raise ConfigError(
                 "A replay is a candle file: choose the file itself.", field="source.market"
             )
         if request.since is None:
             raise ConfigError("Say from when: a market has no first candle.", field="since")
-        market = self._market(source)
-        until = min(request.until or market.now(), market.now())
-        read_timeframe = source.fine_timeframe or request.timeframe
-        _check_timeframes(market, source, request.timeframe)
-        step_s = timeframe_s(request.timeframe)
-        bars = int((until - request.since).total_seconds() // step_s)
-        if bars < 1:
+        now = self._market(source).now()
+        step_ms = timeframe_s(request.timeframe) * 1000
+        first_ms = -(-to_epoch_ms(request.since) // step_ms) * step_ms
+        end_ms = to_epoch_ms(min(request.until or now, now)) // step_ms * step_ms
+        if end_ms <= first_ms:
             raise ConfigError(
                 f"No {request.timeframe} candle closes between from and to.", field="since"
             )
+        return first_ms, end_ms
+
+    def _planned(
+        self,
+        source: MarketSource,
+        request: BacktestRequest,
+        history: int,
+        period: tuple[int, int],
+    ) -> list[CandleLeg]:
+        """A leg without candles for each symbol."""
+        market = self._market(source)
+        _check_timeframes(market, source, request.timeframe)
+        read_timeframe = source.fine_timeframe or request.timeframe
+        step_ms = timeframe_s(request.timeframe) * 1000
+        bars = (period[1] - period[0]) // step_ms
+        fine = bars * step_ms // (timeframe_s(read_timeframe) * 1000)
         legs = []
         for symbol in source.symbols:
             try:
                 instrument = market.instrument(symbol)
             except NotFound as error:
                 raise NotFound(error.message, field="source.symbols") from error
-            fine = bars * step_s // timeframe_s(read_timeframe)
             coverage = Coverage(
                 symbol=instrument.symbol, source=source.market, read_timeframe=read_timeframe,
-                timeframe=request.timeframe, bars=bars, warmup_bars=history, first=request.since,
-                fine_bars=fine if fine > bars else 0,
-                last=from_epoch_ms(to_epoch_ms(until) - step_s * 1000), is_planned=True,
+                timeframe=request.timeframe, bars=bars, warmup_bars=history,
+                fine_bars=fine if fine > bars else 0, first=from_epoch_ms(period[0]),
+                last=from_epoch_ms(period[1] - step_ms), is_planned=True,
             )  # fmt: skip
             nothing = empty_candles(request.timeframe)
             legs.append(CandleLeg(instrument, source.market, nothing, 0, None, coverage))
@@ -201,20 +215,11 @@ def _check_size(legs: Sequence[CandleLeg]) -> None:
         )
 
 
-def _asked_span(request: BacktestRequest, coverage: Coverage, history: int) -> tuple[int, int]:
-    """From which open to which close a market is asked, in epoch ms, on the timeframe's grid."""
-    step_ms = timeframe_s(request.timeframe) * 1000
-    first, last = coverage.first, coverage.last
-    assert first is not None and last is not None, "a planned leg has both"
-    first_ms = -(-to_epoch_ms(first) // step_ms) * step_ms
-    end_ms = (to_epoch_ms(last) + step_ms) // step_ms * step_ms
-    return first_ms - history * step_ms, end_ms
-
-
 def _fetch(
-    market: MarketData, symbol: str, timeframe: str, first_ms: int, end_ms: int, tell: Progress
+    market: MarketData, symbol: str, timeframe: str, span: tuple[int, int], tell: Progress
 ) -> Candles:
     """Candles that open in [first, end), from the newest to the oldest, a chunk at a time."""
+    first_ms, end_ms = span
     step_ms = timeframe_s(timeframe) * 1000
     parts: list[Candles] = []
     before_ms = end_ms

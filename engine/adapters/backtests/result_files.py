@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 RUN_ID = re.compile(r"[0-9a-f]{8,64}")
-BARS, TRADES, HEADER = "bars.parquet", "trades.parquet", "result.json"
-SERIES = ("time", "close", "equity")
+EQUITY, CLOSE, TRADES = "equity.parquet", "close.parquet", "trades.parquet"
+HEADER = "result.json"
 CANDLE_COLUMNS = ("time", "open", "high", "low", "close", "volume")
 PARTIAL = ".partial"
 
@@ -75,6 +75,11 @@ class ParquetResults:
         except OSError as error:
             raise StoreError(f"{folder} cannot be removed: {error.strerror or error}.") from error
 
+    def sweep(self) -> None:
+        """Remove what an engine that was killed had begun to write."""
+        for folder in self._folder.glob(f"*{PARTIAL}"):
+            shutil.rmtree(folder, ignore_errors=True)
+
     def _place(self, run_id: str) -> Path:
         if not RUN_ID.fullmatch(run_id):
             raise NotFound(f"There is no backtest '{run_id}'.", field="id")
@@ -85,7 +90,8 @@ def _write_all(folder: Path, kept: KeptResult) -> None:
     import pyarrow as pa
 
     result = kept.result
-    _write(folder / BARS, pa.table({name: getattr(result, name) for name in SERIES}))
+    _write(folder / EQUITY, pa.table({"time": result.time, "equity": result.equity}))
+    _write(folder / CLOSE, pa.table({"close": result.close}))
     columns = {name: getattr(result.trades, name) for name in TradeTable.__slots__}
     _write(folder / TRADES, pa.table(columns))
     for number, candles in enumerate(kept.candles.values()):
@@ -127,7 +133,7 @@ def _sync(folder: Path) -> None:
 
 def _read_all(folder: Path) -> KeptResult:
     header = json.loads((folder / HEADER).read_text("utf-8"))
-    bars, trades = _read(folder / BARS), _read(folder / TRADES)
+    equity, trades = _read(folder / EQUITY), _read(folder / TRADES)
     result = BacktestResult(
         symbols=tuple(header["symbols"]),
         timeframe=header["timeframe"],
@@ -138,7 +144,9 @@ def _read_all(folder: Path) -> KeptResult:
             for one in header["open_positions"]
         ),
         refused=header["refused"],
-        **{name: bars[name] for name in SERIES},
+        time=equity["time"],
+        equity=equity["equity"],
+        close=_read(folder / CLOSE)["close"],
     )
     candles = {}
     for number, (symbol, timeframe) in enumerate(header["candles"].items()):

@@ -29,6 +29,7 @@ class BacktestRunRow(Row, table=True):
     engine_version: str = text()
     candles_sha256: str = text()
     strategy_sha256: str = text()
+    rerun_of: str = text()
     created_at: datetime = moment(index=True)
     started_at: datetime | None = moment(default=None)
     finished_at: datetime | None = moment(default=None)

@@ -76,9 +76,9 @@ class Bench:
             signals = strategy.signals(one.candles)
             signals.check(len(one.candles))
             after = slice(one.start, None)
-            legs.append(
-                Leg(one.symbol, one.candles[after], _without_warmup(signals, one.start), one.fine)
-            )
+            warmup = max(0, strategy.warmup - one.start)
+            cut = _without_warmup(signals, one.start)
+            legs.append(Leg(one.symbol, one.candles[after], cut, one.fine, warmup))
         return legs
 
     def _measure(

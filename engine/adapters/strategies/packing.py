@@ -4,6 +4,7 @@ What comes back from a process in which strategy code ran is taken apart without
 (no pickles), and is checked to be what it should.
 """
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -31,7 +32,7 @@ def pack(result: BacktestResult) -> tuple[dict[str, Any], bytes]:
         "symbols": list(result.symbols),
         "timeframe": result.timeframe,
         "starting_cash": result.starting_cash,
-        "bars": len(result.time),
+        "bars": {name: len(getattr(result, name)) for name in SERIES},
         "trades": len(result.trades),
         "open_positions": [asdict(one) for one in result.open_positions],
         "refused": dict(result.refused),
@@ -42,12 +43,13 @@ def pack(result: BacktestResult) -> tuple[dict[str, Any], bytes]:
 def unpack(header: dict[str, Any], body: bytes) -> BacktestResult:
     """What ``pack`` packed. Raises ValueError for anything else."""
     try:
-        bars, trades = int(header["bars"]), int(header["trades"])
-        if min(bars, trades) < 0 or len(body) != packed_bytes(bars, trades):
+        bars = {name: int(header["bars"][name]) for name in SERIES}
+        trades = int(header["trades"])
+        if min(trades, *bars.values()) < 0 or len(body) != packed_bytes(bars.values(), trades):
             raise ValueError("its arrays do not have the length it says")
         parts, at = {}, 0
         for name in SERIES:
-            parts[name], at = _taken(name, body, at, bars)
+            parts[name], at = _taken(name, body, at, bars[name])
         columns: dict[str, Any] = {}
         for name in TradeTable.__slots__:
             columns[name], at = _taken(name, body, at, trades)
@@ -64,9 +66,9 @@ def unpack(header: dict[str, Any], body: bytes) -> BacktestResult:
         raise ValueError(f"its header makes no sense ({error})") from error
 
 
-def packed_bytes(bars: int, trades: int) -> int:
-    """How many bytes the arrays take."""
-    return ITEM_BYTES * (len(SERIES) * bars + len(TradeTable.__slots__) * trades)
+def packed_bytes(series: Iterable[int], trades: int) -> int:
+    """How many bytes series of these lengths and so many trades take."""
+    return ITEM_BYTES * (sum(series) + len(TradeTable.__slots__) * trades)
 
 
 def _as_bytes(name: str, array: Array) -> bytes:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.adapters.strategies.host import ID_PATTERN
-from engine.adapters.strategies.packing import packed_bytes, unpack
+from engine.adapters.strategies.packing import SERIES, packed_bytes, unpack
 from engine.adapters.strategies.process import Died, WorkerProcess
 from engine.adapters.strategies.wire import Closed, receive, send
 from engine.domain.backtest_runs import RunStage
@@ -38,8 +38,8 @@ class BenchProcess(WorkerProcess):
             while "stage" in answer:
                 on_stage(RunStage(answer["stage"]), float(answer["progress"]))
                 answer = self._next(deadline)
-            # At the most one trade a bar, and what is held is opened and closed.
-            limit = packed_bytes(bars, 2 * bars + 2)
+            # At the most, each bar ends a long and a short position.
+            limit = packed_bytes([bars] * len(SERIES), 2 * bars)
             return answer, receive(self._channel, deadline, limit) if "ok" in answer else b""
         except TimeoutError as error:
             raise self._too_late() from error
@@ -77,7 +77,7 @@ class BenchSimulation:
         if self._is_cancelled:
             process.kill()
         task = self._task
-        bars = sum(len(leg.candles) for leg in task.legs)
+        bars = sum(len(leg.candles if leg.fine is None else leg.fine) for leg in task.legs)
         request = {
             "path": str(self._path), "params": dict(task.params), "legs": list(task.legs),
             "terms": task.terms,

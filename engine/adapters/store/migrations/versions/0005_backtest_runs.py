@@ -15,7 +15,9 @@ def upgrade() -> None:
         sa.Column("progress", sa.Float, nullable=False),
         *_texts("request quote coverage warnings metrics"),
         sa.Column("trade_count", sa.Integer, nullable=False),
-        *_texts("error error_field engine_version candles_sha256 strategy_sha256 created_at"),
+        *_texts(
+            "error error_field engine_version candles_sha256 strategy_sha256 rerun_of created_at"
+        ),
         *_texts("started_at finished_at", nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_backtest_runs"),
     )
