@@ -7,6 +7,7 @@ from engine import __version__
 from engine.api import (
     errors,
     routes_accounts,
+    routes_backtests,
     routes_books,
     routes_bots,
     routes_engine,
@@ -39,6 +40,7 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     app.state.urgent = CapacityLimiter(URGENT_THREADS)
     app.add_middleware(Gate, token=token)
     errors.install(app)
-    for routes in (routes_engine, routes_bots, routes_accounts, routes_books, routes_reference):
+    for routes in (routes_engine, routes_bots, routes_accounts, routes_books, routes_reference,
+                   routes_backtests):  # fmt: skip
         app.include_router(routes.router)
     return app

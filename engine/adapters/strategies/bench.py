@@ -33,7 +33,7 @@ from engine.adapters.strategies.wire import Closed, receive, send
 from engine.domain.backtest import Leg, backtest
 from engine.domain.backtest_runs import RunStage
 from engine.domain.backtests import BacktestResult, BacktestTerms
-from engine.domain.run_metrics import run_metrics
+from engine.domain.performance import history_of, measure
 from engine.domain.strategy import Signals, Strategy
 from engine.errors import ConfigError
 from engine.ports import SimulationLeg
@@ -87,7 +87,7 @@ class Bench:
         self._stage(RunStage.SIMULATING)
         result = backtest(legs, terms)
         self._stage(RunStage.MEASURING)
-        return result, run_metrics(result)
+        return result, measure(history_of(result)).model_dump(mode="json")
 
     def _stage(self, stage: RunStage, progress: float = 0.0) -> None:
         self._tell({"stage": stage.value, "progress": progress})
