@@ -25,7 +25,6 @@ from engine.adapters.strategies.confinement import (
     silence_errors,
     take_channel,
     watch,
-    yield_to_bots,
 )
 from engine.adapters.strategies.loader import build, explain, load
 from engine.adapters.strategies.packing import pack
@@ -115,7 +114,6 @@ def main() -> None:
     channel = take_channel()
     watched = parent_pid, memory_bytes, threading.Event()
     threading.Thread(target=watch, args=watched, daemon=True).start()
-    yield_to_bots()
     limit_memory(memory_bytes)
     limit_processes()
     send(channel, b"ready")
