@@ -11,16 +11,21 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine import __version__
+from engine.adapters.backtests.result_files import ParquetResults
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.clock.system import SystemClock
+from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
+from engine.adapters.strategies.simulator import BenchSimulator
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
+from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
@@ -43,6 +48,10 @@ from engine.locks import FolderLock
 from engine.logs import configure_logs
 from engine.ports import Broker, MarketData, Store
 from engine.services.account_ledger import AccountLedger
+from engine.services.backtest_candles import CandleReader
+from engine.services.backtest_plans import BacktestPlanner
+from engine.services.backtest_runner import BacktestRunner
+from engine.services.backtests import BacktestService, BotMaker
 from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.candle_downloads import CandleDownloads
@@ -220,10 +229,14 @@ class Engine:
             books, library, sources, spawner(lanes, ending.loop)
         )
         views = Views(books, equity, instruments, pulse)
+        bots = BotService(books, venues, host, self._wake(ending.loop))
+        self._backtests, desk_of_backtests = build_backtests(
+            settings, books, venues, host, bots, views
+        )
         self.facade = EngineFacade(
             engine_id=secrets.token_hex(8),
             books=books,
-            bots=BotService(books, venues, host, self._wake(ending.loop)),
+            bots=bots,
             manual=ManualOrders(books, desk, venues, calls),
             account_desk=AccountDesk(books, reconciler, ledger, venues, calls),
             controls=controls,
@@ -236,6 +249,7 @@ class Engine:
             settings_desk=SettingsDesk(books, settings),
             control_desk=ControlDesk(books, venues, controls, gateway),
             candles=CandleDesk(books, library, imports, downloads, sources),
+            backtests=desk_of_backtests,
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)
@@ -271,6 +285,7 @@ class Engine:
         self._downloads.load()
         with self._books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
+        self._backtests.load()
         await self._supervisor.reconcile()
         self._scheduler.start(self.jobs)
 
@@ -280,6 +295,7 @@ class Engine:
         self._listening.close()
         self._downloads.close()
         self._runner.halt()
+        self._backtests.close()
         await asyncio.gather(
             self._checks.finish(STOP_GRACE_S),
             self._supervisor.finish(STOP_GRACE_S),
@@ -326,6 +342,26 @@ class Engine:
 
     async def _tidy(self) -> None:
         await self._lanes.run(BOOKKEEPING_LANE, self._housekeeper.tidy)
+
+
+def build_backtests(
+    settings: Settings,
+    books: Books,
+    venues: VenueRegistry,
+    host: StrategyHost,
+    bots: BotService,
+    views: Views,
+) -> tuple[BacktestRunner, BacktestDesk]:
+    """Backtests: the runner of their queue, and what the API asks."""
+    files = CandleFolder(settings.data / "candles")
+    planner = BacktestPlanner(CandleReader(files, venues), host)
+    simulator = BenchSimulator(
+        settings.strategies, settings.research_deadline_s, settings.research_memory_mb
+    )
+    results = ParquetResults(settings.data / "backtests")
+    runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
+    service = BacktestService(books, planner, runner, results, __version__)
+    return runner, BacktestDesk(service, BotMaker(service, bots, files, venues), host, views)
 
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:

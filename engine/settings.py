@@ -73,6 +73,17 @@ class Settings(BaseSettings):
         description="seconds a strategy may take for one decision",
     )
     strategy_memory_mb: int = Field(default=2048, ge=256)
+    research_workers: int = Field(
+        default=1, ge=1, le=64, description="backtests that run at the same time"
+    )
+    research_deadline_s: float = Field(
+        default=900.0,
+        gt=0,
+        le=86_400,
+        title="Backtest deadline",
+        description="seconds one backtest may take",
+    )
+    research_memory_mb: int = Field(default=4096, ge=256)
     lease_ttl_s: float = Field(default=10.0, ge=1, le=300)
     hold_retention_days: int = Field(
         default=14, ge=1, title="Days HOLDs are kept", description="decisions that did nothing"

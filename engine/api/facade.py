@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from engine import __version__
 from engine.api.account_desk import AccountDesk
+from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
@@ -88,6 +89,7 @@ class EngineFacade:
     settings_desk: SettingsDesk
     control_desk: ControlDesk
     candles: CandleDesk
+    backtests: BacktestDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ EDITABLE = frozenset(
         "strategy_deadline_s", "hold_retention_days", "log_level", "limit_bot_orders_per_minute",
         "limit_account_orders_per_minute", "limit_paper_orders_per_minute", "limit_order_notional",
         "limit_day_notional", "limit_bot_position", "limit_account_position", "limit_price_band",
-        "reconcile_every_s", "foreign_trades", "deposits",
+        "reconcile_every_s", "foreign_trades", "deposits", "research_deadline_s",
     }
 )  # fmt: skip
 SECRET = frozenset(

@@ -4,6 +4,18 @@ Adapters plug in here; bootstrap chooses them; one contract suite per port runs 
 All calls block; services run the slow ones on the worker of their account or market.
 """
 
+from engine.ports.backtests import (
+    CandleFileContent,
+    CandleFiles,
+    KeptResult,
+    ResultFiles,
+    Simulation,
+    SimulationLeg,
+    SimulationOutcome,
+    SimulationTask,
+    Simulator,
+    StageListener,
+)
 from engine.ports.brokers import (
     Balance,
     Broker,
@@ -30,11 +42,14 @@ __all__ = [
     "Balance",
     "Broker",
     "BrokerCapabilities",
+    "CandleFileContent",
+    "CandleFiles",
     "CandleLibrary",
     "CandlePage",
     "CandleReader",
     "CandleSource",
     "Clock",
+    "KeptResult",
     "MarketData",
     "OrderListener",
     "PaperBook",
@@ -43,7 +58,14 @@ __all__ = [
     "Prefix",
     "ReadTable",
     "Repository",
+    "ResultFiles",
+    "Simulation",
+    "SimulationLeg",
+    "SimulationOutcome",
+    "SimulationTask",
+    "Simulator",
     "SourceSymbol",
+    "StageListener",
     "SteppedMarket",
     "Store",
     "StrategyHost",
