@@ -18,12 +18,14 @@ from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
+from engine.adapters.strategies.rule_files import RuleFiles
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
+from engine.api.rule_desk import RuleDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.views import Views
@@ -62,6 +64,7 @@ from engine.services.registry import (
     MarketKind,
     VenueRegistry,
 )
+from engine.services.rules import RuleService
 from engine.services.run_cycle import CycleRunner
 from engine.services.supervise import Supervisor
 from engine.services.track_equity import EquityKeeper
@@ -223,6 +226,7 @@ class Engine:
             charts=ChartMaker(books, venues, host, views, equity),
             settings_desk=SettingsDesk(books, settings),
             control_desk=ControlDesk(books, venues, controls, gateway),
+            rules=RuleDesk(RuleService(books, RuleFiles(settings.strategies), venues)),
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)

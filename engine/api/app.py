@@ -11,6 +11,7 @@ from engine.api import (
     routes_bots,
     routes_engine,
     routes_reference,
+    routes_rules,
 )
 from engine.api.auth import Gate
 from engine.api.services import EngineServices
@@ -39,6 +40,8 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     app.state.urgent = CapacityLimiter(URGENT_THREADS)
     app.add_middleware(Gate, token=token)
     errors.install(app)
-    for routes in (routes_engine, routes_bots, routes_accounts, routes_books, routes_reference):
+    for routes in (
+        routes_engine, routes_bots, routes_accounts, routes_books, routes_reference, routes_rules,
+    ):  # fmt: skip
         app.include_router(routes.router)
     return app

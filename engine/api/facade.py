@@ -10,6 +10,7 @@ from engine.api.account_desk import AccountDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.market_words import CCXT_TIMEFRAMES, MARKET_WORDS
+from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
 from engine.api.views import Views, lateness, sum_bots, sum_trades
 from engine.contracts import (
@@ -86,6 +87,7 @@ class EngineFacade:
     charts: ChartMaker
     settings_desk: SettingsDesk
     control_desk: ControlDesk
+    rules: RuleDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

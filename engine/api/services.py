@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from engine.api.rule_desk import RuleServices
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -255,3 +256,8 @@ class EngineServices(
     Protocol,
 ):  # fmt: skip
     """Everything the API offers; engine/services implements it, tests/fakes fake it."""
+
+    @property
+    def rules(self) -> RuleServices:
+        """Rules that make a strategy without code."""
+        ...

@@ -14,6 +14,7 @@ from engine.ports.brokers import (
     StreamingBroker,
 )
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
+from engine.ports.rules import RuleBook
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
@@ -30,6 +31,7 @@ __all__ = [
     "PlotSeries",
     "Prefix",
     "Repository",
+    "RuleBook",
     "SteppedMarket",
     "Store",
     "StrategyHost",
