@@ -105,15 +105,15 @@ _ROWS = (
         (Slot("value", "Number", 0.0, -1e12, 1e12),),
     ),
     Source(
-        "sma", "Simple average (SMA)", "SMA", lambda c, period: (sma(c.close, period),),
+        "sma", "SMA, simple average", "SMA", lambda c, period: (sma(c.close, period),),
         (_period(50, 1),), warmup=_plain, memory=_plain,
     ),
     Source(
-        "ema", "Exponential average (EMA)", "EMA", lambda c, period: (ema(c.close, period),),
+        "ema", "EMA, exponential average", "EMA", lambda c, period: (ema(c.close, period),),
         (_period(20, 1),), warmup=_plain, memory=_forgetting,
     ),
     Source(
-        "rsi", "Relative strength (RSI)", "RSI", lambda c, period: (rsi(c.close, period),),
+        "rsi", "RSI, relative strength", "RSI", lambda c, period: (rsi(c.close, period),),
         (_period(14),), warmup=lambda period: period + 1,
         memory=lambda period: _forgetting(period + 1), is_overlay=False, help="0 to 100",
     ),
@@ -133,22 +133,22 @@ _ROWS = (
         warmup=lambda period, _width: period, memory=lambda period, _width: period,
     ),
     Source(
-        "score", "Distance from the average (z-score)", "Score", _score, (_period(20),),
+        "score", "Score, distance from the average", "Score", _score, (_period(20),),
         warmup=_plain, memory=_plain, is_overlay=False, help="in standard deviations",
     ),
     Source(
-        "atr", "Average true range (ATR)", "ATR", lambda c, period: (atr(c, period),),
+        "atr", "ATR, average true range", "ATR", lambda c, period: (atr(c, period),),
         (_period(14),), warmup=lambda period: period + 1,
         memory=lambda period: _forgetting(period + 1), is_overlay=False, help="in price",
     ),
     Source(
-        "atr_percent", "Average true range, percent", "Volatility %",
+        "atr_percent", "Volatility, ATR in percent", "Volatility %",
         lambda c, period: (atr_percent(c, period),), (_period(14),),
         warmup=lambda period: period + 1, memory=lambda period: _forgetting(period + 1),
         is_overlay=False, help="in percent of the close",
     ),
     Source(
-        "adx", "Directional movement (ADX)", "ADX", directional, (_period(14, 2, 500),),
+        "adx", "ADX, directional movement", "ADX", directional, (_period(14, 2, 500),),
         outputs=("adx", "plus", "minus"), warmup=lambda period: 2 * period,
         memory=lambda period: _forgetting(2 * period), is_overlay=False, help="0 to 100",
     ),
@@ -165,7 +165,7 @@ _ROWS = (
         help="its direction is 1 while the trend is up, -1 while it is down",
     ),
     Source(
-        "roc", "Rate of change (ROC)", "ROC", lambda c, period: (roc(c.close, period),),
+        "roc", "ROC, rate of change", "ROC", lambda c, period: (roc(c.close, period),),
         (_period(10, 1),), warmup=lambda period: period + 1, memory=lambda period: period + 1,
         is_overlay=False, help="in percent",
     ),

@@ -5,6 +5,7 @@ becomes a parameter of the strategy, with bounds, for the bot's form and for tun
 """
 
 import math
+import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
@@ -27,7 +28,7 @@ MOST_CONDITIONS = 20
 MOST_GROUPS = 10
 MOST_AGO = 500
 MOST_PARAMETERS = 20
-PARAMETER_PATTERN = r"^[a-z][a-z0-9_]{0,39}$"
+PARAMETER_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 LARGEST = 1e12
 COUNT = Slot("count", "Candles in a row", 3.0, 1.0, MOST_STEPS, is_whole=True)
 FACTOR = Slot("factor", "Times", 1.0, -LARGEST, LARGEST)
@@ -67,7 +68,7 @@ class _Part(BaseModel):
 class RuleParameter(_Part):
     """A number of the rules that each bot may set for itself, and that tuning may vary."""
 
-    name: str = Field(pattern=PARAMETER_PATTERN)
+    name: str = Field(max_length=60)
     title: str = Field(default="", max_length=60)
     default: float = Field(ge=-LARGEST, le=LARGEST)
     least: float = Field(ge=-LARGEST, le=LARGEST)
@@ -207,6 +208,8 @@ def _parameter_problems(rules: RuleSet) -> Iterator[Problem]:
             yield (*place, "name"), "there is a parameter of that name already"
         if hasattr(Strategy, one.name) or one.name in ("rules", *Strategy.__annotations__):
             yield (*place, "name"), "this name is taken by every strategy; choose another one"
+        if not PARAMETER_NAME.fullmatch(one.name):
+            yield (*place, "name"), "must be small letters, digits and _, a letter first"
         seen.add(one.name)
         if not one.least <= one.default <= one.most or one.least == one.most:
             yield (*place, "default"), "must lie between the least and the most, which must differ"

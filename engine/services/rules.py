@@ -14,6 +14,8 @@ from engine.services.books import Books
 from engine.services.supervise import is_active
 
 PREVIEW = "rules-preview"
+RESERVED = frozenset({"catalogue", "preview"})
+"""Words of the API's addresses."""
 MOST_HISTORY = 200_000
 MOST_EXTRA = 3_000
 """Candles fetched before those shown; what remembers longer is a little off in a preview."""
@@ -65,6 +67,8 @@ class RuleService:
     def save(self, rules_id: str, rules: RuleSet, actor: str, *, is_new: bool) -> KeptRules:
         """Keep rules under a name. Raises ConfigError (with the field), or Conflict: the name is
         taken, or a bot that runs decides by them."""
+        if rules_id in RESERVED:
+            raise ConfigError(f"'{rules_id}' cannot be a name: choose another one.", field="id")
         active = [bot.config.name for bot in list(self._books.bots.values())
                   if bot.config.strategy == rules_id and is_active(bot)]  # fmt: skip
         if active and not is_new:
