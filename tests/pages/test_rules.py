@@ -1,6 +1,5 @@
 """The rule builder: conditions put together, said in words, tried, saved, and used by a bot."""
 
-
 from streamlit.testing.v1 import AppTest
 
 from tests.pages.conftest import FakeEngine, open_page, words
