@@ -37,19 +37,17 @@ Location = tuple[str | int, ...]
 
 
 def _number(value: Any) -> float | str:
-    """A number, also as text, or a name. Raises ValueError."""
+    """A number, also as text; any other text counts as a name. Raises ValueError."""
     if isinstance(value, str):
         text = value.strip()
         try:
             value = float(text)
         except ValueError:
-            if not text:
-                raise ValueError("must be a number or the name of a parameter") from None
             return text
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number or the name of a parameter")
     if not math.isfinite(value) or abs(value) > LARGEST:
-        raise ValueError("must be a finite number")
+        raise ValueError(f"must be a finite number, at most {LARGEST:g}")
     return float(value)
 
 

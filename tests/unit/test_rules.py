@@ -312,7 +312,7 @@ REFUSED: list[tuple[Rule, str, str]] = [
     ({"conditions": [condition(source("close"), "above", number("period"))]},
      "long_entry.conditions.0.right.params.value", "there is none of this name"),
     ({"conditions": [condition(source("close", factor=""), "above", number(1))]},
-     "long_entry.conditions.0.left.factor", "must be a number or the name"),
+     "long_entry.conditions.0.left.factor", "must be a number, or a parameter"),
     ({"conditions": [condition(source("close"), "above", number(float("inf")))]},
      "long_entry.conditions.0.right.params.value", "must be a finite number"),
     ({"groups": [{"conditions": [condition(source("ema", period=0), "above", number(1))]}]},
