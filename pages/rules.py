@@ -15,8 +15,9 @@ from panel.session import control_panel
 def draw_page(panel: ControlPanel) -> None:
     """The rules on the left, what they say and where they would have traded on the right."""
     catalogue, rows = panel.rule_catalogue(), panel.rule_sets()
-    if rules_session.SOURCE not in st.session_state:
-        rules_session.open_rules(panel, rules_session.NEW)
+    asked = st.query_params.pop("rules", None)
+    if asked is not None or rules_session.SOURCE not in st.session_state:
+        rules_session.open_rules(panel, asked or rules_session.NEW)
     rules_session.restore()
     choose_rules(panel, rows)
     form = RulesForm(catalogue)

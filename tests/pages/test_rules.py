@@ -177,6 +177,15 @@ def test_what_is_typed_survives_a_visit_to_another_page(fake_engine: FakeEngine)
     assert key_ending(app, "text_input", "_right_sma_period").value == "123"
 
 
+def test_the_strategies_page_leads_to_the_rules(fake_engine: FakeEngine) -> None:
+    keep_example(fake_engine, "kept")
+    assert "Dip in a rising trend" in text_of(open_page("strategies"))
+    app = open_page("rules", {"rules": "kept"})
+    assert app.selectbox("rules_choice").value == "kept"
+    app = open_page("rules", {"rules": "gone"})
+    assert any("no rules named" in error.value for error in app.error)
+
+
 def test_rules_are_deleted_after_a_confirmation_unless_a_bot_uses_them(
     fake_engine: FakeEngine,
 ) -> None:
