@@ -21,6 +21,7 @@ from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
+from engine.adapters.strategies.rule_files import RuleFiles
 from engine.adapters.strategies.simulator import BenchSimulator
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
@@ -30,6 +31,7 @@ from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
+from engine.api.rule_desk import RuleDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.views import Views
@@ -79,6 +81,7 @@ from engine.services.registry import (
     MarketKind,
     VenueRegistry,
 )
+from engine.services.rules import RuleService
 from engine.services.run_cycle import CycleRunner
 from engine.services.supervise import Supervisor
 from engine.services.track_equity import EquityKeeper
@@ -250,6 +253,7 @@ class Engine:
             control_desk=ControlDesk(books, venues, controls, gateway),
             candles=CandleDesk(books, library, imports, downloads, sources),
             backtests=desk_of_backtests,
+            rules=RuleDesk(RuleService(books, RuleFiles(settings.strategies), venues)),
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)

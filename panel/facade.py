@@ -53,13 +53,14 @@ from panel.connection import (
     EngineSilent,
     PanelError,
 )
+from panel.rules_calls import RuleCalls
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
 
 API = "/api/v1"
 
 
-class ControlPanel(Connection):
+class ControlPanel(RuleCalls, Connection):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

@@ -13,6 +13,7 @@ PAGES = (
     ("reconcile", "Reconcile", "balance", "reconcile"),
     ("risk", "Risk", "shield", "risk"),
     ("strategies", "Strategies", "functions", "strategies"),
+    ("rules", "Rule builder", "rule", "rules"),
     ("logs", "Logs", "list_alt", "logs"),
     ("settings", "Settings", "settings", "settings"),
 )

@@ -59,6 +59,7 @@ from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
 from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
+from tests.fakes.rules import MemoryRuleBook, rule_desk
 
 SETTINGS = (
     SettingView(key="paper_fee_bps", title="Paper fee", description="taker fee, in 0.01 %",
@@ -103,6 +104,8 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.reports: dict[str, AccountReport] = sample_reports(now())
         self.findings_seen: dict[str, Finding] = {}
         self.candles = FakeCandles(now)
+        self.rule_book = MemoryRuleBook()
+        self.rules = rule_desk(self, self.rule_book)
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)
@@ -270,7 +273,7 @@ class FakeServices(FakeDesk, FakeAccounts):
             users.setdefault(bot.config.strategy, []).append(bot.config.name)
         return [
             view.model_copy(update={"used_by": tuple(users.get(view.id, ()))})
-            for view in sample.STRATEGIES
+            for view in (*sample.STRATEGIES, *self.rule_book.strategies())
         ]
 
     def markets(self) -> Sequence[MarketView]:
