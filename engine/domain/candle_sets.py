@@ -68,7 +68,7 @@ class Span(BaseModel):
     missing: int = Field(description="candles that are missing in the gaps")
     closed_days: int = Field(description="whole days without trading that are no weekends")
     coverage: float = Field(description="share of the candles that should be there, 0 to 1")
-    gaps: tuple[Gap, ...] = Field(description="the longest, oldest first")
+    gaps: tuple[Gap, ...] = Field(description="the longest, oldest first, without closed days")
 
 
 class StoredSet(BaseModel):
