@@ -32,7 +32,7 @@ from panel.session import is_dark
 
 REFRESH_S = 5.0
 MOST_DRAWN = 30
-ROW_PX, FRAME_PX = 26, 46
+ROW_PX, FRAME_PX, LEAST_PX = 26, 46, 132
 LEAST_SHARE = 0.004
 """A gap is drawn at least so wide, as a part of the whole axis: a missing hour in ten years must be
 seen."""
@@ -101,7 +101,8 @@ def coverage_figure(sets: Sequence[StoredSet], *, is_dark: bool) -> go.Figure:
         _add_gaps(figure, rows)
     style(figure, is_dark=is_dark, has_legend=bool(rows))
     figure.update_layout(
-        barmode="overlay", height=ROW_PX * len(names) + FRAME_PX + 24 * bool(rows),
+        barmode="overlay",
+        height=max(ROW_PX * len(names) + FRAME_PX + 24 * bool(rows), LEAST_PX),
         hovermode="closest", dragmode=False,
     )  # fmt: skip
     figure.update_xaxes(type="date")

@@ -295,7 +295,8 @@ def _coverage(
     span = Span(
         rows=len(time), first=from_epoch_ms(int(time[0])), last=from_epoch_ms(int(time[-1])),
         gap_count=holes, missing=missing, closed_days=int((~counted).sum()),
-        coverage=len(time) / (len(time) + missing), gaps=tuple(gaps.rows(GAPS_KEPT, closed_days=False)),
+        coverage=len(time) / (len(time) + missing),
+        gaps=tuple(gaps.rows(GAPS_KEPT, closed_days=False)),
     )  # fmt: skip
     if not holes:
         return span, tuple(gaps.rows(GAPS_SHOWN)), []

@@ -15,7 +15,7 @@ from engine.domain.timeframes import SECONDS
 
 IMPORT = "import"
 AS_GIVEN = "as given"
-SYMBOL = r"^[A-Z0-9.^]{1,20}(/[A-Z0-9]{1,15})?$"
+SYMBOL = r"^\^?[A-Z0-9][A-Z0-9.]{0,19}(/[A-Z0-9]{1,15})?$"
 STEM = re.compile(
     r"^(?P<symbol>[A-Za-z0-9.^]+?(-[A-Za-z0-9]+)?)"
     r"(\.(?P<timeframe>\d+[smhd]))?(@(?P<source>[a-z0-9_-]+))?$"
@@ -105,6 +105,11 @@ class MergeReport(BaseModel):
             conflicts=self.conflicts + other.conflicts,
             conflict_times=(self.conflict_times + other.conflict_times)[:10],
         )
+
+
+def is_symbol(name: str) -> bool:
+    """Whether the library can call a candle set so."""
+    return re.fullmatch(SYMBOL, name) is not None
 
 
 def kind_of(symbol: str) -> InstrumentKind:

@@ -129,7 +129,8 @@ class CandleDownloads:
     def list(self) -> Sequence[Download]:
         """The newest first."""
         with self._lock:
-            return sorted(self._downloads.values(), key=lambda one: one.asked_at, reverse=True)
+            rows = reversed(self._downloads.values())
+            return sorted(rows, key=lambda one: one.asked_at, reverse=True)
 
     def is_filling(self, set_id: str) -> bool:
         """Whether a download that goes on puts candles into a set."""
@@ -281,7 +282,7 @@ class CandleDownloads:
             self._downloads[download_id] = ended
             self._stops.pop(download_id, None)
         level = Level.ERROR if state is DownloadState.FAILED else Level.INFO
-        words = f"The download of {ended.set_id} is {state}: {ended.bars:,} candles. {message}"
+        words = f"Download of {ended.set_id}: {state}, {ended.bars:,} candles. {message}"
         try:
             self._save()
             with self._books.writing() as writing:
