@@ -23,7 +23,8 @@ YAHOO_S = {"1m": 60, "60m": 3600, "1d": 86_400}
 class CandleVendors:
     """``faults`` are taken one a request: a status, "junk", "cut", or "" for none; ``missing`` are
     opens (s) left out; ``page`` is the most bars of one Alpaca answer; ``edit`` changes a Yahoo
-    result; ``asked`` are the queries."""
+    result; ``asked`` are the queries; from the one of number ``held_from`` on they wait until
+    ``released`` is set."""
 
     def __init__(self) -> None:
         self.faults: deque[int | str] = deque()
@@ -33,6 +34,8 @@ class CandleVendors:
         self.page = 10_000
         self.edit: Callable[[dict[str, Any]], None] = lambda _: None
         self.asked: list[dict[str, str]] = []
+        self.held_from = 1_000_000
+        self.released = threading.Event()
         self.url = ""
 
     def answer(self, path: str, query: dict[str, str], headers: Any) -> Reply:
@@ -108,6 +111,8 @@ def candle_vendors() -> Iterator[CandleVendors]:
             address = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(address.query).items()}
             state.asked.append(query)
+            if len(state.asked) > state.held_from:
+                state.released.wait(30)
             fault = state.faults.popleft() if state.faults else ""
             if fault == "cut":
                 self._send(200, b'{"bars": {"AAPL": [{"t": "2026', whole=9_999)
@@ -140,6 +145,7 @@ def candle_vendors() -> Iterator[CandleVendors]:
     try:
         yield state
     finally:
+        state.released.set()
         server.shutdown()
         server.server_close()
         thread.join()

@@ -118,24 +118,22 @@ def test_a_repair_is_never_made_unasked(api: httpx.Client, services: FakeService
     assert api.post(f"{API}/candles/import", json=asked | {"repair": True}).json()["rows"] == 2
 
 
-@pytest.mark.parametrize(
-    ("body", "name", "words", "field"),
-    [
-        (HEAD + ROWS + ROWS.replace(b"1.5", b"1.6"), "BTC-USDT.1h.csv", "same time", "file"),
-        (HEAD + ROWS.replace(b"0.5", b"-1", 1), "BTC-USDT.1h.csv",
-         "not above zero (line 2: open 1, high 2, low -1", "file"),
-        (HEAD + ROWS[:32], "BTC-USDT.1h.csv", "at least 2", "file"),
-        (HEAD + ROWS, "some candles of mine.csv", "Say which symbol", "symbol"),
-    ],
+UNUSABLE = (
+    (HEAD + ROWS + ROWS.replace(b"1.5", b"1.6"), "BTC-USDT.1h.csv", "same time", "file"),
+    (HEAD + ROWS.replace(b"0.5", b"-1", 1), "BTC-USDT.1h.csv",
+     "not above zero (line 2: open 1, high 2, low -1", "file"),
+    (HEAD + ROWS[:32], "BTC-USDT.1h.csv", "at least 2", "file"),
+    (HEAD + ROWS, "some candles of mine.csv", "Say which symbol", "symbol"),
 )  # fmt: skip
-def test_what_cannot_be_used_is_refused_in_words(
-    api: httpx.Client, services: FakeServices, body: bytes, name: str, words: str, field: str
-) -> None:
-    found = upload(api, body, name=name).json()
-    asked = {"upload_id": found["upload_id"], "name": name, "repair": True}
-    refusal = error_of(api.post(f"{API}/candles/import", json=asked))
-    assert words in refusal["message"]
-    assert refusal["details"][0]["field"] == field
+
+
+def test_what_cannot_be_used_is_refused_in_words(api: httpx.Client, services: FakeServices) -> None:
+    for body, name, words, field in UNUSABLE:
+        found = upload(api, body, name=name).json()
+        asked = {"upload_id": found["upload_id"], "name": name, "repair": True}
+        refusal = error_of(api.post(f"{API}/candles/import", json=asked))
+        assert words in refusal["message"]
+        assert refusal["details"][0]["field"] == field
     assert services.candles.library.list() == []
 
 
@@ -191,23 +189,21 @@ def test_a_download_is_asked_for_cancelled_and_resumed(
     assert api.post(f"{API}/candles/downloads/nothing/cancel").status_code == 404
 
 
-@pytest.mark.parametrize(
-    ("change", "field"),
-    [
-        ({"source": "mars"}, "source"),
-        ({"symbol": "BTCUSDT"}, "symbol"),
-        ({"symbol": "x" * 41}, "symbol"),
-        ({"timeframe": "7m"}, "timeframe"),
-        ({"since": "2999-01-01T00:00:00Z"}, "since"),
-        ({"since": "2026-01-01T00:00:00"}, "since"),
-        ({"colour": "red"}, "colour"),
-    ],
+WRONG = (
+    ({"source": "mars"}, "source"),
+    ({"symbol": "BTCUSDT"}, "symbol"),
+    ({"symbol": "x" * 41}, "symbol"),
+    ({"timeframe": "7m"}, "timeframe"),
+    ({"since": "2999-01-01T00:00:00Z"}, "since"),
+    ({"since": "2026-01-01T00:00:00"}, "since"),
+    ({"colour": "red"}, "colour"),
 )
-def test_a_wrong_download_names_its_field(
-    api: httpx.Client, change: dict[str, str], field: str
-) -> None:
+
+
+def test_a_wrong_download_names_its_field(api: httpx.Client) -> None:
     asked = {"source": "ccxt:fake", "symbol": "BTC/USDT", "timeframe": "1h",
              "since": "2026-01-01T00:00:00Z"}  # fmt: skip
-    answer = api.post(f"{API}/candles/downloads", json=asked | change)
-    assert answer.status_code == 422
-    assert error_of(answer)["details"][0]["field"] == field
+    for change, field in WRONG:
+        answer = api.post(f"{API}/candles/downloads", json=asked | change)
+        assert answer.status_code == 422, change
+        assert error_of(answer)["details"][0]["field"] == field

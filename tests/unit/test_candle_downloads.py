@@ -201,17 +201,16 @@ def test_an_unknown_symbol_and_an_empty_time_say_so(candles: FakeCandles) -> Non
 
 
 def test_what_cannot_be_asked_for_is_refused_before_anything_begins(candles: FakeCandles) -> None:
-    begin = candles.runs.start
-    for arguments, field in (
-        (("mars", "BTC/USDT", "1h", SINCE, None), "source"),
-        (("ccxt:fake", "BTCUSDT", "1h", SINCE, None), "symbol"),
-        (("ccxt:fake", "A/" + "B" * 30, "1h", SINCE, None), "symbol"),
-        (("ccxt:fake", "BTC/USDT", "7m", SINCE, None), "timeframe"),
-        (("ccxt:fake", "BTC/USDT", "1h", START, None), "since"),
-        (("ccxt:fake", "BTC/USDT", "1h", SINCE, SINCE), "since"),
+    for source, symbol, timeframe, since, until, field in (
+        ("mars", "BTC/USDT", "1h", SINCE, None, "source"),
+        ("ccxt:fake", "BTCUSDT", "1h", SINCE, None, "symbol"),
+        ("ccxt:fake", "A/" + "B" * 30, "1h", SINCE, None, "symbol"),
+        ("ccxt:fake", "BTC/USDT", "7m", SINCE, None, "timeframe"),
+        ("ccxt:fake", "BTC/USDT", "1h", START, None, "since"),
+        ("ccxt:fake", "BTC/USDT", "1h", SINCE, SINCE, "since"),
     ):
         with pytest.raises(ConfigError) as refusal:
-            begin(*arguments, "test")
+            candles.runs.start(source, symbol, timeframe, since, until, "test")
         assert refusal.value.field == field
     assert candles.runs.list() == []
     with pytest.raises(NotFound):

@@ -172,7 +172,9 @@ class CcxtPublicMarket:
         """One request for past candles from a moment on, as ccxt tells them: time, open, high,
         low, close, volume. Raises NotFound, DataError."""
         with self._lock:
-            rows = self._call(self._exchange.fetch_ohlcv, symbol, timeframe, since_ms, limit)
+            rows: list[list[Any]] = self._call(
+                self._exchange.fetch_ohlcv, symbol, timeframe, since_ms, limit
+            )
             answer = self._answers.last
         if not rows and answer is not None and not answer.text.lstrip().startswith(("[", "{")):
             # ccxt takes a page of maintenance for an answer without candles.
