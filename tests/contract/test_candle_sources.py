@@ -18,6 +18,7 @@ from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.errors import AccessDenied, ConfigError, DataError, NotFound, SourceBusy
 from engine.ports import CandlePage, CandleSource
 from tests.fakes.binance_public import binance_public
+from tests.fakes.candle_source import FakeCandleSource
 from tests.fakes.candle_vendors import KEYS, CandleVendors, candle_vendors
 from tests.fakes.clock import FakeClock
 
@@ -53,9 +54,22 @@ def yahoo() -> Iterator[tuple[CandleSource, str, Any]]:
         yield YahooCandles("yahoo", server.url, FakeClock(NOW)), "AAPL", server
 
 
+@contextmanager
+def fake() -> Iterator[tuple[CandleSource, str, Any]]:
+    source = FakeCandleSource(now=lambda: NOW)
+    yield source, "BTC/USDT", source
+
+
 SOURCES: dict[str, Callable[[], Any]] = {
-    "ccxt": ccxt, "alpaca": alpaca, "alpaca crypto": alpaca_crypto, "yahoo": yahoo,
+    "ccxt": ccxt, "alpaca": alpaca, "alpaca crypto": alpaca_crypto, "yahoo": yahoo, "fake": fake,
 }  # fmt: skip
+VENDORS = [name for name in SOURCES if name != "fake"]
+
+
+@pytest.fixture(params=VENDORS)
+def vendor(request: pytest.FixtureRequest) -> Iterator[tuple[CandleSource, str, Any]]:
+    with SOURCES[request.param]() as made:
+        yield made
 
 
 @pytest.fixture(params=list(SOURCES))
@@ -110,7 +124,7 @@ def test_the_end_is_exclusive_and_an_empty_time_is_no_error(
 def test_a_hole_stays_a_hole(subject: tuple[CandleSource, str, Any]) -> None:
     source, symbol, server = subject
     lost = int(datetime(2026, 3, 1, 20, tzinfo=UTC).timestamp())
-    server.missing.add(lost * 1000 if server.__class__.__name__ == "BinancePublic" else lost)
+    server.missing.add(lost if isinstance(server, CandleVendors) else lost * 1000)
     candles = one(pages(source, symbol, 48))
     assert int(np.diff(candles.time).max()) == 2 * HOUR_MS
     assert lost * 1000 not in candles.time
@@ -118,10 +132,10 @@ def test_a_hole_stays_a_hole(subject: tuple[CandleSource, str, Any]) -> None:
 
 @pytest.mark.parametrize("fault", ["429", "500", "junk", "cut"])
 def test_a_fault_passes_or_says_that_the_answer_cannot_be_read(
-    subject: tuple[CandleSource, str, Any], fault: str
+    vendor: tuple[CandleSource, str, Any], fault: str
 ) -> None:
-    source, symbol, server = subject
-    is_ccxt = server.__class__.__name__ == "BinancePublic"
+    source, symbol, server = vendor
+    is_ccxt = not isinstance(server, CandleVendors)
     pages(source, symbol, 3)
     server.retry_after = "7"
     server.faults.append(int(fault) if fault.isdigit() and not is_ccxt else fault)
