@@ -45,9 +45,9 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )  # fmt: skip
+from panel.candle_calls import CandleCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
-    Connection,
     EngineOff,
     EngineRefused,
     EngineSilent,
@@ -60,7 +60,7 @@ __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelE
 API = "/api/v1"
 
 
-class ControlPanel(RuleCalls, Connection):
+class ControlPanel(RuleCalls, CandleCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

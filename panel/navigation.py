@@ -12,6 +12,7 @@ PAGES = (
     ("trades", "Trades", "swap_vert", "trades"),
     ("reconcile", "Reconcile", "balance", "reconcile"),
     ("risk", "Risk", "shield", "risk"),
+    ("candles", "Candles", "waterfall_chart", "candles"),
     ("strategies", "Strategies", "functions", "strategies"),
     ("rules", "Rule builder", "rule", "rules"),
     ("logs", "Logs", "list_alt", "logs"),
