@@ -15,6 +15,7 @@ from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.adapters.reports.html_report import HtmlReports
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
@@ -24,6 +25,7 @@ from engine.api.auth import ensure_token
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
+from engine.api.performance_desk import PerformanceDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.views import Views
@@ -53,6 +55,7 @@ from engine.services.latch_file import LATCH_NAME
 from engine.services.listen_venues import Listening
 from engine.services.manual_orders import ManualOrders
 from engine.services.order_desk import OrderDesk
+from engine.services.performance import PerformanceReader
 from engine.services.pulse import Pulse
 from engine.services.reconcile import Reconciler
 from engine.services.registry import (
@@ -223,6 +226,9 @@ class Engine:
             charts=ChartMaker(books, venues, host, views, equity),
             settings_desk=SettingsDesk(books, settings),
             control_desk=ControlDesk(books, venues, controls, gateway),
+            performance_desk=PerformanceDesk(
+                books, PerformanceReader(books, instruments), HtmlReports()
+            ),
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)

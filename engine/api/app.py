@@ -10,6 +10,7 @@ from engine.api import (
     routes_books,
     routes_bots,
     routes_engine,
+    routes_performance,
     routes_reference,
 )
 from engine.api.auth import Gate
@@ -41,4 +42,5 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     errors.install(app)
     for routes in (routes_engine, routes_bots, routes_accounts, routes_books, routes_reference):
         app.include_router(routes.router)
+    app.include_router(routes_performance.router)
     return app

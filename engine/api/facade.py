@@ -10,6 +10,7 @@ from engine.api.account_desk import AccountDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.market_words import CCXT_TIMEFRAMES, MARKET_WORDS
+from engine.api.performance_desk import PerformanceFacade
 from engine.api.settings_view import SettingsDesk
 from engine.api.views import Views, lateness, sum_bots, sum_trades
 from engine.contracts import (
@@ -69,7 +70,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class EngineFacade:
+class EngineFacade(PerformanceFacade):
     """Implements ``EngineServices``."""
 
     engine_id: str

@@ -45,6 +45,7 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )
+from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
 from engine.domain.decisions import Action
 
 
@@ -250,8 +251,24 @@ class ControlServices(Protocol):
         ...
 
 
+class PerformanceServices(Protocol):
+    """How well it went."""
+
+    def performance(self, chosen: PerformanceFilter, /) -> PerformanceView:
+        """Figures by quote asset; an asset in which nothing was traded is left out."""
+        ...
+
+    def performance_html(self, chosen: PerformanceFilter, /) -> str:
+        """The same as a self-contained page."""
+        ...
+
+    def performance_csv(self, chosen: PerformanceFilter, table: ReportTable, /) -> Iterator[str]:
+        """One of its tables, complete. Each step of the iterator may run on another thread."""
+        ...
+
+
 class EngineServices(
     BotServices, ManualServices, AccountServices, BookServices, ReferenceServices, ControlServices,
-    Protocol,
+    PerformanceServices, Protocol,
 ):  # fmt: skip
     """Everything the API offers; engine/services implements it, tests/fakes fake it."""

@@ -58,6 +58,7 @@ from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
+from tests.fakes.performance import FakePerformance
 
 SETTINGS = (
     SettingView(key="paper_fee_bps", title="Paper fee", description="taker fee, in 0.01 %",
@@ -74,7 +75,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class FakeServices(FakeDesk, FakeAccounts):
+class FakeServices(FakeDesk, FakeAccounts, FakePerformance):
     """Implements ``engine.api.services.EngineServices`` over dictionaries and lists.
 
     ``bot_count`` sample bots with ``trade_count`` past trades each; 0 starts empty.
