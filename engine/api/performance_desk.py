@@ -38,7 +38,7 @@ class PerformanceDesk:
     reader: PerformanceReader
     writer: ReportWriter
 
-    def performance(self, chosen: PerformanceFilter) -> PerformanceView:
+    def view(self, chosen: PerformanceFilter) -> PerformanceView:
         """Measured now."""
         return PerformanceView(
             now=self.books.clock.now(),
@@ -46,7 +46,7 @@ class PerformanceDesk:
             quotes=tuple(_view(one, chosen) for one in self._histories(chosen)),
         )
 
-    def performance_html(self, chosen: PerformanceFilter) -> str:
+    def html(self, chosen: PerformanceFilter) -> str:
         """The report as a page, its newest trades with it."""
         sections = []
         for one in self._histories(chosen):
@@ -61,7 +61,7 @@ class PerformanceDesk:
         now = utc_text(self.books.clock.now().replace(microsecond=0))
         return self.writer.html("Performance", f"{scope_words(chosen)}, as of {now}", sections)
 
-    def performance_csv(self, chosen: PerformanceFilter, table: ReportTable) -> Iterator[str]:
+    def csv(self, chosen: PerformanceFilter, table: ReportTable) -> Iterator[str]:
         """One table of the report, all of its rows."""
         if table == "trades":
             return csv_chunks(self._trades(chosen))
@@ -99,25 +99,6 @@ class PerformanceDesk:
         scope = self._scope(chosen)
         with self.books.store.reading() as tx:
             yield from _pages(tx, scope.narrowed(scope.where))
-
-
-@dataclass(frozen=True)
-class PerformanceFacade:
-    """The facade's part that answers from a ``PerformanceDesk``."""
-
-    performance_desk: PerformanceDesk
-
-    def performance(self, chosen: PerformanceFilter) -> PerformanceView:
-        """Figures by quote asset."""
-        return self.performance_desk.performance(chosen)
-
-    def performance_html(self, chosen: PerformanceFilter) -> str:
-        """The same as a page."""
-        return self.performance_desk.performance_html(chosen)
-
-    def performance_csv(self, chosen: PerformanceFilter, table: ReportTable) -> Iterator[str]:
-        """One of its tables."""
-        return self.performance_desk.performance_csv(chosen, table)
 
 
 def _pages(tx: Transaction, where: dict[str, Any]) -> Iterator[Trade]:

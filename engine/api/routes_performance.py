@@ -24,21 +24,21 @@ class CsvReport(PerformanceFilter):
 @router.get("/performance", response_model=PerformanceView, summary="Figures and comparisons")
 def performance(services: Services, chosen: Chosen) -> Response:
     """By quote asset; nothing where nothing was traded."""
-    return answer(services.performance(chosen))
+    return answer(services.performance.view(chosen))
 
 
 @router.get("/performance/report.html", response_class=HTMLResponse, summary="A report to keep")
 def report_html(services: Services, chosen: Chosen) -> Response:
     """One self-contained page."""
     headers = {"Content-Disposition": 'attachment; filename="performance.html"'}
-    return HTMLResponse(services.performance_html(chosen), headers=headers)
+    return HTMLResponse(services.performance.html(chosen), headers=headers)
 
 
 @router.get("/performance/report.csv", response_class=StreamingResponse, summary="One table of it")
 def report_csv(services: Services, chosen: Annotated[CsvReport, Query()]) -> Response:
     """``table``: metrics, equity or trades. Safe to open in a spreadsheet."""
     asked = PerformanceFilter.model_validate(chosen.model_dump(exclude={"table"}))
-    rows = services.performance_csv(asked, chosen.table)
+    rows = services.performance.csv(asked, chosen.table)
     # Taking the first rows here lets a failing database answer 503 instead of half a file.
     body = chain(list(islice(rows, 2)), rows)
     headers = {"Content-Disposition": f'attachment; filename="performance-{chosen.table}.csv"'}

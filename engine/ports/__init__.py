@@ -4,6 +4,18 @@ Adapters plug in here; bootstrap chooses them; one contract suite per port runs 
 All calls block; services run the slow ones on the worker of their account or market.
 """
 
+from engine.ports.backtests import (
+    CandleFileContent,
+    CandleFiles,
+    KeptResult,
+    ResultFiles,
+    Simulation,
+    SimulationLeg,
+    SimulationOutcome,
+    SimulationTask,
+    Simulator,
+    StageListener,
+)
 from engine.ports.brokers import (
     Balance,
     Broker,
@@ -12,6 +24,14 @@ from engine.ports.brokers import (
     PaperBook,
     PaperOrder,
     StreamingBroker,
+)
+from engine.ports.candles import (
+    CandleLibrary,
+    CandlePage,
+    CandleReader,
+    CandleSource,
+    ReadTable,
+    SourceSymbol,
 )
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
 from engine.ports.store import Prefix, Repository, Store, Transaction
@@ -22,14 +42,30 @@ __all__ = [
     "Balance",
     "Broker",
     "BrokerCapabilities",
+    "CandleFileContent",
+    "CandleFiles",
+    "CandleLibrary",
+    "CandlePage",
+    "CandleReader",
+    "CandleSource",
     "Clock",
+    "KeptResult",
     "MarketData",
     "OrderListener",
     "PaperBook",
     "PaperOrder",
     "PlotSeries",
     "Prefix",
+    "ReadTable",
     "Repository",
+    "ResultFiles",
+    "Simulation",
+    "SimulationLeg",
+    "SimulationOutcome",
+    "SimulationTask",
+    "Simulator",
+    "SourceSymbol",
+    "StageListener",
     "SteppedMarket",
     "Store",
     "StrategyHost",

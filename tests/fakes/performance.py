@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
+from typing import Protocol
 
 from engine.adapters.reports.html_report import HtmlReports
 from engine.api.performance_desk import PerformanceDesk
@@ -17,44 +18,52 @@ from tests.fakes.memory_store import MemoryStore
 from tests.fakes.sample import INSTRUMENTS
 
 
-class FakePerformance:
-    """Implements ``PerformanceServices``; ``has_marks`` gives bots and their sum equity points."""
+class Sample(Protocol):
+    """The part of the fake services that is measured."""
 
     now: Callable[[], datetime]
     bots: dict[str, Bot]
     trades_made: list[Trade]
     positions_held: dict[str, Position]
-    has_marks = True
 
-    def performance(self, chosen: PerformanceFilter) -> PerformanceView:
-        return self._desk().performance(chosen)
 
-    def performance_html(self, chosen: PerformanceFilter) -> str:
-        return self._desk().performance_html(chosen)
+class FakePerformance:
+    """Implements ``PerformanceServices``; ``has_marks`` gives bots and their sum equity points."""
 
-    def performance_csv(self, chosen: PerformanceFilter, table: ReportTable) -> Iterator[str]:
-        return self._desk().performance_csv(chosen, table)
+    def __init__(self, sample: Sample) -> None:
+        self.has_marks = True
+        self._sample = sample
+
+    def view(self, chosen: PerformanceFilter) -> PerformanceView:
+        return self._desk().view(chosen)
+
+    def html(self, chosen: PerformanceFilter) -> str:
+        return self._desk().html(chosen)
+
+    def csv(self, chosen: PerformanceFilter, table: ReportTable) -> Iterator[str]:
+        return self._desk().csv(chosen, table)
 
     def _desk(self) -> PerformanceDesk:
         """Built from the present state, which a test may have changed."""
-        now = self.now()
-        store = MemoryStore(self.now)
+        sample = self._sample
+        now, trades = sample.now(), sample.trades_made
+        store = MemoryStore(sample.now)
         books = Books(store, FakeClock(now))
         with store.transaction() as tx:
-            for bot in self.bots.values():
+            for bot in sample.bots.values():
                 instrument = INSTRUMENTS[bot.config.symbol]
                 tx.put_instrument(bot.config.market, instrument)
                 tx.bots.add(bot)
-                own = [trade for trade in self.trades_made if trade.bot_id == bot.id]
+                own = [trade for trade in trades if trade.bot_id == bot.id]
                 capital = bot.config.starting_capital
                 if self.has_marks:
                     points = history.equity_points(bot.id, instrument.quote, capital, own, now)
                     tx.equity.add(*points)
-            tx.trades.add(*self.trades_made)
-            for quote in {trade.quote for trade in self.trades_made} if self.has_marks else ():
-                own = [trade for trade in self.trades_made if trade.quote == quote]
+            tx.trades.add(*trades)
+            for quote in {trade.quote for trade in trades} if self.has_marks else ():
+                own = [trade for trade in trades if trade.quote == quote]
                 tx.equity.add(*history.equity_points(None, quote, Decimal(0), own, now))
-        books.bots, books.positions = dict(self.bots), dict(self.positions_held)
+        books.bots, books.positions = dict(sample.bots), dict(sample.positions_held)
         return PerformanceDesk(
             books, PerformanceReader(books, InstrumentBook(store)), HtmlReports()
         )

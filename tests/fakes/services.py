@@ -56,6 +56,7 @@ from engine.domain.decisions import Action
 from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
+from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
 from tests.fakes.performance import FakePerformance
@@ -75,7 +76,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class FakeServices(FakeDesk, FakeAccounts, FakePerformance):
+class FakeServices(FakeDesk, FakeAccounts):
     """Implements ``engine.api.services.EngineServices`` over dictionaries and lists.
 
     ``bot_count`` sample bots with ``trade_count`` past trades each; 0 starts empty.
@@ -102,6 +103,8 @@ class FakeServices(FakeDesk, FakeAccounts, FakePerformance):
         self.orders_placed: dict[str, Order] = {}
         self.reports: dict[str, AccountReport] = sample_reports(now())
         self.findings_seen: dict[str, Finding] = {}
+        self.candles = FakeCandles(now)
+        self.performance = FakePerformance(self)
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)

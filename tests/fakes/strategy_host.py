@@ -10,7 +10,7 @@ import numpy as np
 from engine.adapters.strategies.loader import build, describe, load
 from engine.domain.candles import Candles
 from engine.domain.decisions import Intent
-from engine.domain.strategy import Strategy
+from engine.domain.strategy import Signals, Strategy
 from engine.errors import NotFound, QuarterdeckError
 from engine.ports import PlotSeries, StrategyInfo
 
@@ -48,6 +48,10 @@ class FakeStrategyHost:
         strategy = build(self._find(strategy_id), params)
         return max(strategy.history, strategy.warmup)
 
+    def warmup(self, strategy_id: str, params: Mapping[str, Any]) -> int:
+        """How many candles are needed before the first signal."""
+        return build(self._find(strategy_id), params).warmup
+
     def decide(self, strategy_id: str, params: Mapping[str, Any], candles: Candles) -> Intent:
         """The script's next answer, or the strategy's."""
         self.decided.append((strategy_id, dict(params), len(candles)))
@@ -57,6 +61,10 @@ class FakeStrategyHost:
                 raise answer
             return answer
         return build(self._find(strategy_id), params).decide(candles)
+
+    def signals(self, strategy_id: str, params: Mapping[str, Any], candles: Candles) -> Signals:
+        """What the strategy says about every candle; no part of the port."""
+        return build(self._find(strategy_id), params).signals(candles)
 
     def plots(
         self, strategy_id: str, params: Mapping[str, Any], candles: Candles

@@ -197,7 +197,8 @@ RESULT = (
            "last close / first close - 1: buy and hold without costs", lambda f: f.market_change,
            empty="several symbols were traded, or the price was not kept"),
     Metric("excess_return", "Against the market", F, HIGH, "Result",
-           "total return - market change", _excess, empty="the market change is not known", even=0.0),
+           "total return - market change", _excess, empty="the market change is not known",
+           even=0.0),
 )  # fmt: skip
 
 RATIOS = (
