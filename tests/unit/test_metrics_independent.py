@@ -91,11 +91,11 @@ def test_hours_become_days_and_give_the_ratio_of_days() -> None:
 
 
 def test_less_than_thirty_days_are_sampled_by_bars() -> None:
-    minutes = history(1000 + np.arange(2 * 1440) % 7, bar=MINUTE)
+    minutes = history([1000.0 + minute % 7 for minute in range(2 * 1440)], bar=MINUTE)
     assert (periods_of(minutes).a_year, periods_of(minutes).is_daily) == (365 * 1440, False)
     assert len(periods_of(minutes).returns) == 2 * 1440
-    assert periods_of(history(np.arange(1.0, 30.0))).a_year == 365
-    assert periods_of(history(1000.0 + np.arange(30 * 24), bar=HOUR)).is_daily
+    assert periods_of(history([float(day) for day in range(1, 30)])).a_year == 365
+    assert periods_of(history([1000.0 + hour for hour in range(30 * 24)], bar=HOUR)).is_daily
 
 
 def test_returns_compound_to_the_total_return() -> None:
@@ -111,7 +111,7 @@ def test_a_market_that_rests_on_saturdays_has_252_days_and_its_sunday_is_monday(
     assert closes_on_saturdays(forex)
     assert not closes_on_saturdays(week[:3])  # no Saturday was due
     at = (forex + 1) * DAY
-    one = History(int(at[0]) - DAY, 1.0, at, 1.0 + np.arange(len(at)), history(()).trades,
+    one = History(int(at[0]) - DAY, 1.0, at, np.linspace(1, 2, len(at)), history(()).trades,
                   bar_ms=DAY)  # fmt: skip
     periods = daily_periods(one)
     assert periods.a_year == 252

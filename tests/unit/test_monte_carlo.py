@@ -119,4 +119,4 @@ def test_what_cannot_be_simulated_is_refused() -> None:
         ({"returns": RETURNS, "ruin_at": 1.0}, "level of ruin"),
     ):
         with pytest.raises(ValueError, match=words):
-            Plan(**wrong)  # type: ignore[arg-type]
+            Plan(**wrong)
