@@ -18,7 +18,7 @@ from engine.contracts.performance import (
 from panel.analysis_view import draw_analysis
 from panel.facade import ControlPanel
 from panel.format import clock, escape
-from panel.research_tables import draw_groups
+from panel.research_tables import draw_groups, readable
 
 WINDOWS = (7, 14, 30, 60, 90, 180, 365)
 FILTER_KEYS = ("bot", "strategy", "symbol", "market", "from", "to")
@@ -111,7 +111,7 @@ def draw_found(panel: ControlPanel, chosen: PerformanceFilter, view: Performance
     draw_analysis(one.analysis, key=f"performance-{quote}")
     title = NAMES[view.by]
     st.subheader(f"Compared by {title.lower()}", anchor=False)
-    draw_groups(one.compared, title, quote, key=f"compared-{quote}-{view.by}")
+    draw_groups(readable(one.compared, view.by), title, quote, key=f"compared-{quote}-{view.by}")
 
 
 def _draw_notes(one: QuotePerformance, view: PerformanceView) -> None:

@@ -14,7 +14,7 @@ from panel.research_charts import (
     rolling_figure,
     underwater_figure,
 )
-from panel.research_tables import metric_figures, metric_text, metrics_frame, months_html
+from panel.research_tables import metric_figures, metric_text, metrics_frame, months_html, readable
 from tests.support.performance import backtest_result, history
 
 
@@ -58,7 +58,9 @@ def test_losses_and_wins_have_their_colours(analysis: Analysis) -> None:
         assert colour == (DOWN if x < 0 else UP)
     (only,) = distribution_figure([Bin(low=0, high=0, count=3)], is_dark=True).data
     assert (only.y, len(only.width)) == ((3,), 1)
-    rows = analysis.groups["exit_reason"]
+    rows = readable(analysis.groups["exit_reason"], "exit_reason")
+    assert "stop loss" in {row.key for row in rows}
+    assert readable(analysis.groups["side"], "side") == list(analysis.groups["side"])
     (groups,) = groups_figure(rows, "USDT", is_dark=True).data
     assert list(groups.y) == [row.pnl for row in rows]
 
@@ -84,6 +86,9 @@ def test_every_metric_is_written(analysis: Analysis) -> None:
     assert values["Start"] == "2024-01-01 00:00"
     empty = dict(zip(frame["Metric"], frame["B"], strict=True))
     assert empty["Sharpe ratio"] == "–"
+    why = dict(zip(frame["Metric"], frame["Empty when"], strict=True))
+    assert why["Sharpe ratio"].startswith("there are fewer than 5 periods")
+    assert why["Trades"] == ""
     assert metric_figures(analysis.metrics, "USDT")[0].label == "Total return"
     ratio = next(metric for metric in METRICS if metric.key == "sharpe")
     assert metric_text(ratio, -1.234, "") == "−1.23"
