@@ -125,6 +125,12 @@ def _draw_notes(one: QuotePerformance, view: PerformanceView) -> None:
         f"Returns on {one.capital:,.2f} {escape(one.quote)}, the capital of the bots in question."
         f" The curve shows {basis}. As of {clock(view.now)} UTC."
     )
+    if one.mixes_replays:
+        st.warning(
+            "Trades of a replay are among these. Their times are those of its candles, so that"
+            " everything over time mixes two calendars: choose a market.",
+            icon=":material/history:",
+        )
 
 
 def _downloads(panel: ControlPanel, chosen: PerformanceFilter, view: PerformanceView) -> None:

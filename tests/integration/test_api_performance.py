@@ -65,6 +65,16 @@ def test_filters_narrow(api: httpx.Client, services: FakeServices) -> None:
     assert one.analysis.metrics.trades == 8
 
 
+def test_replays_beside_other_markets_are_told(api: httpx.Client, services: FakeServices) -> None:
+    assert not any(one.mixes_replays for one in view_of(api.get(PATH)).quotes)
+    first = services.trades_made[0]
+    services.trades_made[0] = first.model_copy(update={"market": "replay:/a.csv"})
+    view = view_of(api.get(PATH, params={"quote": first.quote}))
+    assert [one.mixes_replays for one in view.quotes] == [True]
+    alone = view_of(api.get(PATH, params={"market": "replay:/a.csv"}))
+    assert [one.mixes_replays for one in alone.quotes] == [False]
+
+
 def test_nothing_traded_is_no_quote(services: FakeServices, api: httpx.Client) -> None:
     services.trades_made.clear()
     services.performance.has_marks = False

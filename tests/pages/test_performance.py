@@ -64,6 +64,14 @@ def test_filters_are_in_the_address_and_can_be_cleared(fake_engine: FakeEngine) 
     assert "Returns on" in words(app)
 
 
+def test_a_replay_among_others_is_a_warning(fake_engine: FakeEngine) -> None:
+    trades = fake_engine.services.trades_made
+    trades[0] = trades[0].model_copy(update={"market": "replay:/a.csv"})
+    assert any(
+        "mixes two calendars" in one.value for one in open_performance({"quote": "USDT"}).warning
+    )
+
+
 def test_contradicting_days_are_refused_in_words(fake_engine: FakeEngine) -> None:
     app = open_performance({"from": "2026-05-02", "to": "2026-05-01"})
     assert "first day lies after the last" in app.error[0].value
