@@ -18,6 +18,7 @@ from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.adapters.reports.html_report import HtmlReports
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
@@ -31,6 +32,7 @@ from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
+from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
@@ -72,6 +74,7 @@ from engine.services.latch_file import LATCH_NAME
 from engine.services.listen_venues import Listening
 from engine.services.manual_orders import ManualOrders
 from engine.services.order_desk import OrderDesk
+from engine.services.performance import PerformanceReader
 from engine.services.pulse import Pulse
 from engine.services.reconcile import Reconciler
 from engine.services.registry import (
@@ -251,6 +254,9 @@ class Engine:
             charts=ChartMaker(books, venues, host, views, equity),
             settings_desk=SettingsDesk(books, settings),
             control_desk=ControlDesk(books, venues, controls, gateway),
+            performance=PerformanceDesk(
+                books, PerformanceReader(books, instruments), HtmlReports()
+            ),
             candles=CandleDesk(books, library, imports, downloads, sources),
             backtests=desk_of_backtests,
             rules=RuleDesk(RuleService(books, RuleFiles(settings.strategies), venues)),

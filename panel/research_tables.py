@@ -16,9 +16,11 @@ from engine.contracts.performance import (
     Remark,
     Tone,
     Unit,
+    YearRow,
 )
 from panel.figures import Figure, draw_figures
-from panel.format import NONE, duration, escape, moment, money, percent
+from panel.format import NONE, duration, escape, exit_words, moment, money, percent
+from panel.palette import DOWN, UP, faded
 from panel.record_tables import Column, draw_records
 
 TONES = {
@@ -26,6 +28,7 @@ TONES = {
     Tone.WEAKNESS: ("red", "thumb_down", "Weakness"),
     Tone.CAUTION: ("orange", "info", "Caution"),
 }
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HEADLINES = (
     "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "profit_factor", "win_rate",
     "trades", "expectancy", "market_change",
@@ -61,13 +64,18 @@ def metric_figures(metrics: Metrics, quote: str, keys: Sequence[str] = HEADLINES
 
 
 def metrics_frame(named: Sequence[tuple[str, Metrics, str]]) -> pd.DataFrame:
-    """All metrics, one row each and one column a result; ``named`` is (title, metrics, quote)."""
+    """All metrics, one row each and one column a result; ``named`` is (title, metrics, quote).
+
+    Where a result has no value, the last column says why.
+    """
     rows = []
     for metric in METRICS:
-        row = {"Group": metric.group, "Metric": metric.title}
-        for title, metrics, quote in named:
-            row[title] = metric_text(metric, getattr(metrics, metric.key), quote)
-        rows.append({**row, "How it is computed": metric.formula, "Empty when": metric.empty})
+        values = [getattr(metrics, metric.key) for _, metrics, _ in named]
+        row = {"Metric": metric.title}
+        for (title, _, quote), value in zip(named, values, strict=True):
+            row[title] = metric_text(metric, value, quote)
+        why = metric.empty if None in values else ""
+        rows.append({**row, "Kind": metric.group, "Formula": metric.formula, "Empty when": why})
     return pd.DataFrame(rows)
 
 
@@ -77,7 +85,7 @@ def draw_metrics(named: Sequence[tuple[str, Metrics, str]], *, key: str) -> None
     st.dataframe(
         metrics_frame(named), key=key, hide_index=True, height=480,
         column_config={
-            "Metric": st.column_config.TextColumn(pinned=True),
+            "Metric": st.column_config.TextColumn(pinned=True, width=170),
             **{title: st.column_config.TextColumn(alignment="right") for title in titles},
         },
     )  # fmt: skip
@@ -123,12 +131,52 @@ def group_columns(title: str, quote: str) -> tuple[Column[GroupRow], ...]:
     )
 
 
+def readable(rows: Sequence[GroupRow], by: str) -> list[GroupRow]:
+    """Groups under names that are words: those of exits are codes."""
+    if by != "exit_reason":
+        return list(rows)
+    return [row.model_copy(update={"key": exit_words(row.key)}) for row in rows]
+
+
 def draw_groups(rows: Sequence[GroupRow], title: str, quote: str, *, key: str) -> None:
     """Groups of closed trades as a table."""
     if not rows:
         st.caption("There is no closed trade.")
         return
     draw_records(rows, group_columns(title, quote), key=key)
+
+
+def draw_months(years: Sequence[YearRow]) -> None:
+    """Returns by month and year as a heatmap that can be read on a phone, newest year first."""
+    if not years:
+        st.caption("There is no day yet.")
+        return
+    st.html(months_html(years))
+
+
+def months_html(years: Sequence[YearRow]) -> str:
+    """The heatmap as a table. Colours go by the months alone: beside a good year every month would
+    look pale. A month without a bar is empty."""
+    most = max((abs(one) for row in years for one in row.months if one is not None), default=0.0)
+    head = "".join(f"<th>{name}</th>" for name in ("", *MONTHS, "Year"))
+    rows = "".join(
+        f"<tr><th>{row.year}</th>{''.join(_month_cell(one, most) for one in row.months)}"
+        f"{_month_cell(row.total, 0.0)}</tr>"
+        for row in sorted(years, key=lambda row: -row.year)
+    )
+    return f'<div class="qd-months"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _month_cell(fraction: float | None, most: float) -> str:
+    if fraction is None:
+        return "<td></td>"
+    text = f"{abs(100 * fraction):.1f}"
+    sign = "\u2212" if fraction < 0 else "+"
+    look = ""
+    if most:
+        tint = faded(UP if fraction > 0 else DOWN, round(0.75 * abs(fraction) / most, 3))
+        look = f' style="background:{tint}"'
+    return f"<td{look}>{sign if float(text) else ''}{text}</td>"
 
 
 def draw_remarks(remarks: Sequence[Remark]) -> None:

@@ -61,6 +61,7 @@ from engine.contracts.backtests import (
     BacktestTradePage,
     Comparison,
 )
+from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
 from engine.domain.decisions import Action
 
 
@@ -319,6 +320,22 @@ class BacktestServices(Protocol):
         ...
 
 
+class PerformanceServices(Protocol):
+    """How well it went."""
+
+    def view(self, chosen: PerformanceFilter, /) -> PerformanceView:
+        """Figures by quote asset; an asset in which nothing was traded is left out."""
+        ...
+
+    def html(self, chosen: PerformanceFilter, /) -> str:
+        """The same as a self-contained page."""
+        ...
+
+    def csv(self, chosen: PerformanceFilter, table: ReportTable, /) -> Iterator[str]:
+        """One of its tables, complete. Each step of the iterator may run on another thread."""
+        ...
+
+
 class EngineServices(
     BotServices, ManualServices, AccountServices, BookServices, ReferenceServices, ControlServices,
     Protocol,
@@ -338,4 +355,9 @@ class EngineServices(
     @property
     def rules(self) -> RuleServices:
         """Rules that make a strategy without code."""
+        ...
+
+    @property
+    def performance(self) -> PerformanceServices:
+        """How well it went."""
         ...

@@ -59,6 +59,7 @@ from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
 from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
+from tests.fakes.performance import FakePerformance
 from tests.fakes.rules import MemoryRuleBook, rule_desk
 
 SETTINGS = (
@@ -106,6 +107,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.candles = FakeCandles(now)
         self.rule_book = MemoryRuleBook()
         self.rules = rule_desk(self, self.rule_book)
+        self.performance = FakePerformance(self)
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)
