@@ -45,9 +45,9 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )  # fmt: skip
+from panel.backtest_calls import BacktestCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
-    Connection,
     EngineOff,
     EngineRefused,
     EngineSilent,
@@ -59,7 +59,7 @@ __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelE
 API = "/api/v1"
 
 
-class ControlPanel(Connection):
+class ControlPanel(BacktestCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

@@ -12,6 +12,7 @@ PAGES = (
     ("trades", "Trades", "swap_vert", "trades"),
     ("reconcile", "Reconcile", "balance", "reconcile"),
     ("risk", "Risk", "shield", "risk"),
+    ("backtest", "Backtest", "science", "backtest"),
     ("strategies", "Strategies", "functions", "strategies"),
     ("logs", "Logs", "list_alt", "logs"),
     ("settings", "Settings", "settings", "settings"),
