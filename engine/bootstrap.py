@@ -18,6 +18,7 @@ from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.adapters.reports.html_report import HtmlReports
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
@@ -26,12 +27,20 @@ from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
+from engine.api.performance_desk import PerformanceDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.views import Views
+from engine.bootstrap_candles import (
+    OFFERED_EXCHANGES,
+    build_candle_sources,
+    build_candles,
+    spawner,
+)
 from engine.domain.records import Level
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.jobs import Job, Scheduler
@@ -47,6 +56,7 @@ from engine.services.backtest_runner import BacktestRunner
 from engine.services.backtests import BacktestService, BotMaker
 from engine.services.books import Books
 from engine.services.bots import BotService
+from engine.services.candle_downloads import CandleDownloads
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
@@ -62,6 +72,7 @@ from engine.services.latch_file import LATCH_NAME
 from engine.services.listen_venues import Listening
 from engine.services.manual_orders import ManualOrders
 from engine.services.order_desk import OrderDesk
+from engine.services.performance import PerformanceReader
 from engine.services.pulse import Pulse
 from engine.services.reconcile import Reconciler
 from engine.services.registry import (
@@ -79,7 +90,6 @@ from engine.settings import Settings
 
 log = logging.getLogger("quarterdeck.engine")
 
-OFFERED_EXCHANGES = ("ccxt:binance", "ccxt:coinbase", "ccxt:kraken", "ccxt:bybit", "ccxt:okx")
 TESTNET = "testnet:binance"
 STOP_GRACE_S = 3.0
 OK, FAILED, REFUSED = 0, 1, 2
@@ -119,7 +129,7 @@ def run_engine(settings: Settings) -> int:
         listener = bind_loopback(settings.api_port)
         token = ensure_token(settings.token_file)
         redaction = configure_logs(settings.logs, settings.log_level)
-        for secret in (token, *settings.keys):
+        for secret in (token, *settings.keys, *settings.alpaca_keys):
             redaction.hide(secret)
         store = SqlStore.open(settings.store_url)
     except QuarterdeckError as error:
@@ -216,6 +226,11 @@ class Engine:
         self._equity = equity = EquityKeeper(books, prices, instruments, venues)
         self._housekeeper = Housekeeper(books, venues, equity, settings.hold_retention_days)
         self._lease = LeaseKeeper(store, clock, settings.lease_ttl_s, ending.give_up)
+        library, imports = build_candles(settings, clock)
+        sources = build_candle_sources(settings, clock)
+        self._downloads = downloads = CandleDownloads(
+            books, library, sources, spawner(lanes, ending.loop)
+        )
         views = Views(books, equity, instruments, pulse)
         bots = BotService(books, venues, host, self._wake(ending.loop))
         self._backtests, desk_of_backtests = build_backtests(
@@ -236,6 +251,10 @@ class Engine:
             charts=ChartMaker(books, venues, host, views, equity),
             settings_desk=SettingsDesk(books, settings),
             control_desk=ControlDesk(books, venues, controls, gateway),
+            performance=PerformanceDesk(
+                books, PerformanceReader(books, instruments), HtmlReports()
+            ),
+            candles=CandleDesk(books, library, imports, downloads, sources),
             backtests=desk_of_backtests,
             stop_engine=ending.stop,
         )
@@ -269,6 +288,7 @@ class Engine:
         self._controls.load()
         self._gateway.load()
         self._equity.load()
+        self._downloads.load()
         with self._books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
         self._backtests.load()
@@ -279,6 +299,7 @@ class Engine:
         """Begin nothing new, let what runs finish, give the lease back."""
         self._scheduler.stop()
         self._listening.close()
+        self._downloads.close()
         self._runner.halt()
         self._backtests.close()
         await asyncio.gather(

@@ -10,6 +10,7 @@ PAGES = (
     ("create_bot", "Create bot", "add_circle", "create"),
     ("bot", "Bot", "candlestick_chart", "bot"),
     ("trades", "Trades", "swap_vert", "trades"),
+    ("performance", "Performance", "monitoring", "performance"),
     ("reconcile", "Reconcile", "balance", "reconcile"),
     ("risk", "Risk", "shield", "risk"),
     ("backtest", "Backtest", "science", "backtest"),

@@ -10,7 +10,9 @@ from engine.api import (
     routes_backtests,
     routes_books,
     routes_bots,
+    routes_candles,
     routes_engine,
+    routes_performance,
     routes_reference,
 )
 from engine.api.auth import Gate
@@ -18,6 +20,10 @@ from engine.api.services import EngineServices
 from engine.errors import ConfigError
 
 URGENT_THREADS = 4
+ROUTES = (
+    routes_engine, routes_bots, routes_accounts, routes_books, routes_reference, routes_candles,
+    routes_backtests,
+)  # fmt: skip
 
 
 def create_app(services: EngineServices, token: str) -> FastAPI:
@@ -40,7 +46,7 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     app.state.urgent = CapacityLimiter(URGENT_THREADS)
     app.add_middleware(Gate, token=token)
     errors.install(app)
-    for routes in (routes_engine, routes_bots, routes_accounts, routes_books, routes_reference,
-                   routes_backtests):  # fmt: skip
+    for routes in ROUTES:
         app.include_router(routes.router)
+    app.include_router(routes_performance.router)
     return app

@@ -8,9 +8,11 @@ from typing import Any, TypeVar
 from engine import __version__
 from engine.api.account_desk import AccountDesk
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.market_words import CCXT_TIMEFRAMES, MARKET_WORDS
+from engine.api.performance_desk import PerformanceDesk
 from engine.api.settings_view import SettingsDesk
 from engine.api.views import Views, lateness, sum_bots, sum_trades
 from engine.contracts import (
@@ -87,7 +89,9 @@ class EngineFacade:
     charts: ChartMaker
     settings_desk: SettingsDesk
     control_desk: ControlDesk
+    candles: CandleDesk
     backtests: BacktestDesk
+    performance: PerformanceDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from engine.api.candle_desk import CandleServices
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -59,6 +60,7 @@ from engine.contracts.backtests import (
     BacktestTradePage,
     Comparison,
 )
+from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
 from engine.domain.decisions import Action
 
 
@@ -317,6 +319,22 @@ class BacktestServices(Protocol):
         ...
 
 
+class PerformanceServices(Protocol):
+    """How well it went."""
+
+    def view(self, chosen: PerformanceFilter, /) -> PerformanceView:
+        """Figures by quote asset; an asset in which nothing was traded is left out."""
+        ...
+
+    def html(self, chosen: PerformanceFilter, /) -> str:
+        """The same as a self-contained page."""
+        ...
+
+    def csv(self, chosen: PerformanceFilter, table: ReportTable, /) -> Iterator[str]:
+        """One of its tables, complete. Each step of the iterator may run on another thread."""
+        ...
+
+
 class EngineServices(
     BotServices, ManualServices, AccountServices, BookServices, ReferenceServices, ControlServices,
     Protocol,
@@ -324,6 +342,16 @@ class EngineServices(
     """Everything the API offers; engine/services implements it, tests/fakes fake it."""
 
     @property
+    def candles(self) -> CandleServices:
+        """The candle library."""
+        ...
+
+    @property
     def backtests(self) -> BacktestServices:
         """Backtests."""
+        ...
+
+    @property
+    def performance(self) -> PerformanceServices:
+        """How well it went."""
         ...

@@ -19,7 +19,11 @@ EDITABLE = frozenset(
         "reconcile_every_s", "foreign_trades", "deposits", "research_deadline_s",
     }
 )  # fmt: skip
-SECRET = frozenset({"database_url", "binance_test_key", "binance_test_secret"})
+SECRET = frozenset(
+    {
+        "database_url", "binance_test_key", "binance_test_secret", "alpaca_key", "alpaca_secret",
+    }
+)  # fmt: skip
 PREFIX = "setting."
 
 

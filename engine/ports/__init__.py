@@ -25,6 +25,14 @@ from engine.ports.brokers import (
     PaperOrder,
     StreamingBroker,
 )
+from engine.ports.candles import (
+    CandleLibrary,
+    CandlePage,
+    CandleReader,
+    CandleSource,
+    ReadTable,
+    SourceSymbol,
+)
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
@@ -36,6 +44,10 @@ __all__ = [
     "BrokerCapabilities",
     "CandleFileContent",
     "CandleFiles",
+    "CandleLibrary",
+    "CandlePage",
+    "CandleReader",
+    "CandleSource",
     "Clock",
     "KeptResult",
     "MarketData",
@@ -44,6 +56,7 @@ __all__ = [
     "PaperOrder",
     "PlotSeries",
     "Prefix",
+    "ReadTable",
     "Repository",
     "ResultFiles",
     "Simulation",
@@ -51,6 +64,7 @@ __all__ = [
     "SimulationOutcome",
     "SimulationTask",
     "Simulator",
+    "SourceSymbol",
     "StageListener",
     "SteppedMarket",
     "Store",
