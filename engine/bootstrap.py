@@ -367,7 +367,8 @@ def build_backtests(
     results = ParquetResults(settings.data / "backtests")
     runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
     service = BacktestService(books, planner, runner, results, __version__)
-    return runner, BacktestDesk(service, BotMaker(service, bots, files, venues), host, views)
+    maker = BotMaker(service, bots, files, venues)
+    return runner, BacktestDesk(service, maker, host, views, HtmlReports())
 
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:

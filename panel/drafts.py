@@ -29,6 +29,15 @@ class Draft:
             self.forget()
             st.session_state[self._source] = source
             st.session_state[self._kept] = {self.key(name): value for name, value in values.items()}
+        self.restore()
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it holds nothing yet."""
+        return self._source not in st.session_state
+
+    def restore(self) -> None:
+        """Give widgets that Streamlit has forgotten the values they had."""
         for key, value in st.session_state[self._kept].items():
             st.session_state.setdefault(key, value)
 
