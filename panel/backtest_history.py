@@ -9,7 +9,7 @@ from engine.contracts.backtests import BacktestFilter, BacktestRun, RunState
 from panel.backtest_words import STATE_COLOURS, bar_share, source_words, stage_words, took
 from panel.commands import attempt
 from panel.facade import ControlPanel, PanelError
-from panel.format import escape
+from panel.format import NONE, escape
 from panel.live import latest, show_staleness
 from panel.record_tables import Column, records_table
 from panel.session import control_panel
@@ -85,6 +85,7 @@ def draw_history(panel: ControlPanel, chosen: BacktestFilter) -> None:
     actions = st.container(horizontal=True, key="backtest_actions")
     found = st.dataframe(
         records_table(page.items, COLUMNS), hide_index=True, row_height=ROW_PX,
+        placeholder=NONE,
         height=min(ROW_PX * (len(page.items) + 1) + 3, MOST_PX), on_select="rerun",
         selection_mode="multi-row", key=f"backtest_table_{number}",
         column_config={"Name": st.column_config.TextColumn(pinned=True, width=200)},

@@ -146,7 +146,7 @@ def draw_report(panel: ControlPanel, report: BacktestReport) -> None:
     draw_held(report)
     if report.refused:
         st.caption(f"Entries that were not made: {escape(refused_words(report.refused))}.")
-    tabs = st.tabs(list(TABS), key="run_tab")
+    tabs = st.tabs(list(TABS), key="run_tab", on_change="rerun")
     draws: tuple[Callable[[], None], ...] = (
         lambda: draw_analysis(analysis, key=f"run-{run.id[:8]}"),
         lambda: draw_trades_tab(panel, run),

@@ -17,7 +17,7 @@ from panel.candle_chart import candle_payload
 from panel.chart_component import draw_chart
 from panel.facade import ControlPanel
 from panel.figures import Figure, draw_figures
-from panel.format import duration, escape, exit_words, moment, percent, price, quantity
+from panel.format import NONE, duration, escape, exit_words, moment, percent, price, quantity
 from panel.markup import gain_html
 from panel.record_tables import Column, records_table
 
@@ -75,6 +75,7 @@ def draw_trades_tab(panel: ControlPanel, run: BacktestRun) -> None:
     )
     found = st.dataframe(
         records_table(page.items, columns(run.quote)), hide_index=True, row_height=ROW_PX,
+        placeholder=NONE,
         height=min(ROW_PX * (len(page.items) + 1) + 3, MOST_PX), on_select="rerun",
         selection_mode="single-row", key=f"run_trades_{number}",
     )  # fmt: skip
