@@ -5,7 +5,7 @@ from datetime import datetime
 
 import streamlit as st
 
-from engine.contracts import PositionSide
+from engine.contracts import PositionSide, to_epoch_ms
 from engine.contracts.backtests import (
     EXIT_REASONS,
     BacktestRun,
@@ -131,7 +131,7 @@ def draw_chart_tab(panel: ControlPanel, run: BacktestRun) -> None:
         symbol = symbols[0]
         if len(symbols) > 1:
             symbol = st.selectbox("Symbol", symbols, key="chart_symbol", width=140)
-        window = st.selectbox("Candles", WINDOWS, index=1, key="chart_window", width=110)
+        window = st.selectbox("Candles", WINDOWS, key="chart_window", width=110)
         if run.trade_count:
             st.number_input(
                 f"Trade (1 to {run.trade_count:,})", min_value=1, max_value=run.trade_count,
@@ -152,8 +152,10 @@ def draw_chart_tab(panel: ControlPanel, run: BacktestRun) -> None:
                       on_click=go_to, args=(at,))  # fmt: skip
     if chart.series_error:
         st.warning(f"The strategy's lines are not drawn: {escape(chart.series_error)}")
-    draw_chart(candle_payload(chart, view_id=f"{run.id}:{symbol}:{first}:{window}"),
-               key="backtest_chart")  # fmt: skip
+    payload = candle_payload(chart, view_id=f"{run.id}:{symbol}:{first}:{window}")
+    bar_ms = payload["bar_ms"]
+    whole = [to_epoch_ms(first) - bar_ms, to_epoch_ms(last) + bar_ms]
+    draw_chart({**payload, "range": whole}, key="backtest_chart")
     entries = sum(marker.kind == "entry" for marker in chart.markers)
     exits = len(chart.markers) - entries
     st.caption(
