@@ -362,7 +362,7 @@ def build_backtests(
     files = CandleFolder(settings.data / "candles")
     planner = BacktestPlanner(CandleReader(files, venues), host)
     simulator = BenchSimulator(
-        settings.strategies, settings.research_deadline_s, settings.research_memory_mb
+        host.path_of, settings.research_deadline_s, settings.research_memory_mb
     )
     results = ParquetResults(settings.data / "backtests")
     runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
