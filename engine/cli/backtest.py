@@ -178,9 +178,9 @@ def _warnings(instrument: Instrument, bars: Candles) -> list[str]:
     if not holes.any():
         return []
     first = int(np.flatnonzero(holes)[0])
-    missing = int(gaps.missing[holes].sum())
+    missing, count = int(gaps.missing[holes].sum()), int(holes.sum())
     return [
-        f"{missing} candles are missing in {int(holes.sum())} gaps, the first at"
+        f"{missing} candles are missing in {count} {'gap' if count == 1 else 'gaps'}, the first at"
         f" {iso(int(gaps.since[first]))}; orders wait over a gap for the next candle's open"
     ]
 
