@@ -366,12 +366,13 @@ def build_backtests(
     files = CandleFolder(settings.data / "candles")
     planner = BacktestPlanner(CandleReader(files, venues), host)
     simulator = BenchSimulator(
-        settings.strategies, settings.research_deadline_s, settings.research_memory_mb
+        host.path_of, settings.research_deadline_s, settings.research_memory_mb
     )
     results = ParquetResults(settings.data / "backtests")
     runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
     service = BacktestService(books, planner, runner, results, __version__)
-    return runner, BacktestDesk(service, BotMaker(service, bots, files, venues), host, views)
+    maker = BotMaker(service, bots, files, venues)
+    return runner, BacktestDesk(service, maker, host, views, HtmlReports())
 
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:

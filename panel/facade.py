@@ -46,6 +46,7 @@ from engine.contracts import (
     TradePage,
 )  # fmt: skip
 from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
+from panel.backtest_calls import BacktestCalls
 from panel.candle_calls import CandleCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
@@ -61,7 +62,7 @@ __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelE
 API = "/api/v1"
 
 
-class ControlPanel(RuleCalls, CandleCalls):
+class ControlPanel(RuleCalls, CandleCalls, BacktestCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

@@ -14,6 +14,7 @@ PAGES = (
     ("reconcile", "Reconcile", "balance", "reconcile"),
     ("risk", "Risk", "shield", "risk"),
     ("candles", "Candles", "waterfall_chart", "candles"),
+    ("backtest", "Backtest", "science", "backtest"),
     ("strategies", "Strategies", "functions", "strategies"),
     ("rules", "Rule builder", "rule", "rules"),
     ("logs", "Logs", "list_alt", "logs"),

@@ -56,7 +56,6 @@ from engine.contracts.backtests import (
     BacktestReport,
     BacktestRequest,
     BacktestRun,
-    BacktestTrade,
     BacktestTradeFilter,
     BacktestTradePage,
     Comparison,
@@ -295,8 +294,12 @@ class BacktestServices(Protocol):
         """A page of its trades. Raises Conflict until it is done."""
         ...
 
-    def iter_trades(self, run_id: str, chosen: BacktestTradeFilter) -> Iterator[BacktestTrade]:
-        """Every trade that matches. Raises Conflict until it is done."""
+    def trades_csv(self, run_id: str, chosen: BacktestTradeFilter) -> Iterator[str]:
+        """Every trade that matches, as CSV. Raises Conflict until it is done."""
+        ...
+
+    def html(self, run_id: str) -> str:
+        """A report to keep, as one page. Raises Conflict until it is done."""
         ...
 
     def chart(self, run_id: str, query: BacktestChartQuery) -> Chart:

@@ -113,6 +113,10 @@ class StrategyHost:
         except (TypeError, ValidationError) as error:
             _raise_nonsense(strategy_id, error)
 
+    def path_of(self, strategy_id: str) -> Path:
+        """The strategy's file. Raises NotFound."""
+        return self._locate(strategy_id)[0]
+
     def worker_pids(self) -> set[int]:
         """Process ids of the workers that are up, for diagnostics."""
         return self._pool.pids()
