@@ -25,7 +25,6 @@ from panel.figures import Figure, draw_figures
 from panel.format import escape, moment
 from panel.layout import show_error
 from panel.live import latest, show_staleness
-from panel.navigation import PAGES
 from panel.palette import BLUE, DOWN
 from panel.record_tables import draw_records
 from panel.session import is_dark
@@ -42,7 +41,6 @@ MOST_WIDENED = 0.05
 
 DELETING = "candles"
 LEAVING = "candles:leaving"
-BACKTEST = "backtest"
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -190,11 +188,10 @@ def draw_report(report: CandleReport, *, key: str) -> None:
 def _commands(panel: ControlPanel, entry: StoredSet) -> None:
     with st.container(horizontal=True):
         if entry.about is not None:
-            if any(file == BACKTEST for file, *_ in PAGES):
-                st.page_link(
-                    f"pages/{BACKTEST}.py", label="Backtest these", icon=":material/science:",
-                    query_params={"candles": entry.id},
-                )  # fmt: skip
+            st.page_link(
+                "pages/backtest.py", label="Backtest these", icon=":material/science:",
+                query_params={"candles": entry.id},
+            )  # fmt: skip
             st.button(
                 "Replay with a bot", icon=":material/replay:", key="candles_replay",
                 on_click=_replay, args=(entry,),

@@ -132,7 +132,7 @@ def test_a_sweep_beside_its_peers(
     python: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """400 combinations, by one process of each."""
-    from engine.domain.indicators import shared_indicators
+    from engine.domain.sharing import shared_indicators
 
     candles = candles_of(min(BARS, 100_000))
     terms = BacktestTerms(fee_bps=FEE)
