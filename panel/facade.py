@@ -46,21 +46,23 @@ from engine.contracts import (
     TradePage,
 )  # fmt: skip
 from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
+from panel.backtest_calls import BacktestCalls
+from panel.candle_calls import CandleCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
-    Connection,
     EngineOff,
     EngineRefused,
     EngineSilent,
     PanelError,
 )
+from panel.rules_calls import RuleCalls
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
 
 API = "/api/v1"
 
 
-class ControlPanel(Connection):
+class ControlPanel(RuleCalls, CandleCalls, BacktestCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

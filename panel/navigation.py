@@ -13,7 +13,10 @@ PAGES = (
     ("performance", "Performance", "monitoring", "performance"),
     ("reconcile", "Reconcile", "balance", "reconcile"),
     ("risk", "Risk", "shield", "risk"),
+    ("candles", "Candles", "waterfall_chart", "candles"),
+    ("backtest", "Backtest", "science", "backtest"),
     ("strategies", "Strategies", "functions", "strategies"),
+    ("rules", "Rule builder", "rule", "rules"),
     ("logs", "Logs", "list_alt", "logs"),
     ("settings", "Settings", "settings", "settings"),
 )

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.api.candle_desk import CandleServices
+from engine.api.rule_desk import RuleServices
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -55,7 +56,6 @@ from engine.contracts.backtests import (
     BacktestReport,
     BacktestRequest,
     BacktestRun,
-    BacktestTrade,
     BacktestTradeFilter,
     BacktestTradePage,
     Comparison,
@@ -294,8 +294,12 @@ class BacktestServices(Protocol):
         """A page of its trades. Raises Conflict until it is done."""
         ...
 
-    def iter_trades(self, run_id: str, chosen: BacktestTradeFilter) -> Iterator[BacktestTrade]:
-        """Every trade that matches. Raises Conflict until it is done."""
+    def trades_csv(self, run_id: str, chosen: BacktestTradeFilter) -> Iterator[str]:
+        """Every trade that matches, as CSV. Raises Conflict until it is done."""
+        ...
+
+    def html(self, run_id: str) -> str:
+        """A report to keep, as one page. Raises Conflict until it is done."""
         ...
 
     def chart(self, run_id: str, query: BacktestChartQuery) -> Chart:
@@ -349,6 +353,11 @@ class EngineServices(
     @property
     def backtests(self) -> BacktestServices:
         """Backtests."""
+        ...
+
+    @property
+    def rules(self) -> RuleServices:
+        """Rules that make a strategy without code."""
         ...
 
     @property

@@ -146,14 +146,16 @@ def test_a_persons_own_files_are_listed_and_never_written(folder: Path) -> None:
     (folder / "BTC-USDT.1h.csv").write_text(text + rows)
     (folder / "ETH-USDT.1h.csv").write_text(text + "2026-03-02T00:00:00Z,1,2,-1,2,5\n" * 2)
     (folder / "notes.txt").write_text("mine")
+    (folder / "my candles.csv").write_text(text)
     table = pa.table({name: [1.0, 2.0] for name in ("open", "high", "low", "close", "volume")})
     stamps = pa.array([MONDAY_MS, MONDAY_MS + 3_600_000], pa.timestamp("ms", "UTC"))
     parquet.write_table(table.append_column("timestamp", stamps), folder / "BTC-USDT.1h.parquet")
     library = ParquetLibrary(folder)
     mine, broken = library.get("BTC-USDT.1h~csv"), library.get("ETH-USDT.1h~csv")
     assert [one.id for one in library.list()] == [
-        "BTC-USDT.1h", "BTC-USDT.1h~csv", "ETH-USDT.1h~csv"
+        "BTC-USDT.1h", "BTC-USDT.1h~csv", "ETH-USDT.1h~csv", "my candles~csv"
     ]  # fmt: skip
+    assert "name is not like" in library.get("my candles~csv").error
     assert mine.span is not None
     assert (mine.is_ours, mine.span.missing) == (False, 1)
     assert broken.span is None

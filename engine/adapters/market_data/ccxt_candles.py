@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.adapters.market_data.ccxt_public import PAGE, CcxtPublicMarket
 from engine.domain.candle_checks import RawCandles, clean_page
-from engine.domain.candle_sets import AS_GIVEN
+from engine.domain.candle_sets import AS_GIVEN, is_symbol
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.domain.timeframes import timeframe_s
@@ -35,7 +35,7 @@ class CcxtCandles:
     def resolve(self, symbol: str) -> SourceSymbol:
         """``BTC/USDT``, also written with a dash. Raises ConfigError."""
         name = symbol.strip().upper().replace("-", "/")
-        if name.count("/") != 1 or not all(name.split("/")):
+        if name.count("/") != 1 or not is_symbol(name):
             raise ConfigError(f"'{symbol}' is not a symbol such as BTC/USDT.", field="symbol")
         return SourceSymbol(name, name, InstrumentKind.CRYPTO)
 

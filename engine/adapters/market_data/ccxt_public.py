@@ -171,7 +171,15 @@ class CcxtPublicMarket:
     def page(self, symbol: str, timeframe: str, since_ms: int, limit: int) -> list[list[Any]]:
         """One request for past candles from a moment on, as ccxt tells them: time, open, high,
         low, close, volume. Raises NotFound, DataError."""
-        return self._call(self._exchange.fetch_ohlcv, symbol, timeframe, since_ms, limit)
+        with self._lock:
+            rows: list[list[Any]] = self._call(
+                self._exchange.fetch_ohlcv, symbol, timeframe, since_ms, limit
+            )
+            answer = self._answers.last
+        if not rows and answer is not None and not answer.text.lstrip().startswith(("[", "{")):
+            # ccxt takes a page of maintenance for an answer without candles.
+            raise DataError(f"{self._name} gave an answer that cannot be read.")
+        return rows
 
     def pause_s(self) -> float:
         """How long the exchange wants to be left alone."""

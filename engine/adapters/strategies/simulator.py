@@ -6,16 +6,16 @@ import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine.adapters.strategies.confinement import yield_to_bots
-from engine.adapters.strategies.host import ID_PATTERN
 from engine.adapters.strategies.packing import SERIES, packed_bytes, unpack
 from engine.adapters.strategies.process import Died, WorkerProcess
 from engine.adapters.strategies.wire import Closed, receive, send
 from engine.domain.backtest_runs import RunStage
-from engine.errors import ConfigError, DataError, NotFound, StrategyError
+from engine.errors import ConfigError, DataError, StrategyError
 from engine.ports import SimulationOutcome, SimulationTask, StageListener
 
 MESSAGE_LIMIT = 16 * 1024 * 1024
@@ -51,7 +51,7 @@ class BenchProcess(WorkerProcess):
             return answer, receive(self._channel, deadline, limit) if "ok" in answer else b""
         except TimeoutError as error:
             raise self._too_late() from error
-        except Closed as error:
+        except (Closed, OSError) as error:  # OSError: the channel was closed by a cancel
             raise Died(self._last_words()) from error
         except (ValueError, TypeError, KeyError) as error:
             raise Died("it wrote nonsense into the engine's channel") from error
@@ -79,6 +79,8 @@ class BenchSimulation:
     def outcome(self, on_stage: StageListener) -> SimulationOutcome:
         """Wait for it. Raises as ``ports.Simulation`` says."""
         on_stage(RunStage.SIGNALS, 0.0)
+        if self._is_cancelled:
+            raise DataError(CANCELLED)
         process = BenchProcess(self._memory_mb, self._deadline_s)
         with self._lock:
             self._process = process
@@ -124,15 +126,13 @@ class BenchSimulation:
 
 
 class BenchSimulator:
-    """``ports.Simulator`` over a folder of strategy files; thread-safe."""
+    """``ports.Simulator``; ``locate`` finds a strategy's file or raises NotFound. Thread-safe."""
 
-    def __init__(self, folder: Path, deadline_s: float, memory_mb: int) -> None:
-        self._folder = folder.resolve()
+    def __init__(self, locate: Callable[[str], Path], deadline_s: float, memory_mb: int) -> None:
+        self._locate = locate
         self._deadline_s, self._memory_mb = deadline_s, memory_mb
 
     def begin(self, task: SimulationTask) -> BenchSimulation:
         """Prepare one. Raises NotFound."""
-        path = self._folder / f"{task.strategy}.py"
-        if not ID_PATTERN.fullmatch(task.strategy) or not path.is_file():
-            raise NotFound(f"There is no strategy '{task.strategy}'.", field="strategy")
+        path = self._locate(task.strategy)
         return BenchSimulation(path, task, self._memory_mb, self._deadline_s)
