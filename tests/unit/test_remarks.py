@@ -42,7 +42,7 @@ SIDES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("no_trades", {"trades": 0}, {"trades": 1}, "No trade was closed"),
     ("few_trades", {"trades": 12}, {"trades": 30}, "Only 12 trades: too few"),
     ("few_trades", {"trades": 1}, {"trades": 0}, "Only 1 trade: too few"),
-    ("short", {"days": 12.5}, {"days": 30.0}, "Only 12.5 days"),
+    ("short", {"days": 12.5}, {"days": 30.0}, "It lasted only 12 d 12 h: figures"),
     ("luck", {"probabilistic_sharpe": 0.8}, {"probabilistic_sharpe": 0.8, "net_profit": -1.0},
      "is 80.00 %: luck"),
     ("sure", {"probabilistic_sharpe": 0.97}, {"probabilistic_sharpe": None}, "above zero is 97.00"),
