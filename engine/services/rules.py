@@ -1,5 +1,6 @@
 """Rule sets: kept as strategies, tried on past candles, removed when no bot uses them."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -100,15 +101,16 @@ class RuleService:
         Raises ConfigError (with the field), NotFound, DataError.
         """
         strategy = make_strategy("preview", rules)
+        key = f"{PREVIEW}-{secrets.token_hex(4)}"
         try:
-            market = self._venues.market(market_id, PREVIEW)
+            market = self._venues.market(market_id, key)
             if timeframe not in market.timeframes():
                 offered = ", ".join(market.timeframes())
                 raise ConfigError(f"This market has candles of {offered}.", field="timeframe")
             extra = min(strategy.history, MOST_EXTRA)
             candles = market.candles(symbol, timeframe, limit=count + extra)
         finally:
-            self._venues.forget(PREVIEW)
+            self._venues.forget(key)
         signals = strategy.signals(candles)
         first = max(0, len(candles) - count)
         return Trial(strategy, candles, signals, first, tuple(turns_of(signals, first)))
