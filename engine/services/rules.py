@@ -24,10 +24,18 @@ MOST_EXTRA = 3_000
 
 @dataclass(frozen=True, slots=True)
 class KeptRules:
-    """A rule set of the folder; ``error`` says why it cannot be used."""
+    """A rule set of the folder, and the bots that use it."""
 
     id: str
-    rules: RuleSet | None
+    rules: RuleSet
+    used_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRules:
+    """A file of the folder that cannot be used, and why."""
+
+    id: str
     error: str
     used_by: tuple[str, ...]
 
@@ -51,23 +59,23 @@ class RuleService:
         self._book = book
         self._venues = venues
 
-    def all(self) -> Sequence[KeptRules]:
+    def all(self) -> Sequence[KeptRules | BrokenRules]:
         """Every rule set, broken ones with their error."""
-        kept = []
+        kept: list[KeptRules | BrokenRules] = []
         for rules_id in self._book.ids():
             try:
                 kept.append(self.get(rules_id))
             except StrategyError as error:
-                kept.append(KeptRules(rules_id, None, error.message, self._users(rules_id)))
+                kept.append(BrokenRules(rules_id, error.message, self._users(rules_id)))
         return kept
 
     def get(self, rules_id: str) -> KeptRules:
         """Raises NotFound, or StrategyError when the file is broken."""
-        return KeptRules(rules_id, self._book.read(rules_id), "", self._users(rules_id))
+        return KeptRules(rules_id, self._book.read(rules_id), self._users(rules_id))
 
     def save(self, rules_id: str, rules: RuleSet, actor: str, *, is_new: bool) -> KeptRules:
-        """Keep rules under a name. Raises ConfigError (with the field), or Conflict: the name is
-        taken, or a bot that runs decides by them."""
+        """Keep rules under a name. Raises ConfigError (with the field), StoreError, or Conflict:
+        the name is taken, or a bot that runs decides by them."""
         if rules_id in RESERVED:
             raise ConfigError(f"'{rules_id}' cannot be a name: choose another one.", field="id")
         active = [bot.config.name for bot in list(self._books.bots.values())
