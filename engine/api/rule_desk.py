@@ -68,10 +68,11 @@ class RuleDesk:
     def rows(self) -> Sequence[RulesRow]:
         """Every rule set, sorted by id."""
         return [
-            RulesRow(id=one.id, title=one.rules.title if one.rules else one.id, error=one.error,
-                     used_by=one.used_by)
+            RulesRow(id=one.id, title=one.rules.title, used_by=one.used_by)
+            if isinstance(one, KeptRules)
+            else RulesRow(id=one.id, title=one.id, error=one.error, used_by=one.used_by)
             for one in self._rules.all()
-        ]  # fmt: skip
+        ]
 
     def get(self, rules_id: str) -> RulesView:
         """One rule set with its sentences."""
@@ -161,8 +162,6 @@ def _marker(trial: Trial, turn: Turn) -> Marker:
 
 
 def _view(kept: KeptRules) -> RulesView:
-    if kept.rules is None:  # only the list has broken ones
-        raise ValueError(kept.error)
     return RulesView(
         id=kept.id, rules=kept.rules, sentences=sentences(kept.rules), used_by=kept.used_by
     )

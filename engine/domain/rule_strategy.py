@@ -49,7 +49,7 @@ class RuleStrategy(Strategy):
                 source = SOURCES[operand.source]
                 objection = source.objection(*numbers_of(operand, self._values))
                 if objection:
-                    raise ValueError(f"{operand_words(operand)}: {objection}; it must be changed")
+                    raise ValueError(f"{operand_words(operand)}: {objection}")
         return self
 
     @property

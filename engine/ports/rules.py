@@ -19,7 +19,7 @@ class RuleBook(Protocol):
 
     def write(self, rules_id: str, rules: RuleSet, *, is_new: bool) -> None:
         """Keep, as a whole or not at all. Raises ConfigError for a name that cannot be, Conflict
-        for one that another strategy has, or that is taken when it ``is_new``."""
+        for one that another strategy has, or that is taken when it ``is_new``, StoreError."""
         ...
 
     def delete(self, rules_id: str) -> None:

@@ -1,5 +1,6 @@
 """Rule sets: kept as strategies, tried on past candles, removed when no bot uses them."""
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -23,10 +24,18 @@ MOST_EXTRA = 3_000
 
 @dataclass(frozen=True, slots=True)
 class KeptRules:
-    """A rule set of the folder; ``error`` says why it cannot be used."""
+    """A rule set of the folder, and the bots that use it."""
 
     id: str
-    rules: RuleSet | None
+    rules: RuleSet
+    used_by: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BrokenRules:
+    """A file of the folder that cannot be used, and why."""
+
+    id: str
     error: str
     used_by: tuple[str, ...]
 
@@ -50,23 +59,23 @@ class RuleService:
         self._book = book
         self._venues = venues
 
-    def all(self) -> Sequence[KeptRules]:
+    def all(self) -> Sequence[KeptRules | BrokenRules]:
         """Every rule set, broken ones with their error."""
-        kept = []
+        kept: list[KeptRules | BrokenRules] = []
         for rules_id in self._book.ids():
             try:
                 kept.append(self.get(rules_id))
             except StrategyError as error:
-                kept.append(KeptRules(rules_id, None, error.message, self._users(rules_id)))
+                kept.append(BrokenRules(rules_id, error.message, self._users(rules_id)))
         return kept
 
     def get(self, rules_id: str) -> KeptRules:
         """Raises NotFound, or StrategyError when the file is broken."""
-        return KeptRules(rules_id, self._book.read(rules_id), "", self._users(rules_id))
+        return KeptRules(rules_id, self._book.read(rules_id), self._users(rules_id))
 
     def save(self, rules_id: str, rules: RuleSet, actor: str, *, is_new: bool) -> KeptRules:
-        """Keep rules under a name. Raises ConfigError (with the field), or Conflict: the name is
-        taken, or a bot that runs decides by them."""
+        """Keep rules under a name. Raises ConfigError (with the field), StoreError, or Conflict:
+        the name is taken, or a bot that runs decides by them."""
         if rules_id in RESERVED:
             raise ConfigError(f"'{rules_id}' cannot be a name: choose another one.", field="id")
         active = [bot.config.name for bot in list(self._books.bots.values())
@@ -100,15 +109,16 @@ class RuleService:
         Raises ConfigError (with the field), NotFound, DataError.
         """
         strategy = make_strategy("preview", rules)
+        key = f"{PREVIEW}-{secrets.token_hex(4)}"
         try:
-            market = self._venues.market(market_id, PREVIEW)
+            market = self._venues.market(market_id, key)
             if timeframe not in market.timeframes():
                 offered = ", ".join(market.timeframes())
                 raise ConfigError(f"This market has candles of {offered}.", field="timeframe")
             extra = min(strategy.history, MOST_EXTRA)
             candles = market.candles(symbol, timeframe, limit=count + extra)
         finally:
-            self._venues.forget(PREVIEW)
+            self._venues.forget(key)
         signals = strategy.signals(candles)
         first = max(0, len(candles) - count)
         return Trial(strategy, candles, signals, first, tuple(turns_of(signals, first)))

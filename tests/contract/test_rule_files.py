@@ -9,7 +9,7 @@ import pytest
 from engine.adapters.strategies.host import StrategyHost
 from engine.adapters.strategies.rule_files import RuleFiles
 from engine.domain.rules import RuleSet
-from engine.errors import ConfigError, Conflict, NotFound, StrategyError
+from engine.errors import ConfigError, Conflict, NotFound, StoreError, StrategyError
 from engine.ports import RuleBook
 from tests.fakes.candles import random_candles
 from tests.fakes.rules import MemoryRuleBook
@@ -111,7 +111,7 @@ def test_a_write_that_fails_leaves_the_old_rules(
         raise OSError("disk full")
 
     monkeypatch.setattr(Path, "replace", fail)
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(StoreError, match=r"could not be written .*: disk full"):
         book.write("mine", rules(9), is_new=False)
     assert book.read("mine") == rules()
     assert [path.name for path in tmp_path.iterdir()] == ["mine.rules.json"]

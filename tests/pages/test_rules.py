@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.domain.rule_words import sentences
@@ -39,7 +38,9 @@ def keep_example(engine: FakeEngine, name: str = NAME) -> RuleSet:
     return found
 
 
-def test_the_example_is_said_in_words_tried_on_candles_and_saved(fake_engine: FakeEngine) -> None:
+def test_the_example_is_said_in_words_tried_on_candles_saved_and_used(
+    fake_engine: FakeEngine,
+) -> None:
     app = open_page("rules")
     text = text_of(app)
     assert "Enter long when RSI(14) < 40 and close > SMA(200)." in text
@@ -50,6 +51,9 @@ def test_the_example_is_said_in_words_tried_on_candles_and_saved(fake_engine: Fa
     assert sentences(kept(fake_engine)) == sentences(RuleSet.model_validate(EXAMPLE))
     assert app.selectbox("rules_choice").value == NAME
     assert app.button("rules_save").disabled
+    app.button("rules_bot").click().run()
+    assert app.header[0].value == "Create bot"
+    assert app.selectbox("draft_strategy").value == NAME
 
 
 def test_conditions_groups_and_indicators_are_put_together(fake_engine: FakeEngine) -> None:
@@ -99,18 +103,15 @@ def test_what_is_wrong_is_said_at_its_field_and_nothing_typed_is_lost(
     assert key_ending(app, "text_input", "_right_number_value").value == "low"
 
 
-@pytest.mark.parametrize(
-    ("name", "sentence"),
-    [("rsi", "is a strategy already"), ("1 st", "letters, digits"), ("", "must not be empty")],
-)
-def test_a_name_that_cannot_be_is_said_at_the_name(
-    fake_engine: FakeEngine, name: str, sentence: str
-) -> None:
+def test_a_name_that_cannot_be_is_said_at_the_name(fake_engine: FakeEngine) -> None:
     app = open_page("rules")
-    app.text_input("rule_name").set_value(name)
-    app.button("rules_save").click().run()
-    assert sentence in " ".join(errors_of(app)).replace("\\", "")
-    assert app.text_input("rule_name").value == name
+    for name, sentence in (
+        ("rsi", "is a strategy already"), ("1 st", "letters, digits"), ("", "must not be empty"),
+    ):  # fmt: skip
+        app.text_input("rule_name").set_value(name)
+        app.button("rules_save").click().run()
+        assert sentence in " ".join(errors_of(app)).replace("\\", "")
+        assert app.text_input("rule_name").value == name
     assert not fake_engine.services.rule_book.kept
 
 
@@ -213,14 +214,6 @@ def test_a_broken_file_is_an_error_with_a_way_out(fake_engine: FakeEngine) -> No
     assert any("title: must be given" in error.value.replace("\\", "") for error in app.error)
     app.button("rules_drop_bad").click().run()
     assert not app.error
-
-
-def test_a_bot_begins_with_the_saved_rules(fake_engine: FakeEngine) -> None:
-    app = open_page("rules")
-    app.button("rules_save").click().run()
-    app.button("rules_bot").click().run()
-    assert app.header[0].value == "Create bot"
-    assert app.selectbox("draft_strategy").value == NAME
 
 
 def test_a_market_that_does_not_answer_leaves_the_rules_to_be_saved(

@@ -8,7 +8,7 @@ from pathlib import Path
 from engine.adapters.strategies.host import ID_PATTERN
 from engine.adapters.strategies.loader import CODE_SUFFIX, RULES_SUFFIX, read_rules, strategy_id_of
 from engine.domain.rules import RuleSet
-from engine.errors import ConfigError, Conflict, NotFound
+from engine.errors import ConfigError, Conflict, NotFound, StoreError
 
 LONGEST_ID = 64
 FIELD = "id"
@@ -35,21 +35,30 @@ class RuleFiles:
         return read_rules(content)
 
     def write(self, rules_id: str, rules: RuleSet, *, is_new: bool) -> None:
-        """Raises ConfigError, Conflict, OSError."""
+        """Raises ConfigError, Conflict, StoreError."""
         if not ID_PATTERN.fullmatch(rules_id) or len(rules_id) > LONGEST_ID:
             words = f"must be letters, digits and _, a letter first, at most {LONGEST_ID}"
             raise ConfigError(words, field=FIELD)
+        content = rules.model_dump_json(indent=2, exclude_defaults=True) + "\n"
         with self._lock:
-            self._check_free(rules_id, is_new=is_new)
-            content = rules.model_dump_json(indent=2, exclude_defaults=True) + "\n"
-            self._replace(self._folder / f"{rules_id}{RULES_SUFFIX}", content)
+            try:
+                self._check_free(rules_id, is_new=is_new)
+                self._replace(self._folder / f"{rules_id}{RULES_SUFFIX}", content)
+            except OSError as error:
+                raise StoreError(
+                    f"The rules could not be written to {self._folder}: {error.strerror or error}."
+                ) from error
 
     def delete(self, rules_id: str) -> None:
-        """Raises NotFound."""
+        """Raises NotFound, StoreError."""
         try:
             self._find(rules_id).unlink()
         except FileNotFoundError:
             raise _not_found(rules_id) from None
+        except OSError as error:
+            raise StoreError(
+                f"The rules could not be removed from {self._folder}: {error.strerror or error}."
+            ) from error
 
     def _find(self, rules_id: str) -> Path:
         if not ID_PATTERN.fullmatch(rules_id):
