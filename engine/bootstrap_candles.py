@@ -6,6 +6,7 @@ from collections.abc import Callable
 from engine.adapters.candles.parquet_library import ParquetLibrary
 from engine.adapters.candles.text_reader import TextReader
 from engine.adapters.clock.system import SystemClock
+from engine.api.market_words import CCXT_TIMEFRAMES
 from engine.ports import CandleLibrary, CandleSource, Clock
 from engine.services.candle_imports import CandleImports
 from engine.services.candle_sources import CandleSources, SourceKind
@@ -13,7 +14,6 @@ from engine.services.lanes import Lanes
 from engine.settings import Settings
 
 OFFERED_EXCHANGES = ("ccxt:binance", "ccxt:coinbase", "ccxt:kraken", "ccxt:bybit", "ccxt:okx")
-CCXT_TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
 
 
 def build_candles(
