@@ -42,7 +42,7 @@ from engine.bootstrap_candles import (
     build_candle_sources,
     build_candles,
     spawner,
-)
+)  # fmt: skip
 from engine.domain.records import Level
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.jobs import Job, Scheduler

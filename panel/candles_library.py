@@ -39,6 +39,7 @@ seen."""
 MOST_WIDENED = 0.05
 """But no wider than this part of its file's bar, which would else seem to be all gaps."""
 
+IMPORT = "import"
 DELETING = "candles"
 LEAVING = "candles:leaving"
 
@@ -192,6 +193,12 @@ def _commands(panel: ControlPanel, entry: StoredSet) -> None:
                 "pages/backtest.py", label="Backtest these", icon=":material/science:",
                 query_params={"candles": entry.id},
             )  # fmt: skip
+            if entry.is_ours and entry.about.source != IMPORT:
+                st.button(
+                    "Update", icon=":material/update:", key="candles_update",
+                    on_click=_update, args=(panel, entry),
+                    help="Download what came since, from the same source",
+                )  # fmt: skip
             st.button(
                 "Replay with a bot", icon=":material/replay:", key="candles_replay",
                 on_click=_replay, args=(entry,),
@@ -211,6 +218,18 @@ def leave_if_asked() -> None:
     """Go where a button has pointed: callbacks cannot."""
     if st.session_state.pop(LEAVING, None):
         st.switch_page("pages/create_bot.py")
+
+
+def _update(panel: ControlPanel, entry: StoredSet) -> None:
+    """Ask for what came since; a callback. The newest candle is asked for once more: a vendor may
+    have corrected it."""
+    if entry.about is None or entry.span is None:
+        return
+    about = entry.about
+    request = {"source": about.source, "symbol": about.symbol, "timeframe": about.timeframe,
+               "since": entry.span.last.isoformat()}  # fmt: skip
+    attempt(lambda: panel.download_candles(request),
+            f"{entry.id} is being downloaded; Download shows how far it is.")  # fmt: skip
 
 
 def _replay(entry: StoredSet) -> None:

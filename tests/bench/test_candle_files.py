@@ -1,6 +1,8 @@
-"""How long a million one-minute candles take: reading CSV and Parquet, finding gaps, merging."""
+"""How long a million one-minute candles take: reading CSV and Parquet, finding gaps, merging.
 
-import resource
+Times are shown; what is asserted is a ratio within one run, so that a slow machine is no failure.
+"""
+
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +14,11 @@ from engine.domain.candle_checks import span_of
 from engine.domain.candle_sets import CandleSet
 from engine.domain.candles import Candles
 from engine.domain.instruments import InstrumentKind
+from engine.links import candle_columns
 from engine.links.candle_files import read_candle_file
 
 COUNT = 1_000_000
-MOST_CSV_S = 1.5
+LEAST_RATIO = 3
 
 
 def million() -> Candles:
@@ -54,9 +57,7 @@ def test_a_million_candles(tmp_path: Path, record_property: Callable[[str, objec
         "gaps of a market that never closes": took(lambda: span_of(candles, about.kind)),
         "gaps of one that does": took(lambda: span_of(candles, InstrumentKind.STOCK)),
     }
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     lines = [f"{name}: {value:.3f} s" for name, value in seconds.items()]
-    record_property(
-        "figures", "\n".join([*lines, f"peak memory with the test's own {peak_mb:.0f} MB"])
-    )
-    assert seconds["read CSV"] < MOST_CSV_S
+    record_property("figures", "\n".join(lines))
+    slow_s = took(lambda: candle_columns._cell_by_cell(path))
+    assert slow_s > LEAST_RATIO * seconds["read CSV"], f"cell by cell: {slow_s:.3f} s"

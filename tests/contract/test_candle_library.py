@@ -1,6 +1,7 @@
 """The candle library, on disk and in memory; and what only a disk can do: be full, be shared."""
 
 import errno
+import os
 import shutil
 import subprocess
 from datetime import timedelta
@@ -237,6 +238,26 @@ def test_a_really_full_disk_leaves_the_old_set(tmp_path: Path) -> None:
         assert [path.name for path in mounted.iterdir()] == [f"{BTC.id}.parquet"]
     finally:
         subprocess.run([umount, str(mounted)], check=True)
+
+
+def test_another_program_that_writes_at_the_same_moment_loses_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, shell = ParquetLibrary(folder), ParquetLibrary(folder)
+    engine.merge(BTC, candles_of([1, 2]))
+    usual = os.fsync
+
+    def while_somebody_writes(descriptor: int) -> None:
+        usual(descriptor)
+        monkeypatch.setattr(os, "fsync", usual)
+        shell.merge(BTC, candles_of([3], start_ms=MONDAY_MS + 2 * 3_600_000))
+
+    monkeypatch.setattr(os, "fsync", while_somebody_writes)
+    assert engine.merge(BTC, candles_of([4], start_ms=MONDAY_MS + 3 * 3_600_000)).added == 1
+    assert list(engine.read(BTC.id).open) == [1, 2, 3, 4]
+    monkeypatch.setattr("engine.adapters.candles.parquet_library.TRIES", 0)
+    with pytest.raises(Conflict, match="keeps writing"):
+        engine.merge(BTC, candles_of([5]))
 
 
 def test_a_list_reads_no_candles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Sources of candles through the vendors' own SDKs, against servers that answer as documented."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -185,6 +186,25 @@ def test_an_exchange_that_is_silent_about_the_time_before_a_listing_is_asked_on(
         server.edit = lambda rows: [row for row in rows if row[0] >= listed]
         found = pages(source, symbol, 40, "1m")
         assert [len(page.candles) for page in found] == [0, 0, 300]
+
+
+def test_a_page_is_as_large_as_the_exchange_says() -> None:
+    sizes = {}
+    for name in ("binance", "coinbase", "kraken", "bitfinex"):
+        market = CcxtPublicMarket(f"ccxt:{name}", FakeClock(NOW))
+        market._exchange.markets = {"BTC/USDT": {"type": "spot", "subType": None}}
+        market._exchange.market = market._exchange.markets.__getitem__
+        sizes[name] = market.page_size("BTC/USDT")
+    assert sizes == {"binance": 1000, "coinbase": 300, "kraken": 720, "bitfinex": 1000}
+
+
+def test_ccxts_clock_is_near_the_time_and_never_goes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Some exchanges choose by it where to ask for old candles."""
+    market = CcxtPublicMarket("ccxt:okx", FakeClock(NOW))
+    told = market._exchange.milliseconds()
+    assert abs(told - time.time() * 1000) < 10_000
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert market._exchange.milliseconds() >= told
 
 
 def test_candles_without_prices_are_refused() -> None:

@@ -124,6 +124,18 @@ def test_a_bot_is_begun_over_the_candles(candles: FakeCandles) -> None:
     assert draft == ("replay", f"/memory/{BTC.id}.parquet")
 
 
+def test_a_set_of_a_source_is_brought_up_to_date(candles: FakeCandles) -> None:
+    about = BTC.model_copy(update={"source": "ccxt:fake"})
+    start_ms = int(candles.books.clock.now().timestamp()) // 3600 * 3_600_000 - 72 * 3_600_000
+    candles.library.merge(about, candles_of([float(start_ms // 3_600_000)], start_ms=start_ms))
+    app = open_candles(set=about.id)
+    app.button(key="candles_update").click().run()
+    candles.join()
+    [done] = candles.runs.list()
+    assert (done.state, done.set_id, done.conflicts) == ("done", about.id, 0)
+    assert (done.bars, done.added) == (72, 71)
+
+
 def test_a_download_is_asked_for_shown_cancelled_and_resumed(candles: FakeCandles) -> None:
     candles.source.gate.clear()
     app = open_candles(tab="Download")

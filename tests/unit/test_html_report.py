@@ -23,8 +23,8 @@ from engine.domain.performance.exports import (
 from engine.domain.performance.tables import Bin
 from engine.domain.performance.words import money, percent, span, written
 from engine.ports.reports import ReportSection
+from tests.support.metrics_page import PAGE, page
 from tests.support.performance import backtest_result, history, trades_of
-from tooling.metrics_page import PAGE, page
 
 EVIL = '<script>alert(1)</script>"&'
 VOID = {"meta", "br", "line", "rect"}
@@ -161,4 +161,4 @@ def test_the_csv_has_all_figures_and_the_curve() -> None:
 
 
 def test_the_page_of_metrics_is_made_from_the_catalogue() -> None:
-    assert PAGE.read_text("utf-8") == page(), "run: python -m tooling.metrics_page"
+    assert PAGE.read_text("utf-8") == page(), "run: python -m tests.support.metrics_page"

@@ -1,4 +1,4 @@
-"""Writes docs/metrics.md from the catalogue of metrics: ``python -m tooling.metrics_page``.
+"""Writes docs/metrics.md from the catalogue of metrics: ``python -m tests.support.metrics_page``.
 
 A test fails while the page and the catalogue differ.
 """
@@ -16,7 +16,7 @@ HEAD = f"""# Metrics
 
 What the panel, the reports and the API call by these names, how each is computed, and when it is
 empty. The same table in the code (`engine/domain/performance/catalogue.py`) makes the figures, the
-reports and this page; `python -m tooling.metrics_page` writes it. The formulas are checked against
+reports and this page; `python -m tests.support.metrics_page` writes it. The formulas are checked against
 [empyrical](https://github.com/stefan-jansen/empyrical-reloaded) and SciPy on the returns of real
 markets, by `tests/unit/test_metrics_independent.py`.
 
