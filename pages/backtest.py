@@ -43,7 +43,7 @@ def draw_sections(panel: ControlPanel, form: BacktestForm) -> None:
     """Candles to notes, each in its frame."""
     with st.container(border=True):
         st.markdown("**1  Candles and period**")
-        source = form.draw_source()
+        source = form.draw_source(now())
         if source != FILES:
             form.draw_symbols(find_symbols(panel, source))
         form.draw_period(source, now())

@@ -51,7 +51,8 @@ def draw_run(panel: ControlPanel, run_id: str) -> None:
     run = report.run
     draw_commands(panel, run)
     st.markdown(
-        f":{STATE_COLOURS[run.state]}-badge[{run.state.value}] {escape(source_words(run))},"
+        f"**{escape(run.name)}** :{STATE_COLOURS[run.state]}-badge[{run.state.value}]"
+        f" {escape(source_words(run))},"
         f" {run.request.timeframe}"
     )
     if run.request.notes:

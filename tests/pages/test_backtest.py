@@ -102,6 +102,16 @@ def test_input_survives_a_visit_to_another_page(room: BacktestRoom) -> None:
     assert app.text_input("backtest_name").value == "kept"
 
 
+def test_a_file_is_used_whole_and_a_market_for_half_a_year(
+    room: BacktestRoom,
+) -> None:
+    app = open_page("backtest")
+    assert app.date_input("backtest_since").value is not None
+    app.selectbox("backtest_market").set_value("files").run()
+    assert app.date_input("backtest_since").value is None
+    assert "at least 1 item" in field_errors(app)
+
+
 def test_a_running_backtest_shows_its_stage_and_is_cancelled(room: BacktestRoom) -> None:
     room.simulator.gate.clear()
     run = room.service.create(asked(), "me")

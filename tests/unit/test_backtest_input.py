@@ -200,10 +200,10 @@ def test_gaps_and_a_short_history_are_told_and_do_not_stop_it(
     write(tmp_path, "ETH-USD.1h.csv", table)
     plan = room.service.preview(asked("ETH-USD.1h.csv"))
     [coverage] = plan.coverage
-    assert (coverage.gaps, coverage.missing, coverage.longest_gap_s) == (2, 31, 31 * 3600)
+    assert (coverage.gaps, coverage.missing, coverage.longest_gap_s) == (2, 31, 30 * 3600)
     words = " ".join(plan.warnings)
-    assert "2 gaps with 31 missing 1h candles, the longest of 1.29 days" in words
-    assert "first 15 only warm the strategy up" in words
+    assert "2 gaps with 31 missing 1h candles, the longest of 1.25 days" in words
+    assert "the first 15 of 269 candles only warm the strategy up" in words
     assert plan.problem == ""
 
 
