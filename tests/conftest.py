@@ -7,6 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import open_chromium, open_page
+from tests.support.forks import close_nurseries
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.processes import Copy, copy_of_quarterdeck
 
@@ -47,6 +48,10 @@ def quarterdeck(tmp_path: Path) -> Iterator[Copy]:
     """A copy of Quarterdeck over an empty data folder, nothing started yet."""
     with copy_of_quarterdeck(tmp_path / "data") as copy:
         yield copy
+
+
+def pytest_unconfigure() -> None:
+    close_nurseries()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

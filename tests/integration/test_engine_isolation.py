@@ -56,6 +56,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         QUARTERDECK_STRATEGIES=str(folder),
         QUARTERDECK_STRATEGY_DEADLINE_S="1",
         QUARTERDECK_STRATEGY_MEMORY_MB="600",
+        QUARTERDECK_STRATEGY_WORKERS="2",
     ) as copy:
         copy.start_engine()
         yield Engine(copy, Client(copy), folder)

@@ -80,6 +80,7 @@ def test_it_stops_in_time_while_a_replay_runs_and_a_strategy_hangs(
         tmp_path / "data",
         QUARTERDECK_STRATEGIES=str(folder),
         QUARTERDECK_STRATEGY_DEADLINE_S="120",
+        QUARTERDECK_STRATEGY_WORKERS="2",
     ) as copy:
         copy.start_engine()
         client = Client(copy)
