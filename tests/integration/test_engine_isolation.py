@@ -14,8 +14,6 @@ from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tests.support.strategy_hosts import is_running
 
-pytestmark = pytest.mark.xdist_group("engine_isolation")
-
 WATCHED_S = 8
 LEAST_DECIDED = 3
 

@@ -45,7 +45,6 @@ def finish(copy: Copy, bot: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.xdist_group("kills")
 def test_kills_leave_the_trades_of_an_undisturbed_run(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
