@@ -22,6 +22,7 @@ from engine.adapters.reports.html_report import HtmlReports
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
+from engine.adapters.strategies.rule_files import RuleFiles
 from engine.adapters.strategies.simulator import BenchSimulator
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
@@ -32,6 +33,7 @@ from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
 from engine.api.performance_desk import PerformanceDesk
+from engine.api.rule_desk import RuleDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.views import Views
@@ -40,7 +42,7 @@ from engine.bootstrap_candles import (
     build_candle_sources,
     build_candles,
     spawner,
-)
+)  # fmt: skip
 from engine.domain.records import Level
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.jobs import Job, Scheduler
@@ -82,6 +84,7 @@ from engine.services.registry import (
     MarketKind,
     VenueRegistry,
 )
+from engine.services.rules import RuleService
 from engine.services.run_cycle import CycleRunner
 from engine.services.supervise import Supervisor
 from engine.services.track_equity import EquityKeeper
@@ -256,6 +259,7 @@ class Engine:
             ),
             candles=CandleDesk(books, library, imports, downloads, sources),
             backtests=desk_of_backtests,
+            rules=RuleDesk(RuleService(books, RuleFiles(settings.strategies), venues)),
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)

@@ -47,6 +47,7 @@ from engine.contracts import (
 )  # fmt: skip
 from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
 from panel.backtest_calls import BacktestCalls
+from panel.candle_calls import CandleCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
     EngineOff,
@@ -54,13 +55,14 @@ from panel.connection import (
     EngineSilent,
     PanelError,
 )
+from panel.rules_calls import RuleCalls
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
 
 API = "/api/v1"
 
 
-class ControlPanel(BacktestCalls):
+class ControlPanel(RuleCalls, CandleCalls, BacktestCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

@@ -14,6 +14,7 @@ from engine.api import (
     routes_engine,
     routes_performance,
     routes_reference,
+    routes_rules,
 )
 from engine.api.auth import Gate
 from engine.api.services import EngineServices
@@ -22,7 +23,7 @@ from engine.errors import ConfigError
 URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_reference, routes_candles,
-    routes_backtests,
+    routes_backtests, routes_rules,
 )  # fmt: skip
 
 

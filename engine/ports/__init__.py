@@ -34,6 +34,7 @@ from engine.ports.candles import (
     SourceSymbol,
 )
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
+from engine.ports.rules import RuleBook
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
@@ -59,6 +60,7 @@ __all__ = [
     "ReadTable",
     "Repository",
     "ResultFiles",
+    "RuleBook",
     "Simulation",
     "SimulationLeg",
     "SimulationOutcome",

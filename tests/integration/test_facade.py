@@ -10,8 +10,6 @@ import pytest
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 
-pytestmark = pytest.mark.xdist_group("facade")
-
 
 @pytest.fixture(scope="module")
 def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
