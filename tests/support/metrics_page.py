@@ -16,9 +16,9 @@ HEAD = f"""# Metrics
 
 What the panel, the reports and the API call by these names, how each is computed, and when it is
 empty. The same table in the code (`engine/domain/performance/catalogue.py`) makes the figures, the
-reports and this page; `python -m tests.support.metrics_page` writes it. The formulas are checked against
-[empyrical](https://github.com/stefan-jansen/empyrical-reloaded) and SciPy on the returns of real
-markets, by `tests/unit/test_metrics_independent.py`.
+reports and this page; `python -m tests.support.metrics_page` writes it. The formulas are checked
+against [empyrical](https://github.com/stefan-jansen/empyrical-reloaded) and SciPy on the returns of
+real markets, by `tests/unit/test_metrics_independent.py`.
 
 - *r* are returns of even periods. One period is a day (UTC), from the worth at its last bar to that
   of the next day's; a backtest of less than {FEWEST_DAYS} days takes every bar as a period. The
