@@ -11,11 +11,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine import __version__
-from engine.adapters.backtests.result_files import ParquetResults
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.clock.system import SystemClock
-from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.reports.html_report import HtmlReports
@@ -23,11 +20,9 @@ from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
 from engine.adapters.strategies.rule_files import RuleFiles
-from engine.adapters.strategies.simulator import BenchSimulator
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
-from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
@@ -37,6 +32,7 @@ from engine.api.rule_desk import RuleDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.views import Views
+from engine.bootstrap_backtests import build_backtests
 from engine.bootstrap_candles import (
     OFFERED_EXCHANGES,
     build_candle_sources,
@@ -52,10 +48,6 @@ from engine.locks import FolderLock
 from engine.logs import configure_logs
 from engine.ports import Broker, MarketData, Store
 from engine.services.account_ledger import AccountLedger
-from engine.services.backtest_candles import CandleReader
-from engine.services.backtest_plans import BacktestPlanner
-from engine.services.backtest_runner import BacktestRunner
-from engine.services.backtests import BacktestService, BotMaker
 from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.candle_downloads import CandleDownloads
@@ -352,27 +344,6 @@ class Engine:
 
     async def _tidy(self) -> None:
         await self._lanes.run(BOOKKEEPING_LANE, self._housekeeper.tidy)
-
-
-def build_backtests(
-    settings: Settings,
-    books: Books,
-    venues: VenueRegistry,
-    host: StrategyHost,
-    bots: BotService,
-    views: Views,
-) -> tuple[BacktestRunner, BacktestDesk]:
-    """Backtests: the runner of their queue, and what the API asks."""
-    files = CandleFolder(settings.data / "candles")
-    planner = BacktestPlanner(CandleReader(files, venues), host)
-    simulator = BenchSimulator(
-        host.path_of, settings.research_deadline_s, settings.research_memory_mb
-    )
-    results = ParquetResults(settings.data / "backtests")
-    runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
-    service = BacktestService(books, planner, runner, results, __version__)
-    maker = BotMaker(service, bots, files, venues)
-    return runner, BacktestDesk(service, maker, host, views, HtmlReports())
 
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:

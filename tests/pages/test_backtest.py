@@ -124,7 +124,8 @@ def test_a_running_backtest_shows_its_stage_and_is_cancelled(room: BacktestRoom)
 
 
 def test_a_done_run_shows_everything_it_found(room: BacktestRoom) -> None:
-    app = page_of(finished(room))
+    run = finished(room)
+    app = page_of(run)
     assert not app.exception
     shown = words(app)
     for part in ("Total return", "Max drawdown", "Under its highest so far", "Return by month"):
@@ -138,7 +139,7 @@ def test_a_done_run_shows_everything_it_found(room: BacktestRoom) -> None:
     assert "entries and" in words(app)
     app.button("chart_first").click().run()
     assert "1970-01-01 00:00 to" in words(app)
-    app.number_input("chart_trade").set_value(5).run()
+    app.number_input(f"chart_trade_{run.id[:8]}").set_value(5).run()
     assert "1970-01-01 00:00 to" not in words(app)
 
 

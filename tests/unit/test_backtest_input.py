@@ -192,6 +192,11 @@ def test_the_same_symbol_twice_is_refused(room: BacktestRoom, tmp_path: Path) ->
         room.service.preview(asked(GOOD, "BTC-USD.csv"))
 
 
+def test_a_file_is_found_by_the_name_that_the_candle_library_gives_it(room: BacktestRoom) -> None:
+    by_name, by_id = (room.service.preview(asked(name)) for name in (GOOD, "BTC-USD.1h~csv"))
+    assert by_name.coverage[0].first == by_id.coverage[0].first
+
+
 def test_gaps_and_a_short_history_are_told_and_do_not_stop_it(
     room: BacktestRoom, tmp_path: Path
 ) -> None:
