@@ -78,6 +78,17 @@ def test_conditions_groups_and_indicators_are_put_together(fake_engine: FakeEngi
     assert [len(group.conditions) for group in found.long_exit.groups] == [1]
 
 
+def test_a_side_may_be_shifted_and_scaled(fake_engine: FakeEngine) -> None:
+    app = open_page("rules")
+    key_ending(app, "checkbox", "_right_more").set_value(True).run()
+    assert key_ending(app, "text_input", "_right_factor").value == "1"
+    key_ending(app, "text_input", "_right_factor").set_value("1.02")
+    key_ending(app, "number_input", "_right_ago").set_value(3).run()
+    assert "close > 1.02 × SMA(200) 3 candles ago." in text_of(app)
+    key_ending(app, "checkbox", "_right_more").set_value(False).run()
+    assert "close > SMA(200)." in text_of(app)
+
+
 def test_what_is_removed_is_gone_and_the_rest_stays(fake_engine: FakeEngine) -> None:
     app = open_page("rules")
     key_ending(app, "text_input", "_right_sma_period").set_value("77")
