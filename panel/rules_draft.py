@@ -205,7 +205,7 @@ def _operand_body(
             slot.name: values.get(f"{node}_{source.id}_{slot.name}", _typed(slot.default))
             for slot in source.slots
         },
-        "output": output if output in source.outputs else "",
+        "output": output if output in source.outputs[1:] else "",  # the first goes without saying
         "ago": int(values.get(f"{node}_ago") or 0) if is_shifted else 0,
         "factor": values.get(f"{node}_factor", "1") if is_shifted else "1",
     }

@@ -8,6 +8,7 @@ from engine.domain.rule_words import sentences
 from engine.domain.rules import RuleSet
 from panel.rules_draft import EXAMPLE
 from tests.pages.conftest import FakeEngine, open_page, words
+from tests.unit.test_rules import DIP
 
 NAME = "dip_in_a_rising_trend"
 
@@ -190,10 +191,12 @@ def test_what_is_typed_survives_a_visit_to_another_page(fake_engine: FakeEngine)
 
 
 def test_the_strategies_page_leads_to_the_rules(fake_engine: FakeEngine) -> None:
-    keep_example(fake_engine, "kept")
-    assert "Dip in a rising trend" in text_of(open_page("strategies"))
+    fake_engine.services.rule_book.kept["kept"] = RuleSet.model_validate(DIP)
+    assert "Buys dips." in text_of(open_page("strategies"))
     app = open_page("rules", {"rules": "kept"})
     assert app.selectbox("rules_choice").value == "kept"
+    assert app.button("rules_save").disabled, "what was only opened is not changed"
+    assert not app.run().button("rules_bot").disabled
     app = open_page("rules", {"rules": "gone"})
     assert any("no rules named" in error.value for error in app.error)
 
