@@ -13,6 +13,7 @@ from engine.ports.brokers import (
     PaperOrder,
     StreamingBroker,
 )
+from engine.ports.compute import Compute, Crew, Outcome
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
@@ -23,8 +24,11 @@ __all__ = [
     "Broker",
     "BrokerCapabilities",
     "Clock",
+    "Compute",
+    "Crew",
     "MarketData",
     "OrderListener",
+    "Outcome",
     "PaperBook",
     "PaperOrder",
     "PlotSeries",
