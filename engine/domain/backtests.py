@@ -66,6 +66,10 @@ class BacktestTerms(BaseModel):
     )
     min_quantity: Decimal = Field(default=ZERO, ge=0, title="Smallest quantity")
     min_notional: Decimal = Field(default=ZERO, ge=0, title="Smallest order value")
+    volume_cap: Decimal | None = Field(
+        default=None, gt=0, le=1, title="Volume cap",
+        description="the share of a bar's volume that one order takes; empty: any",
+    )  # fmt: skip
     exits: ExitRules = Field(
         default=ExitRules(stop_loss=None, take_profit=None), title="Exit rules"
     )
