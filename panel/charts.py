@@ -19,7 +19,7 @@ def equity_figure(series: Sequence[EquitySeries], *, is_dark: bool) -> go.Figure
             line={"color": colour, "width": 1.8},
             hovertemplate=f"%{{y:,.2f}} {one.quote}<extra></extra>",
         )  # fmt: skip
-    _style(figure, is_dark=is_dark, has_legend=len(shown) > 1)
+    style_figure(figure, is_dark=is_dark, has_legend=len(shown) > 1)
     return figure
 
 
@@ -32,7 +32,7 @@ def drawdown_figure(series: EquitySeries, *, is_dark: bool) -> go.Figure:
         line={"color": DOWN, "width": 1.2}, fillcolor=faded(DOWN, 0.18),
         hovertemplate="%{y:.2f} %<extra></extra>",
     )  # fmt: skip
-    _style(figure, is_dark=is_dark, has_legend=False)
+    style_figure(figure, is_dark=is_dark, has_legend=False)
     figure.update_yaxes(ticksuffix=" %")
     return figure
 
@@ -57,7 +57,7 @@ def sparkline(values: Sequence[float], *, points: int = 40) -> list[float]:
     return [values[round(index * step)] for index in range(points)]
 
 
-def _style(figure: go.Figure, *, is_dark: bool, has_legend: bool) -> None:
+def style_figure(figure: go.Figure, *, is_dark: bool, has_legend: bool) -> None:
     """The one look of all figures: no frame, quiet grid, room for the numbers on the right."""
     grid = "rgba(160,170,185,0.16)" if is_dark else "rgba(90,100,115,0.14)"
     text = "#a9b3c1" if is_dark else "#5b6675"

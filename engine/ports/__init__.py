@@ -4,6 +4,18 @@ Adapters plug in here; bootstrap chooses them; one contract suite per port runs 
 All calls block; services run the slow ones on the worker of their account or market.
 """
 
+from engine.ports.backtests import (
+    CandleFileContent,
+    CandleFiles,
+    KeptResult,
+    ResultFiles,
+    Simulation,
+    SimulationLeg,
+    SimulationOutcome,
+    SimulationTask,
+    Simulator,
+    StageListener,
+)
 from engine.ports.brokers import (
     Balance,
     Broker,
@@ -23,9 +35,12 @@ __all__ = [
     "Balance",
     "Broker",
     "BrokerCapabilities",
+    "CandleFileContent",
+    "CandleFiles",
     "Clock",
     "Compute",
     "Crew",
+    "KeptResult",
     "MarketData",
     "OrderListener",
     "Outcome",
@@ -34,6 +49,13 @@ __all__ = [
     "PlotSeries",
     "Prefix",
     "Repository",
+    "ResultFiles",
+    "Simulation",
+    "SimulationLeg",
+    "SimulationOutcome",
+    "SimulationTask",
+    "Simulator",
+    "StageListener",
     "SteppedMarket",
     "Store",
     "StrategyHost",

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from engine.domain.accounts import AccountLine, AccountState, Finding
+from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
@@ -113,6 +114,7 @@ class Transaction(Protocol):
     findings: Repository[Finding]
     events: Repository[Event]
     audit: Repository[AuditEntry]
+    backtests: Repository[BacktestRun]
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Keep an instrument's rules as they were when a bot was checked by them."""

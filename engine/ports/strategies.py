@@ -60,6 +60,10 @@ class StrategyHost(Protocol):
         """How many candles ``decide`` wants to see."""
         ...
 
+    def warmup(self, strategy_id: str, params: Mapping[str, Any]) -> int:
+        """How many candles are needed before the first signal. Raises like ``validate``."""
+        ...
+
     def decide(self, strategy_id: str, params: Mapping[str, Any], candles: Candles) -> Intent:
         """Blocks until the worker answers. Raises StrategyError on failure, nonsense, deadline."""
         ...

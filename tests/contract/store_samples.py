@@ -6,6 +6,15 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from engine.domain.backtest_runs import (
+    BacktestRequest,
+    BacktestRun,
+    Coverage,
+    MarketSource,
+    RunStage,
+    RunState,
+)
+from engine.domain.backtests import BacktestTerms
 from engine.domain.bots import ActiveHours, BotState, Direction, RoiStep
 from engine.domain.decisions import Action, Decision, TraceStep, Verdict
 from engine.domain.orders import Order, OrderState, OrderType, Purpose, Side
@@ -115,6 +124,24 @@ def entry(**changes: Any) -> PositionEntry:
     return PositionEntry(**(fields | changes))
 
 
+def backtest(**changes: Any) -> BacktestRun:
+    """A backtest that waits, with everything set that can be set."""
+    request = BacktestRequest(
+        name="a first try", notes="ä", strategy="rsi", params={"period": 14}, timeframe="1h",
+        source=MarketSource(market="simulated", symbols=("BTC/USDT", "ETH/USDT"),
+                            fine_timeframe="5m"),
+        since=START, until=START + timedelta(days=30),
+        terms=BacktestTerms(amount=D("100.10"), fee_bps=D("7.5"), price_tick=D("0.01")),
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "id": "r1", "name": "a first try", "request": request, "created_at": START,
+        "coverage": (Coverage(symbol="BTC/USDT", source="simulated", read_timeframe="5m",
+                              timeframe="1h", bars=720, first=START, is_planned=True),),
+        "warnings": ("There are gaps.",), "engine_version": "0.1.0", "progress": 0.25,
+    }  # fmt: skip
+    return BacktestRun(**(fields | changes))
+
+
 # By repository: an entity, and what is changed on it.
 SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
     "bots": (rich_bot(), {"state": BotState.FAULTED, "reason": "no ☂", "win_count": 2}),
@@ -128,4 +155,15 @@ SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
     "equity": (equity(), {"bot_id": None}),
     "events": (event(), {"bot_id": None, "level": Level.ERROR, "data": {"nested": [{"a": 1}]}}),
     "audit": (audit(), {"detail": {}}),
+    "backtests": (
+        backtest(),
+        {
+            "state": RunState.DONE,
+            "stage": RunStage.SAVING,
+            "quote": "USDT",
+            "metrics": {"sharpe": 1.25, "omega": None},
+            "trade_count": 3,
+            "finished_at": START,
+        },
+    ),
 }

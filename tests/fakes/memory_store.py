@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.domain.accounts import AccountLine, AccountState, Finding
+from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
@@ -65,6 +66,10 @@ FINDINGS = Shape(Finding, "findings", noun="finding", time="last_seen", is_count
 EVENTS = Shape(Event, "events", noun="event", time="time", search=("message",))
 AUDIT = Shape(AuditEntry, "audit_entries", noun="audit entry", time="time", order="seq",
               search=("actor", "action", "subject"))  # fmt: skip
+BACKTESTS = Shape(BacktestRun, "backtest_runs", noun="backtest", time="created_at",
+                  search=("name",), is_counted=False,
+                  more={"strategy": lambda run: run.request.strategy,
+                        "timeframe": lambda run: run.request.timeframe})  # fmt: skip
 OWNED = (CONFIGURATIONS, DECISIONS, EQUITY)
 
 
@@ -105,6 +110,7 @@ class MemoryTransaction:
         self.findings: Repository[Finding] = MemoryRepository(contents, FINDINGS)
         self.events: Repository[Event] = MemoryRepository(contents, EVENTS)
         self.audit: Repository[AuditEntry] = MemoryRepository(contents, AUDIT)
+        self.backtests: Repository[BacktestRun] = MemoryRepository(contents, BACKTESTS)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""

@@ -48,6 +48,10 @@ class FakeStrategyHost:
         strategy = build(self._find(strategy_id), params)
         return max(strategy.history, strategy.warmup)
 
+    def warmup(self, strategy_id: str, params: Mapping[str, Any]) -> int:
+        """How many candles are needed before the first signal."""
+        return build(self._find(strategy_id), params).warmup
+
     def decide(self, strategy_id: str, params: Mapping[str, Any], candles: Candles) -> Intent:
         """The script's next answer, or the strategy's."""
         self.decided.append((strategy_id, dict(params), len(candles)))

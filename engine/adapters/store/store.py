@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 
 from engine.adapters.store.account_tables import AccountLineRow, AccountRow, FindingRow
+from engine.adapters.store.backtest_tables import BacktestRunRow
 from engine.adapters.store.columns import table_of
 from engine.adapters.store.database import Database, Session
 from engine.adapters.store.lease import DatabaseLease
@@ -29,6 +30,7 @@ from engine.adapters.store.tables import (
     TradeRow,
 )
 from engine.domain.accounts import AccountLine, AccountState, Finding
+from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
@@ -73,6 +75,10 @@ FINDINGS = TableMap(Finding, FindingRow, noun="finding", time="last_seen")
 EVENTS = TableMap(Event, EventRow, noun="event", time="time", search=("message",))
 AUDIT = TableMap(AuditEntry, AuditRow, noun="audit entry", time="time", order="seq",
                  search=("actor", "action", "subject"))  # fmt: skip
+BACKTESTS = TableMap(
+    BacktestRun, BacktestRunRow, noun="backtest", time="created_at", search=("name",),
+    more=lambda run: {"strategy": run.request.strategy, "timeframe": run.request.timeframe},
+)  # fmt: skip
 
 _INSTRUMENTS = table_of(InstrumentRow)
 _INSTRUMENT_FIELDS = list(Instrument.model_fields)
@@ -105,6 +111,7 @@ class SqlTransaction:
         self.findings: Repository[Finding] = SqlRepository(session, FINDINGS)
         self.events: Repository[Event] = SqlRepository(session, EVENTS)
         self.audit: Repository[AuditEntry] = SqlRepository(session, AUDIT)
+        self.backtests: Repository[BacktestRun] = SqlRepository(session, BACKTESTS)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""

@@ -88,6 +88,10 @@ class StrategyHost:
             self._histories[key] = count
         return count
 
+    def warmup(self, strategy_id: str, params: Mapping[str, Any]) -> int:
+        """How many candles are needed before the first signal. Raises like ``validate``."""
+        return int(self._ask("warmup", strategy_id, params))
+
     def decide(self, strategy_id: str, params: Mapping[str, Any], candles: Candles) -> Intent:
         """Blocks until a worker answers. Raises StrategyError on failure, nonsense, deadline."""
         answer = self._ask("decide", strategy_id, params, candles)

@@ -49,7 +49,12 @@ class NotStarted(DataError):
 
 
 class WorkerProcess:
-    """A worker; used by one thread at a time. Raises NotStarted when it does not come up."""
+    """A worker; used by one thread at a time. Raises NotStarted when it does not come up.
+
+    ``module`` is what it runs: ``python -m module PARENT_PID MEMORY_MB DEADLINE_S``.
+    """
+
+    module = "engine.adapters.strategies.worker"
 
     def __init__(self, memory_mb: int, deadline_s: float) -> None:
         self._deadline_s = deadline_s
@@ -148,7 +153,7 @@ class WorkerProcess:
 
     def _start(self, theirs: socket.socket, complaints: Any) -> "subprocess.Popen[bytes]":
         command = [
-            sys.executable, "-m", "engine.adapters.strategies.worker",
+            sys.executable, "-m", self.module,
             str(os.getpid()), str(self._memory_mb), str(self._deadline_s),
         ]  # fmt: skip
         is_windows = sys.platform == "win32"

@@ -13,24 +13,27 @@ import signal
 import socket
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 
 import engine.domain.indicators  # noqa: F401  imported ahead, so that the first call is quick
+from engine.adapters.strategies.confinement import (
+    limit_memory,
+    limit_processes,
+    silence_errors,
+    take_channel,
+    watch,
+)
 from engine.adapters.strategies.loader import build, describe, explain, load
-from engine.adapters.strategies.wire import MEMORY_EXIT, Closed, receive, send
+from engine.adapters.strategies.wire import Closed, receive, send
 from engine.domain.candles import FloatArray
 from engine.domain.decisions import Intent
 from engine.domain.strategy import Strategy
 from engine.errors import ConfigError, StrategyError
 
-WATCH_INTERVAL_S = 0.5
 ALARM_MARGIN_S = 3
-MOST_PROCESSES = 128  # beside those that its user has already
 OWN_THREADS = 2  # the main one and the watchdog
 MOST_INSTANCES = 4096
 MOST_REASON = 500  # characters
@@ -68,6 +71,8 @@ class Workshop:
             return strategy.model_dump(mode="json")
         if operation == "history":
             return max(strategy.history, strategy.warmup)
+        if operation == "warmup":
+            return strategy.warmup
         if operation == "decide":
             return _decide(strategy, request["candles"])
         return _plots(strategy, request["candles"])
@@ -112,49 +117,6 @@ def _or_none(values: FloatArray) -> list[float | None]:
     return [number if math.isfinite(number) else None for number in values.tolist()]
 
 
-def _watch(parent_pid: int, memory_bytes: int, is_bloated: threading.Event) -> None:
-    """End the process when the engine is gone or memory runs over; tell when half is used."""
-    own = psutil.Process()
-    at_start_bytes = own.memory_info().rss
-    parent = psutil.Process(parent_pid) if psutil.pid_exists(parent_pid) else None
-    while True:
-        is_orphan = parent is None or not parent.is_running()
-        if os.name == "posix":
-            is_orphan = os.getppid() != parent_pid
-        if is_orphan:
-            os._exit(0)
-        used_bytes = own.memory_info().rss - at_start_bytes
-        if used_bytes > memory_bytes:
-            os._exit(MEMORY_EXIT)
-        if used_bytes > memory_bytes / 2:
-            is_bloated.set()
-        time.sleep(WATCH_INTERVAL_S)
-
-
-def _limit_memory(memory_bytes: int) -> None:
-    """Let allocations past the limit fail, where the system can; the watchdog covers the rest."""
-    if sys.platform == "linux":
-        import resource
-
-        own = psutil.Process().memory_info().vms
-        resource.setrlimit(resource.RLIMIT_AS, (own + memory_bytes, own + memory_bytes))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-def _limit_processes() -> None:
-    """Let a fork bomb run dry, where the system can; root knows no such limit."""
-    if sys.platform == "linux":
-        import resource
-
-        counted = [one.info for one in psutil.process_iter(["uids", "num_threads"])]
-        most = MOST_PROCESSES + sum(
-            one["num_threads"] or 0
-            for one in counted
-            if one["uids"] is not None and one["uids"].real == os.getuid()
-        )
-        resource.setrlimit(resource.RLIMIT_NPROC, (most, most))
-
-
 def _left_something_behind() -> bool:
     """Whether a strategy started threads or processes that outlive its call."""
     if threading.active_count() > OWN_THREADS:
@@ -166,25 +128,6 @@ def _left_something_behind() -> bool:
     except ChildProcessError:
         return False
     return True
-
-
-def _take_channel() -> socket.socket:
-    """The socket handed over as standard input; the other standard streams go nowhere."""
-    if sys.platform == "win32":
-        return socket.fromshare(sys.stdin.buffer.read())
-    channel = socket.socket(fileno=os.dup(0))
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    for stream in (0, 1):
-        os.dup2(nowhere, stream)
-    os.close(nowhere)
-    return channel
-
-
-def _silence_errors() -> None:
-    """From here on nothing a strategy prints goes anywhere."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    os.close(nowhere)
 
 
 def serve(channel: socket.socket, deadline_s: float, is_bloated: threading.Event) -> None:
@@ -222,14 +165,14 @@ def main() -> None:
     """``python -m engine.adapters.strategies.worker PARENT_PID MEMORY_MB DEADLINE_S``."""
     parent_pid, memory_mb, deadline_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
     memory_bytes = memory_mb * 1024 * 1024
-    channel = _take_channel()
+    channel = take_channel()
     is_bloated = threading.Event()
     watched = parent_pid, memory_bytes, is_bloated
-    threading.Thread(target=_watch, args=watched, daemon=True).start()
-    _limit_memory(memory_bytes)
-    _limit_processes()
+    threading.Thread(target=watch, args=watched, daemon=True).start()
+    limit_memory(memory_bytes)
+    limit_processes()
     send(channel, b"ready")
-    _silence_errors()
+    silence_errors()
     with contextlib.suppress(Closed):
         serve(channel, deadline_s, is_bloated)
     os._exit(0)  # not waiting for threads that a strategy may have left

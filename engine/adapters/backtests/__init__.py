@@ -1,0 +1,1 @@
+"""Where finished backtests keep their arrays."""

@@ -1,0 +1,143 @@
+"""Tables of a performance analysis: metrics, drawdowns, groups of trades, and remarks."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from decimal import Decimal
+
+import pandas as pd
+import streamlit as st
+
+from engine.contracts.performance import (
+    METRICS,
+    Drawdown,
+    GroupRow,
+    Metric,
+    Metrics,
+    Remark,
+    Tone,
+    Unit,
+)
+from panel.figures import Figure, draw_figures
+from panel.format import NONE, duration, escape, moment, money, percent
+from panel.record_tables import Column, draw_records
+
+TONES = {
+    Tone.STRENGTH: ("green", "thumb_up", "Strength"),
+    Tone.WEAKNESS: ("red", "thumb_down", "Weakness"),
+    Tone.CAUTION: ("orange", "info", "Caution"),
+}
+HEADLINES = (
+    "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "profit_factor", "win_rate",
+    "trades", "expectancy", "market_change",
+)  # fmt: skip
+"""What the strip over the charts shows."""
+
+
+def metric_text(metric: Metric, value: object, quote: str) -> str:
+    """A metric's value as the panel writes its unit; an en dash for none."""
+    if value is None:
+        return NONE
+    if isinstance(value, datetime):
+        return moment(value)[:16]
+    number = float(str(value))
+    if metric.unit is Unit.MONEY:
+        return money(Decimal(str(number)), quote)
+    if metric.unit is Unit.SECONDS:
+        return duration(number)
+    if metric.unit is Unit.COUNT:
+        return f"{number:,.0f}"
+    if metric.unit is Unit.FRACTION:
+        return percent(number)
+    return f"{number:,.2f}".replace("-", "\u2212")
+
+
+def metric_figures(metrics: Metrics, quote: str, keys: Sequence[str] = HEADLINES) -> list[Figure]:
+    """The most telling metrics for ``draw_figures``."""
+    by_key = {metric.key: metric for metric in METRICS}
+    return [
+        Figure(by_key[key].title, metric_text(by_key[key], getattr(metrics, key), quote))
+        for key in keys
+    ]
+
+
+def metrics_frame(named: Sequence[tuple[str, Metrics, str]]) -> pd.DataFrame:
+    """All metrics, one row each and one column a result; ``named`` is (title, metrics, quote)."""
+    rows = []
+    for metric in METRICS:
+        row = {"Group": metric.group, "Metric": metric.title}
+        for title, metrics, quote in named:
+            row[title] = metric_text(metric, getattr(metrics, metric.key), quote)
+        rows.append({**row, "How it is computed": metric.formula, "Empty when": metric.empty})
+    return pd.DataFrame(rows)
+
+
+def draw_metrics(named: Sequence[tuple[str, Metrics, str]], *, key: str) -> None:
+    """Draw ``metrics_frame``; several results stand beside one another."""
+    titles = [title for title, _, _ in named]
+    st.dataframe(
+        metrics_frame(named), key=key, hide_index=True, height=480,
+        column_config={
+            "Metric": st.column_config.TextColumn(pinned=True),
+            **{title: st.column_config.TextColumn(alignment="right") for title in titles},
+        },
+    )  # fmt: skip
+
+
+def draw_headline(metrics: Metrics, quote: str) -> None:
+    """Draw the strip of the most telling metrics. Needs ``apply_details_style`` on the page."""
+    draw_figures(metric_figures(metrics, quote))
+
+
+DRAWDOWN_COLUMNS: tuple[Column[Drawdown], ...] = (
+    Column("Depth", lambda one: one.depth, percent),
+    Column("Amount", lambda one: one.amount, lambda value: f"{value:,.2f}"),
+    Column("Peak (UTC)", lambda one: moment(one.start)[:16]),
+    Column("Lowest (UTC)", lambda one: moment(one.trough)[:16]),
+    Column("Recovered (UTC)", lambda one: moment(one.recovery)[:16] if one.recovery else "not yet"),
+    Column("Lasted", lambda one: one.duration_s, duration),
+)
+
+
+def draw_drawdowns(drawdowns: Sequence[Drawdown], *, key: str) -> None:
+    """The deepest drawdowns, deepest first."""
+    if not drawdowns:
+        st.caption("The worth never fell under an earlier one.")
+        return
+    draw_records(drawdowns, DRAWDOWN_COLUMNS, key=key)
+
+
+def group_columns(title: str, quote: str) -> tuple[Column[GroupRow], ...]:
+    """Columns of groups of trades; ``title`` says what they have in common."""
+    return (
+        Column(title, lambda row: row.key),
+        Column("Trades", lambda row: row.trades, lambda value: f"{value:,}"),
+        Column("Win rate", lambda row: row.win_rate, percent),
+        Column("P&L", lambda row: row.pnl, is_gain=True, quote=lambda _: quote),
+        Column("A trade", lambda row: row.expectancy, is_gain=True, quote=lambda _: quote),
+        Column("Mean return", lambda row: row.mean_return, percent, is_gain=True),
+        Column("Profit factor", lambda row: row.profit_factor, lambda value: f"{value:,.2f}"),
+        Column("Best", lambda row: row.best, is_gain=True, quote=lambda _: quote),
+        Column("Worst", lambda row: row.worst, is_gain=True, quote=lambda _: quote),
+        Column("Fees", lambda row: row.fees, quote=lambda _: quote),
+        Column("Held", lambda row: row.mean_duration_s, duration),
+    )
+
+
+def draw_groups(rows: Sequence[GroupRow], title: str, quote: str, *, key: str) -> None:
+    """Groups of closed trades as a table."""
+    if not rows:
+        st.caption("There is no closed trade.")
+        return
+    draw_records(rows, group_columns(title, quote), key=key)
+
+
+def draw_remarks(remarks: Sequence[Remark]) -> None:
+    """Strengths, weaknesses and cautions, each a line that begins with what it is."""
+    if not remarks:
+        st.caption("Nothing stands out.")
+        return
+    lines = []
+    for one in remarks:
+        colour, icon, word = TONES[one.tone]
+        lines.append(f":{colour}[:material/{icon}: **{word}**] {escape(one.text)}")
+    st.markdown("  \n".join(lines))
