@@ -9,6 +9,9 @@ first multiplied by a power of two (exact in floating point) so that coins worth
 bitcoin work like any other. Its running sum of squares loses digits when prices are large against
 their movement, so Bollinger bands are computed around the first price. And it calls a price that
 never moved an RSI of 0, the most oversold there is; here that is 50.
+
+Channels, rates of change and the like are in ``channels.py``. ``sharing.py`` lets many strategies
+over the same candles share what is computed here.
 """
 
 from typing import NamedTuple
@@ -17,9 +20,12 @@ import numpy as np
 import talib
 
 from engine.domain.candles import BoolArray, Candles, FloatArray
+from engine.domain.sharing import shared
 
 TIE = 1e-11
 """Relative difference below which two averages are equal: the error of long running sums."""
+BLOCK = 8192
+"""Values compared at a time: intermediate results then stay in the processor's cache."""
 WORKING_EXPONENT = 20  # prices are brought to about 2**20 where TA-Lib's 1e-14 would matter
 
 
@@ -47,6 +53,7 @@ class Directional(NamedTuple):
     minus: FloatArray
 
 
+@shared
 def sma(values: FloatArray, period: int) -> FloatArray:
     """Simple moving average. First value at index ``period - 1``. ``period`` >= 1."""
     if not _has_values(values):
@@ -54,6 +61,7 @@ def sma(values: FloatArray, period: int) -> FloatArray:
     return talib.SMA(_doubles(values), timeperiod=period) if period > 1 else _doubles(values).copy()
 
 
+@shared
 def ema(values: FloatArray, period: int) -> FloatArray:
     """Exponential moving average, smoothing 2 / (period + 1), seeded with the first simple average.
 
@@ -64,6 +72,7 @@ def ema(values: FloatArray, period: int) -> FloatArray:
     return talib.EMA(_doubles(values), timeperiod=period) if period > 1 else _doubles(values).copy()
 
 
+@shared
 def rsi(close: FloatArray, period: int = 14) -> FloatArray:
     """Relative strength index, 0 to 100, with Wilder's smoothing 1 / period.
 
@@ -81,6 +90,7 @@ def rsi(close: FloatArray, period: int = 14) -> FloatArray:
     return index
 
 
+@shared
 def macd(close: FloatArray, fast: int = 12, slow: int = 26, signal: int = 9) -> Macd:
     """Moving average convergence divergence, in price.
 
@@ -92,6 +102,7 @@ def macd(close: FloatArray, fast: int = 12, slow: int = 26, signal: int = 9) -> 
     return Macd(*talib.MACD(_doubles(close), fastperiod=fast, slowperiod=slow, signalperiod=signal))
 
 
+@shared
 def bollinger(close: FloatArray, period: int = 20, width: float = 2.0) -> Bands:
     """Simple average and ``width`` population standard deviations either side, in price.
 
@@ -104,9 +115,13 @@ def bollinger(close: FloatArray, period: int = 20, width: float = 2.0) -> Bands:
     bands = talib.BBANDS(
         (_doubles(close) - origin) * scale, timeperiod=period, nbdevup=width, nbdevdn=width
     )
-    return Bands(*(band / scale + origin for band in bands))
+    for band in bands:
+        np.divide(band, scale, out=band)
+        np.add(band, origin, out=band)
+    return Bands(*bands)
 
 
+@shared
 def atr(candles: Candles, period: int = 14) -> FloatArray:
     """Average true range with Wilder's smoothing, in price. First value at index ``period``.
 
@@ -117,6 +132,7 @@ def atr(candles: Candles, period: int = 14) -> FloatArray:
     return talib.ATR(candles.high, candles.low, candles.close, timeperiod=period)
 
 
+@shared
 def atr_percent(candles: Candles, period: int = 14) -> FloatArray:
     """Average true range in percent of the close. First value at index ``period``."""
     close = candles.close
@@ -125,6 +141,7 @@ def atr_percent(candles: Candles, period: int = 14) -> FloatArray:
     return percent
 
 
+@shared
 def directional(candles: Candles, period: int = 14) -> Directional:
     """ADX with +DI and -DI. ADX from index ``2 * period - 1``, the others from ``period``.
 
@@ -144,12 +161,12 @@ def directional(candles: Candles, period: int = 14) -> Directional:
 
 def above(left: FloatArray, right: FloatArray | float) -> BoolArray:
     """Where ``left`` exceeds ``right`` by more than rounding; never where either is NaN."""
-    return left - right > TIE * np.maximum(np.abs(left), np.abs(right))
+    return _exceeds(left, right, len(left))
 
 
 def below(left: FloatArray, right: FloatArray | float) -> BoolArray:
     """Where ``left`` is under ``right`` by more than rounding; never where either is NaN."""
-    return right - left > TIE * np.maximum(np.abs(left), np.abs(right))
+    return _exceeds(right, left, len(left))
 
 
 def crosses_above(left: FloatArray, right: FloatArray | float) -> BoolArray:
@@ -173,10 +190,34 @@ def begins(condition: BoolArray) -> BoolArray:
 
 
 def _begins(condition: BoolArray, left: FloatArray, right: FloatArray | float) -> BoolArray:
-    is_known = ~np.isnan(left) & ~np.isnan(right)
     start = begins(condition)
-    start[1:] &= is_known[:-1]
+    # Few candles begin anything: only there it matters whether the one before was known.
+    found = np.flatnonzero(start)
+    is_unknown = np.isnan(left[found - 1]) | np.isnan(_part(right, found - 1))
+    start[found[is_unknown]] = False
     return start
+
+
+def _exceeds(more: FloatArray | float, less: FloatArray | float, count: int) -> BoolArray:
+    """``more - less > TIE * max(|more|, |less|)``, a block at a time."""
+    result = np.empty(count, dtype=np.bool_)
+    scratch = np.empty((3, min(count, BLOCK)))
+    for start in range(0, count, BLOCK):
+        window = slice(start, start + BLOCK)
+        gap, size, other = scratch[:, : min(BLOCK, count - start)]
+        left, right = _part(more, window), _part(less, window)
+        np.subtract(left, right, out=gap)
+        np.abs(left, out=size)
+        np.abs(right, out=other)
+        np.maximum(size, other, out=size)
+        np.multiply(size, TIE, out=size)
+        np.greater(gap, size, out=result[window])
+    return result
+
+
+def _part(values: FloatArray | float, where: "slice | np.ndarray[tuple[int], np.dtype[np.intp]]"
+          ) -> FloatArray | float:  # fmt: skip
+    return values[where] if isinstance(values, np.ndarray) else values
 
 
 def _doubles(values: FloatArray) -> FloatArray:
@@ -184,7 +225,9 @@ def _doubles(values: FloatArray) -> FloatArray:
 
 
 def _has_values(values: FloatArray) -> bool:
-    return bool(len(values)) and not bool(np.isnan(values).all())
+    if not len(values):
+        return False
+    return not bool(np.isnan(values[-1])) or not bool(np.isnan(values).all())
 
 
 def _undefined(values: FloatArray) -> FloatArray:
