@@ -21,7 +21,8 @@ from engine.domain.objectives import OBJECTIVES, ObjectiveKey
 from engine.domain.scores import NO_SCORES, Ruler, Scores
 from engine.domain.search_space import Value
 from engine.domain.sharing import shared_indicators
-from engine.domain.strategy import Strategy
+from engine.domain.strategy import Signals, Strategy
+from engine.domain.timeframes import timeframe_s
 from engine.domain.walk_forward import Window
 from engine.errors import ConfigError, StrategyError
 
@@ -43,13 +44,15 @@ class TrialOutcome(StrEnum):
 
 
 class TrialTask(NamedTuple):
-    """What is to be tried, and on which bars. ``test`` None: only in sample, as for an early look
-    at the first part of the training."""
+    """What is to be tried, and on which bars. ``lead`` is how many candles before a window warm
+    its indicators up, at the most. ``test`` None: only in sample, for an early look at the first
+    part of the training."""
 
     params: Mapping[str, Any]
     exits: Mapping[str, Value]
     train: Window
     test: Window | None = None
+    lead: int = 0
 
 
 class TrialResult(NamedTuple):
@@ -64,12 +67,20 @@ class TrialResult(NamedTuple):
     slices: tuple[float, ...] = ()
 
 
+class View(NamedTuple):
+    """A window: the candles that the strategy sees, those of them that count, what happened inside
+    these, and how many come before."""
+
+    seen: Candles
+    judged: Candles
+    fine: Candles | None
+    lead: int
+
+
 @dataclass
 class Bench:
-    """What all trials of a study share.
-
-    ``lead`` is how many candles before a window its indicators are warmed up by, at the most.
-    """
+    """What all trials of a study share. ``fine`` are finer candles of the same span, for what
+    happens inside a candle."""
 
     strategy_id: str
     source: bytes
@@ -79,9 +90,9 @@ class Bench:
     terms: BacktestTerms
     objective: ObjectiveKey
     min_trades: int
-    lead: int
+    fine: Candles | None = None
     _class: type[Strategy] | None = field(default=None, compare=False)
-    _views: dict[Window, tuple[Candles, int]] = field(default_factory=dict, compare=False)
+    _views: dict[tuple[Window, int], View] = field(default_factory=dict, compare=False)
     _rulers: dict[Window, Ruler] = field(default_factory=dict, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -109,36 +120,39 @@ class Bench:
         rules = self.terms.exits.model_copy(update=exact)
         return self.terms.model_copy(update={"exits": rules})
 
-    def simulate(self, strategy: Strategy, terms: BacktestTerms, window: Window) -> BacktestResult:
+    def simulate(
+        self, strategy: Strategy, terms: BacktestTerms, window: Window, lead: int
+    ) -> BacktestResult:
         """The account over a window's bars, flat and with all its cash at their beginning."""
-        return backtest([self.leg(strategy, window)], terms)
+        return backtest([self.leg(strategy, window, lead)], terms)
 
-    def leg(self, strategy: Strategy, window: Window) -> Leg:
+    def leg(self, strategy: Strategy, window: Window, lead: int) -> Leg:
         """A window's candles with what the strategy says about them, warmed up before."""
-        seen, lead = self._view(window)
-        signals = strategy.signals(seen)
-        signals.check(len(seen))
-        warmup = strategy.warmup
-        if not lead:
-            return Leg(self.symbol, seen, signals, warmup=warmup)
-        cut = slice(lead, None)
-        own = type(signals)(
-            enter_long=signals.enter_long[cut],
-            exit_long=signals.exit_long[cut],
-            enter_short=signals.enter_short[cut],
-            exit_short=signals.exit_short[cut],
-            size=None if signals.size is None else signals.size[cut],
-        )
-        return Leg(self.symbol, seen[cut], own, warmup=max(0, warmup - lead))
+        view = self._view(window, lead)
+        signals = strategy.signals(view.seen)
+        signals.check(len(view.seen))
+        if view.lead:
+            cut = slice(view.lead, None)
+            signals = Signals(
+                enter_long=signals.enter_long[cut],
+                exit_long=signals.exit_long[cut],
+                enter_short=signals.enter_short[cut],
+                exit_short=signals.exit_short[cut],
+                size=None if signals.size is None else signals.size[cut],
+            )
+        warmup = max(0, strategy.warmup - view.lead)
+        return Leg(self.symbol, view.judged, signals, view.fine, warmup)
 
-    def _view(self, window: Window) -> tuple[Candles, int]:
+    def _view(self, window: Window, lead: int) -> "View":
         """The candles of a window and before it, always the same objects, so that indicators over
-        them can be shared; and how many come before."""
-        known = self._views.get(window)
+        them can be shared."""
+        known = self._views.get((window, lead))
         if known is None:
-            first = max(0, window.start - self.lead)
-            view = self.candles[slice(first, window.stop)]
-            known = self._views[window] = view, window.start - first
+            first = max(0, window.start - lead)
+            seen = self.candles[slice(first, window.stop)]
+            judged = seen[slice(window.start - first, None)]
+            fine = None if self.fine is None else _inside(self.fine, judged)
+            known = self._views[window, lead] = View(seen, judged, fine, window.start - first)
         return known
 
     def ruler(self, window: Window, example: BacktestResult) -> Ruler:
@@ -156,13 +170,14 @@ def try_one(bench: Bench, task: TrialTask) -> TrialResult:
     except ConfigError as error:
         return TrialResult(TrialOutcome.REFUSED, note=error.message)
     terms = bench.terms_with(task.exits)
-    result = bench.simulate(strategy, terms, task.train)
+    result = bench.simulate(strategy, terms, task.train, task.lead)
     ruler = bench.ruler(task.train, result)
     inside = ruler.scores(result)
-    value, note = OBJECTIVES[bench.objective].value(inside, bench.min_trades)
+    least = 1 if task.test is None else bench.min_trades
+    value, note = OBJECTIVES[bench.objective].value(inside, least)
     outside, slices = NO_SCORES, ()
     if task.test is not None:
-        tested = bench.simulate(strategy, terms, task.test)
+        tested = bench.simulate(strategy, terms, task.test, task.lead)
         outside = bench.ruler(task.test, tested).scores(tested)
         slices = tuple(sliced(result).tolist())
     outcome = TrialOutcome.INELIGIBLE if value is None else TrialOutcome.SCORED
@@ -183,6 +198,13 @@ def _tried(bench: Bench, task: TrialTask) -> TrialResult:
     except Exception as error:  # noqa: BLE001  strategy code may raise anything; it is the outcome
         words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         return TrialResult(TrialOutcome.FAILED, note=words)
+
+
+def _inside(fine: Candles, candles: Candles) -> Candles:
+    """The finer candles within the span of ``candles``."""
+    end_ms = int(candles.time[-1]) + timeframe_s(candles.timeframe) * 1000
+    first, stop = np.searchsorted(fine.time, (int(candles.time[0]), end_ms))
+    return fine[slice(int(first), int(stop))]
 
 
 def sliced(result: BacktestResult) -> FloatArray:

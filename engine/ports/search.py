@@ -3,27 +3,11 @@
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Protocol
 
 from engine.domain.search_space import Dimension, Value
+from engine.domain.studies import Method, Pruner
 from engine.domain.trials import TrialOutcome
-
-
-class Method(StrEnum):
-    """How parameters are chosen."""
-
-    GRID = "grid"
-    RANDOM = "random"
-    TPE = "tpe"
-
-
-class Pruner(StrEnum):
-    """Which trials are given up after a first part of the training."""
-
-    NONE = "none"
-    MEDIAN = "median"
-    HALVING = "halving"
 
 
 @dataclass(frozen=True, slots=True)

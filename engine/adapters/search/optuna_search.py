@@ -4,6 +4,7 @@ import hashlib
 import json
 import logging
 import math
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +19,14 @@ from optuna.distributions import (
 )
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, SuccessiveHalvingPruner
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
+from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from engine.adapters.search.journal import open_journal
 from engine.domain.search_space import Dimension
+from engine.domain.studies import Method, Pruner
 from engine.domain.trials import TrialOutcome
-from engine.ports.search import Asked, Method, Pruner, Search, SearchPlan, Told
+from engine.ports.search import Asked, Search, SearchPlan, Told
 
 STARTUP_TRIALS = 20
 BATCH, ROW, OUTCOME = "batch", "row", "outcome"
@@ -36,17 +39,33 @@ class OptunaSearches:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._lock = threading.Lock()
+        self._open: dict[str, tuple[JournalStorage, int]] = {}
         logging.getLogger("optuna").setLevel(logging.WARNING)
 
     @contextmanager
     def open(self, study_id: str, name: str, plan: SearchPlan) -> Iterator[Search]:
         """Raises StoreError."""
-        storage = open_journal(self._path(study_id))
-        study = optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True,
-            pruner=_pruner(plan.pruner), sampler=RandomSampler(plan.seed),
-        )  # fmt: skip
-        yield OptunaSearch(study, plan)
+        with self._storage(study_id) as storage:
+            study = optuna.create_study(
+                storage=storage, study_name=name, direction="maximize", load_if_exists=True,
+                pruner=_pruner(plan.pruner), sampler=RandomSampler(plan.seed),
+            )  # fmt: skip
+            yield OptunaSearch(study, plan)
+
+    @contextmanager
+    def _storage(self, study_id: str) -> Iterator[JournalStorage]:
+        """A study's journal, which is opened once for all who use it at a time."""
+        with self._lock:
+            storage, users = self._open.get(study_id) or (open_journal(self._path(study_id)), 0)
+            self._open[study_id] = storage, users + 1
+        try:
+            yield storage
+        finally:
+            with self._lock:
+                storage, users = self._open.pop(study_id)
+                if users > 1:
+                    self._open[study_id] = storage, users - 1
 
     def delete(self, study_id: str) -> None:
         """Remove the journal."""
