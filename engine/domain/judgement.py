@@ -132,9 +132,7 @@ def _verdict(trials: int, deflated: float | None, pbo: float | None) -> list[str
     elif pbo > 0.5:
         words.append(f"PBO {pbo:.2f}: more likely than not the best of these trials is luck.")
     elif pbo > 0.2:
-        words.append(
-            f"PBO {pbo:.2f}: a fair chance that the best of these trials is luck."
-        )
+        words.append(f"PBO {pbo:.2f}: a fair chance that the best of these trials is luck.")
     else:
         words.append(f"PBO {pbo:.2f}: what was best on one part was good on the others too.")
     if deflated is None:

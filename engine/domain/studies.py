@@ -89,7 +89,12 @@ class StudyRequest(BaseModel):
         title="Least trades",
         description="in sample; fewer cannot win",
     )
-    paths: int = Field(default=2_000, ge=100, le=100_000, title="Monte Carlo paths")  # fmt: skip
+    paths: int = Field(default=2_000, ge=100, le=100_000, title="Monte Carlo paths")
+    baseline: dict[str, Any] | None = Field(
+        default=None, title="Compared with",
+        description="parameters that are judged out of sample beside the winner's, with the exit"
+        " rules of the terms",
+    )  # fmt: skip
 
     @model_validator(mode="after")
     def _one_symbol(self) -> Self:
@@ -179,7 +184,8 @@ class Luck(BaseModel):
 class StudySummary(BaseModel):
     """What a study found. ``best`` are the newest fold's values; ``params`` and ``exits`` are what
     a bot would be given. ``inside`` and ``outside`` are metrics by name, out of sample over all
-    folds' tests one after the other; ``curve_ms`` and ``curve`` the same as a thinned curve."""
+    folds' tests one after the other; ``baseline`` those of the request's baseline out of sample;
+    ``curve_ms`` and ``curve`` the same as a thinned curve."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -192,6 +198,7 @@ class StudySummary(BaseModel):
     outside: dict[str, Any] = Field(default_factory=dict)
     curve_ms: tuple[int, ...] = ()
     curve: tuple[float, ...] = ()
+    baseline: dict[str, Any] = Field(default_factory=dict)
     efficiency: float | None = None
     stability: dict[str, float] = Field(default_factory=dict)
     importance: dict[str, float] = Field(default_factory=dict)

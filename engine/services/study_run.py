@@ -144,7 +144,12 @@ class StudyRun:
             TrialTask(*setting.space.split(one.values), fold.train, fold.test, lead)
             for fold, one in chosen
         ]
-        judgements: list[Judgement] = self._ask(crew, judge, tasks)
+        if request.baseline is not None:
+            tasks += [
+                TrialTask(request.baseline, {}, fold.train, fold.test, lead) for fold in folds
+            ]
+        judged: list[Judgement] = self._ask(crew, judge, tasks)
+        judgements, baseline = judged[: len(folds)], judged[len(folds) :]
         for judgement in judgements:
             if judgement.refusal:
                 raise StrategyError(judgement.refusal, field="backtest.strategy")
@@ -164,6 +169,9 @@ class StudyRun:
                 ),
                 "inside": measure(inside).model_dump(mode="json"),
                 "outside": measure(outside).model_dump(mode="json"),
+                "baseline": measure(
+                    one_after_another([one.outside for one in baseline])
+                ).model_dump(mode="json") if baseline else {},
                 "curve_ms": tuple(outside.at[rows].tolist()),
                 "curve": tuple(outside.equity[rows].tolist()),
                 "efficiency": efficiency(
