@@ -27,6 +27,7 @@ from engine.ports.brokers import (
 )
 from engine.ports.compute import Compute, Crew, Outcome
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
+from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
@@ -50,6 +51,9 @@ __all__ = [
     "Prefix",
     "Repository",
     "ResultFiles",
+    "Search",
+    "SearchPlan",
+    "Searches",
     "Simulation",
     "SimulationLeg",
     "SimulationOutcome",
