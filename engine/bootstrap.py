@@ -11,22 +11,34 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine import __version__
+from engine.adapters.backtests.result_files import ParquetResults
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.clock.system import SystemClock
+from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
+from engine.adapters.strategies.simulator import BenchSimulator
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
+from engine.api.backtest_desk import BacktestDesk
+from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.views import Views
+from engine.bootstrap_candles import (
+    OFFERED_EXCHANGES,
+    build_candle_sources,
+    build_candles,
+    spawner,
+)
 from engine.domain.records import Level
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.jobs import Job, Scheduler
@@ -36,8 +48,13 @@ from engine.locks import FolderLock
 from engine.logs import configure_logs
 from engine.ports import Broker, MarketData, Store
 from engine.services.account_ledger import AccountLedger
+from engine.services.backtest_candles import CandleReader
+from engine.services.backtest_plans import BacktestPlanner
+from engine.services.backtest_runner import BacktestRunner
+from engine.services.backtests import BacktestService, BotMaker
 from engine.services.books import Books
 from engine.services.bots import BotService
+from engine.services.candle_downloads import CandleDownloads
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
@@ -70,7 +87,6 @@ from engine.settings import Settings
 
 log = logging.getLogger("quarterdeck.engine")
 
-OFFERED_EXCHANGES = ("ccxt:binance", "ccxt:coinbase", "ccxt:kraken", "ccxt:bybit", "ccxt:okx")
 TESTNET = "testnet:binance"
 STOP_GRACE_S = 3.0
 OK, FAILED, REFUSED = 0, 1, 2
@@ -110,7 +126,7 @@ def run_engine(settings: Settings) -> int:
         listener = bind_loopback(settings.api_port)
         token = ensure_token(settings.token_file)
         redaction = configure_logs(settings.logs, settings.log_level)
-        for secret in (token, *settings.keys):
+        for secret in (token, *settings.keys, *settings.alpaca_keys):
             redaction.hide(secret)
         store = SqlStore.open(settings.store_url)
     except QuarterdeckError as error:
@@ -207,11 +223,20 @@ class Engine:
         self._equity = equity = EquityKeeper(books, prices, instruments, venues)
         self._housekeeper = Housekeeper(books, venues, equity, settings.hold_retention_days)
         self._lease = LeaseKeeper(store, clock, settings.lease_ttl_s, ending.give_up)
+        library, imports = build_candles(settings, clock)
+        sources = build_candle_sources(settings, clock)
+        self._downloads = downloads = CandleDownloads(
+            books, library, sources, spawner(lanes, ending.loop)
+        )
         views = Views(books, equity, instruments, pulse)
+        bots = BotService(books, venues, host, self._wake(ending.loop))
+        self._backtests, desk_of_backtests = build_backtests(
+            settings, books, venues, host, bots, views
+        )
         self.facade = EngineFacade(
             engine_id=secrets.token_hex(8),
             books=books,
-            bots=BotService(books, venues, host, self._wake(ending.loop)),
+            bots=bots,
             manual=ManualOrders(books, desk, venues, calls),
             account_desk=AccountDesk(books, reconciler, ledger, venues, calls),
             controls=controls,
@@ -223,6 +248,8 @@ class Engine:
             charts=ChartMaker(books, venues, host, views, equity),
             settings_desk=SettingsDesk(books, settings),
             control_desk=ControlDesk(books, venues, controls, gateway),
+            candles=CandleDesk(books, library, imports, downloads, sources),
+            backtests=desk_of_backtests,
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)
@@ -255,8 +282,10 @@ class Engine:
         self._controls.load()
         self._gateway.load()
         self._equity.load()
+        self._downloads.load()
         with self._books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
+        self._backtests.load()
         await self._supervisor.reconcile()
         self._scheduler.start(self.jobs)
 
@@ -264,7 +293,9 @@ class Engine:
         """Begin nothing new, let what runs finish, give the lease back."""
         self._scheduler.stop()
         self._listening.close()
+        self._downloads.close()
         self._runner.halt()
+        self._backtests.close()
         await asyncio.gather(
             self._checks.finish(STOP_GRACE_S),
             self._supervisor.finish(STOP_GRACE_S),
@@ -311,6 +342,26 @@ class Engine:
 
     async def _tidy(self) -> None:
         await self._lanes.run(BOOKKEEPING_LANE, self._housekeeper.tidy)
+
+
+def build_backtests(
+    settings: Settings,
+    books: Books,
+    venues: VenueRegistry,
+    host: StrategyHost,
+    bots: BotService,
+    views: Views,
+) -> tuple[BacktestRunner, BacktestDesk]:
+    """Backtests: the runner of their queue, and what the API asks."""
+    files = CandleFolder(settings.data / "candles")
+    planner = BacktestPlanner(CandleReader(files, venues), host)
+    simulator = BenchSimulator(
+        settings.strategies, settings.research_deadline_s, settings.research_memory_mb
+    )
+    results = ParquetResults(settings.data / "backtests")
+    runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
+    service = BacktestService(books, planner, runner, results, __version__)
+    return runner, BacktestDesk(service, BotMaker(service, bots, files, venues), host, views)
 
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:

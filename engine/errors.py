@@ -5,6 +5,7 @@ QuarterdeckError
 |   `-- Conflict           the request is sound but not now (name taken, bot running)
 |-- NotFound               there is no such bot, symbol, strategy, market
 |-- DataError              candles or prices are missing or wrong: retry at the next cycle
+|   `-- SourceBusy         a source of candles may answer later, not before ``retry_after_s``
 |-- StrategyError          the strategy's own code failed: three in a row fault its bot
 |-- StoreError             the database refused: nothing was written, retry
 |   `-- LeaseLost          another engine holds the data: stop at once
@@ -54,6 +55,16 @@ class DataError(QuarterdeckError):
     """Market data is missing, late, or wrong. The next cycle tries again."""
 
     code = "data"
+
+
+class SourceBusy(DataError):
+    """A source of candles does not answer, or asks for a pause; the same may go well later."""
+
+    code = "busy"
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StrategyError(QuarterdeckError):

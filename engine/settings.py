@@ -15,6 +15,9 @@ from engine.links.binance import TEST_URL, test_addresses
 ROOT = Path(__file__).resolve().parent.parent
 
 
+VENDOR_URL = r"^(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d+)?$"
+
+
 def _empty_is_none(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -70,6 +73,17 @@ class Settings(BaseSettings):
         description="seconds a strategy may take for one decision",
     )
     strategy_memory_mb: int = Field(default=2048, ge=256)
+    research_workers: int = Field(
+        default=1, ge=1, le=64, description="backtests that run at the same time"
+    )
+    research_deadline_s: float = Field(
+        default=900.0,
+        gt=0,
+        le=86_400,
+        title="Backtest deadline",
+        description="seconds one backtest may take",
+    )
+    research_memory_mb: int = Field(default=4096, ge=256)
     lease_ttl_s: float = Field(default=10.0, ge=1, le=300)
     hold_retention_days: int = Field(
         default=14, ge=1, title="Days HOLDs are kept", description="decisions that did nothing"
@@ -174,6 +188,26 @@ class Settings(BaseSettings):
         title="Binance testnet: address",
         description="the test network's, or that of a stand-in on this machine",
     )
+    alpaca_key: SecretStr | None = Field(
+        default=None,
+        title="Alpaca: key",
+        description="for past candles of stocks; those of crypto need none",
+    )
+    alpaca_secret: SecretStr | None = Field(
+        default=None, title="Alpaca: secret", description="that belongs to the key"
+    )
+    alpaca_data_url: str = Field(
+        default="https://data.alpaca.markets",
+        pattern=VENDOR_URL,
+        title="Alpaca: address of its candles",
+        description="or that of a stand-in on this machine",
+    )
+    yahoo_url: str = Field(
+        default="https://query1.finance.yahoo.com",
+        pattern=VENDOR_URL,
+        title="Yahoo: address of its candles",
+        description="or that of a stand-in on this machine",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
@@ -213,6 +247,17 @@ class Settings(BaseSettings):
         found = (
             self.binance_test_key.get_secret_value().strip(),
             self.binance_test_secret.get_secret_value().strip(),
+        )
+        return found if all(found) else ()
+
+    @property
+    def alpaca_keys(self) -> tuple[str, str] | tuple[()]:
+        """Key and secret for Alpaca's candles, when both are set."""
+        if self.alpaca_key is None or self.alpaca_secret is None:
+            return ()
+        found = (
+            self.alpaca_key.get_secret_value().strip(),
+            self.alpaca_secret.get_secret_value().strip(),
         )
         return found if all(found) else ()
 

@@ -7,8 +7,10 @@ from engine import __version__
 from engine.api import (
     errors,
     routes_accounts,
+    routes_backtests,
     routes_books,
     routes_bots,
+    routes_candles,
     routes_engine,
     routes_reference,
 )
@@ -17,6 +19,10 @@ from engine.api.services import EngineServices
 from engine.errors import ConfigError
 
 URGENT_THREADS = 4
+ROUTES = (
+    routes_engine, routes_bots, routes_accounts, routes_books, routes_reference, routes_candles,
+    routes_backtests,
+)  # fmt: skip
 
 
 def create_app(services: EngineServices, token: str) -> FastAPI:
@@ -39,6 +45,6 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     app.state.urgent = CapacityLimiter(URGENT_THREADS)
     app.add_middleware(Gate, token=token)
     errors.install(app)
-    for routes in (routes_engine, routes_bots, routes_accounts, routes_books, routes_reference):
+    for routes in ROUTES:
         app.include_router(routes.router)
     return app

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 from engine import __version__
 from engine.api.account_desk import AccountDesk
+from engine.api.backtest_desk import BacktestDesk
+from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.market_words import CCXT_TIMEFRAMES, MARKET_WORDS
@@ -86,6 +88,8 @@ class EngineFacade:
     charts: ChartMaker
     settings_desk: SettingsDesk
     control_desk: ControlDesk
+    candles: CandleDesk
+    backtests: BacktestDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from engine.api.candle_desk import CandleServices
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -44,6 +45,20 @@ from engine.contracts import (
     Trade,
     TradeFilter,
     TradePage,
+)
+from engine.contracts.backtests import (
+    BacktestBotRequest,
+    BacktestChartQuery,
+    BacktestFilter,
+    BacktestPage,
+    BacktestPreview,
+    BacktestReport,
+    BacktestRequest,
+    BacktestRun,
+    BacktestTrade,
+    BacktestTradeFilter,
+    BacktestTradePage,
+    Comparison,
 )
 from engine.domain.decisions import Action
 
@@ -250,8 +265,71 @@ class ControlServices(Protocol):
         ...
 
 
+class BacktestServices(Protocol):
+    """Backtests. ``run_id`` is a run's id; all but ``preview``, ``create``, ``page`` raise NotFound
+    for one that is not there."""
+
+    def preview(self, request: BacktestRequest) -> BacktestPreview:
+        """Validate everything, save nothing. Raises ConfigError naming the field, NotFound."""
+        ...
+
+    def create(self, request: BacktestRequest, actor: str) -> BacktestRun:
+        """Queue a run. Raises like ``preview``, and Conflict behind too many."""
+        ...
+
+    def run_again(self, run_id: str, actor: str) -> BacktestRun:
+        """The same once more. Raises like ``create``."""
+        ...
+
+    def page(self, chosen: BacktestFilter) -> BacktestPage:
+        """Newest first."""
+        ...
+
+    def report(self, run_id: str) -> BacktestReport:
+        """Without an analysis until it is done."""
+        ...
+
+    def trades(self, run_id: str, chosen: BacktestTradeFilter) -> BacktestTradePage:
+        """A page of its trades. Raises Conflict until it is done."""
+        ...
+
+    def iter_trades(self, run_id: str, chosen: BacktestTradeFilter) -> Iterator[BacktestTrade]:
+        """Every trade that matches. Raises Conflict until it is done."""
+        ...
+
+    def chart(self, run_id: str, query: BacktestChartQuery) -> Chart:
+        """A window of its candles with its trades. Raises Conflict until it is done."""
+        ...
+
+    def cancel(self, run_id: str, actor: str) -> BacktestRun:
+        """End it at whatever stage. Raises Conflict when it has ended."""
+        ...
+
+    def delete(self, run_id: str, actor: str) -> None:
+        """Raises Conflict while it waits or runs."""
+        ...
+
+    def make_bot(self, run_id: str, request: BacktestBotRequest, actor: str) -> BotView:
+        """A stopped paper bot. Raises ConfigError naming the field, Conflict (name taken)."""
+        ...
+
+    def compare(self, run_ids: Sequence[str]) -> Comparison:
+        """Raises ConfigError for other than two to five, Conflict for one that is not done."""
+        ...
+
+
 class EngineServices(
     BotServices, ManualServices, AccountServices, BookServices, ReferenceServices, ControlServices,
     Protocol,
 ):  # fmt: skip
     """Everything the API offers; engine/services implements it, tests/fakes fake it."""
+
+    @property
+    def candles(self) -> CandleServices:
+        """The candle library."""
+        ...
+
+    @property
+    def backtests(self) -> BacktestServices:
+        """Backtests."""
+        ...

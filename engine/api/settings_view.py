@@ -16,10 +16,14 @@ EDITABLE = frozenset(
         "strategy_deadline_s", "hold_retention_days", "log_level", "limit_bot_orders_per_minute",
         "limit_account_orders_per_minute", "limit_paper_orders_per_minute", "limit_order_notional",
         "limit_day_notional", "limit_bot_position", "limit_account_position", "limit_price_band",
-        "reconcile_every_s", "foreign_trades", "deposits",
+        "reconcile_every_s", "foreign_trades", "deposits", "research_deadline_s",
     }
 )  # fmt: skip
-SECRET = frozenset({"database_url", "binance_test_key", "binance_test_secret"})
+SECRET = frozenset(
+    {
+        "database_url", "binance_test_key", "binance_test_secret", "alpaca_key", "alpaca_secret",
+    }
+)  # fmt: skip
 PREFIX = "setting."
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from engine.cli import accounts, bots, commands
+from engine.cli import accounts, bots, candles, commands
 from engine.cli.context import Desk
 from engine.cli.failures import BAD_INPUT, FAILED, BadInput, Failure
 from engine.cli.output import one_line
@@ -36,6 +36,7 @@ def build() -> typer.Typer:
     for name, command in (commands.COMMANDS | accounts.COMMANDS).items():
         app.command(name)(command)
     app.add_typer(bots.build(), name="bots")
+    app.add_typer(candles.build(), name="candles")
     return app
 
 

@@ -43,6 +43,18 @@ class Leg:
         """The candles by whose prices orders are filled."""
         return self.candles if self.fine is None else self.fine
 
+    def on_bars(self, values: NDArray[T]) -> NDArray[T]:
+        """Values of the candles, each at the last bar that closes with its candle; 0 elsewhere."""
+        if self.fine is None:
+            return values
+        fine, coarse_ms = self.fine, timeframe_s(self.candles.timeframe) * 1000
+        closes = fine.time + timeframe_s(fine.timeframe) * 1000
+        places = np.searchsorted(closes, self.candles.time + coarse_ms, "right") - 1
+        has_bars = (places >= 0) & (fine.time[np.maximum(places, 0)] >= self.candles.time)
+        spread = np.zeros(len(fine), dtype=values.dtype)
+        spread[places[has_bars]] = values[has_bars]
+        return spread
+
 
 def backtest(legs: Sequence[Leg], terms: BacktestTerms) -> BacktestResult:
     """Simulate ``legs`` on one cash account, in float64.
@@ -56,7 +68,7 @@ def backtest(legs: Sequence[Leg], terms: BacktestTerms) -> BacktestResult:
     for leg in legs:
         leg.signals.check(len(leg.candles))
     bars = [leg.bars for leg in legs]
-    flags = _joined([flags_of(leg, terms.direction) for leg in legs])
+    flags = _joined([flags_of(leg, terms.direction, terms.can_short) for leg in legs])
     timeline = bars[0].time
     if len(legs) > 1:
         timeline = np.unique(np.concatenate([candles.time for candles in bars]))
@@ -70,7 +82,7 @@ def backtest(legs: Sequence[Leg], terms: BacktestTerms) -> BacktestResult:
         time=timeline,
         close=bars[0].close,
         equity=equity,
-        trades=_table(book.ints[:closed], book.floats[:closed]),
+        trades=trade_table(book.ints[:closed], book.floats[:closed]),
         open_positions=tuple(_open_positions(legs, states)),
         refused={name: int(n) for name, n in zip(loop.REFUSALS, book.refused, strict=True) if n},
     )
@@ -79,7 +91,7 @@ def backtest(legs: Sequence[Leg], terms: BacktestTerms) -> BacktestResult:
 def _bars(legs: Sequence[Leg], flags: FlagArray) -> Bars:
     bars, size = [leg.bars for leg in legs], np.empty(0)
     if any(leg.signals.size is not None for leg in legs):
-        size = _joined([_on_bars(leg, _size(leg.signals)) for leg in legs])
+        size = _joined([leg.on_bars(_size(leg.signals)) for leg in legs])
     return Bars(
         np.cumsum([0, *(len(candles) for candles in bars)]),
         _joined([candles.time for candles in bars]),
@@ -104,7 +116,7 @@ def _book(terms: BacktestTerms, legs: Sequence[Leg], most_trades: int) -> Book:
     )
 
 
-def flags_of(leg: Leg, direction: Direction) -> FlagArray:
+def flags_of(leg: Leg, direction: Direction, can_short: bool = True) -> FlagArray:
     """What each bar's closing candle makes of a position, in bits of ``bar_loop``.
 
     The rules are those of ``domain.cycle.choose_action``: contradictory entries cancel each other
@@ -117,11 +129,12 @@ def flags_of(leg: Leg, direction: Direction) -> FlagArray:
     if direction is not Direction.SHORT:
         _set(flags, wants_long & ~both, loop.WANT_LONG | loop.EXIT_SHORT)
     if direction is not Direction.LONG:
-        _set(flags, wants_short & ~both, loop.WANT_SHORT | loop.EXIT_LONG)
+        bits = loop.WANT_SHORT | loop.EXIT_LONG if can_short else loop.EXIT_LONG
+        _set(flags, wants_short & ~both, bits)
     _set(flags, signals.exit_long, loop.EXIT_LONG)
     _set(flags, signals.exit_short, loop.EXIT_SHORT)
     flags[: max(leg.warmup - 1, 0)] = 0
-    return flags if leg.fine is None else _on_bars(leg, flags)
+    return leg.on_bars(flags)
 
 
 def parameters(terms: BacktestTerms, leg_count: int, timeframe: str) -> FloatArray:
@@ -169,19 +182,6 @@ def _set(flags: FlagArray, where: BoolArray, bits: int) -> None:
     flags |= where.view(np.uint8) * np.uint8(bits)
 
 
-def _on_bars(leg: Leg, values: NDArray[T]) -> NDArray[T]:
-    """Values of the candles, each at the last bar that closes with its candle; 0 elsewhere."""
-    if leg.fine is None:
-        return values
-    fine, coarse_ms = leg.fine, timeframe_s(leg.candles.timeframe) * 1000
-    closes = fine.time + timeframe_s(fine.timeframe) * 1000
-    places = np.searchsorted(closes, leg.candles.time + coarse_ms, "right") - 1
-    has_bars = (places >= 0) & (fine.time[np.maximum(places, 0)] >= leg.candles.time)
-    spread = np.zeros(len(fine), dtype=values.dtype)
-    spread[places[has_bars]] = values[has_bars]
-    return spread
-
-
 def _size(signals: Signals) -> FloatArray:
     return np.ones(len(signals.enter_long)) if signals.size is None else signals.size
 
@@ -190,7 +190,8 @@ def _joined(arrays: Sequence[NDArray[T]]) -> NDArray[T]:
     return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
 
-def _table(ints: IntArray, floats: FloatArray) -> TradeTable:
+def trade_table(ints: IntArray, floats: FloatArray) -> TradeTable:
+    """Rows in the order of ``bar_loop``'s columns, as a table."""
     whole = {name: ints[:, k].copy() for k, name in enumerate(loop.INT_COLUMNS)}
     real = {name: floats[:, k].copy() for k, name in enumerate(loop.FLOAT_COLUMNS)}
     columns: dict[str, Any] = {**whole, **real}

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.domain.bots import Direction, ExitRules
 from engine.domain.candles import FloatArray, IntArray
 from engine.domain.money import ZERO, from_epoch_ms
-from engine.domain.positions import PositionSide
+from engine.domain.positions import PositionSide, Trade
 
 LONG, SHORT = 1, -1
 
@@ -47,6 +47,7 @@ class BacktestTerms(BaseModel):
         default=True, title="Reinvest", description="later entries use the proceeds of earlier ones"
     )
     direction: Direction = Field(default=Direction.LONG, title="Direction")
+    can_short: bool = Field(default=True, title="Can be sold short")
     max_entries: int = Field(default=1, ge=1, le=20, title="Entries per position")
     fee_bps: Decimal = Field(
         default=ZERO, ge=0, le=1000, title="Fee", description="in basis points of the value"
@@ -140,6 +141,7 @@ class BacktestResult:
     ``time`` is each bar's open in epoch milliseconds UTC, ``equity`` the account's worth in quote
     at its close, open positions at the close's price; both have one value a bar. ``close`` is the
     first symbol's close. ``refused`` counts entries that were not made, by the reason why.
+    ``exact_trades`` are the trades to the last digit, where ``exact_backtest`` was asked.
     """
 
     symbols: tuple[str, ...]
@@ -151,6 +153,7 @@ class BacktestResult:
     trades: TradeTable
     open_positions: tuple[OpenPosition, ...] = ()
     refused: Mapping[str, int] = field(default_factory=dict)
+    exact_trades: tuple[Trade, ...] = ()
 
 
 def trade_rows(result: BacktestResult) -> list[dict[str, object]]:

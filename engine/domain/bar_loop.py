@@ -218,11 +218,10 @@ def _enter(s: FloatArray, i: int, bars: Bars, book: Book) -> None:
     """Buy (or sell short) at the open of bar ``i`` what its volume and the order's funds allow."""
     side, p, account = s[ENTRY_SIDE], book.p, book.account
     price = _fill_price(side > 0.0, bars.open[i], p)
+    left = possible = s[ENTRY_LEFT]
     if side > 0.0:  # its funds were reckoned at an earlier price
-        s[ENTRY_LEFT] = min(
-            s[ENTRY_LEFT], _floor_to(s[ENTRY_FUNDS] / (price * (1.0 + p[FEE])), p[STEP])
-        )
-    quantity = _capped(s[ENTRY_LEFT], bars.volume[i], p)
+        possible = min(left, _floor_to(s[ENTRY_FUNDS] / (price * (1.0 + p[FEE])), p[STEP]))
+    quantity = min(_capped(left, bars.volume[i], p), possible)
     if quantity > 0.0:
         if s[SIDE] == 0.0:
             s[: STOP_PRICE + 1] = 0.0
@@ -245,7 +244,8 @@ def _enter(s: FloatArray, i: int, bars: Bars, book: Book) -> None:
         s[STOP_PRICE] = _level(side, average, -p[STOP], p[TICK]) if p[STOP] > 0.0 else np.nan
         s[TARGET_PRICE] = _level(side, average, p[TARGET], p[TICK]) if p[TARGET] > 0.0 else np.nan
         _set_quiet(s, bars.time[i], book)
-    if s[ENTRY_LEFT] <= p[STEP] * 0.5:
+    is_spent = possible < left and quantity == possible
+    if is_spent or s[ENTRY_LEFT] <= p[STEP] * 0.5:
         s[ENTRY_SIDE] = 0.0
 
 
@@ -264,9 +264,9 @@ def _stake(size: float, book: Book) -> float:
 
 
 @njit(cache=True)
-def _order_entry(s: FloatArray, side: float, stake: float, next_open: float, book: Book) -> bool:
-    """Make an entry of ``stake`` the symbol's working order; False when it is refused."""
-    p = book.p
+def _order_entry(s: FloatArray, side: float, part: float, next_open: float, book: Book) -> bool:
+    """Make an entry of a part of the stake the symbol's working order; False: it is refused."""
+    p, stake = book.p, _stake(part, book)
     price = _fill_price(side > 0.0, next_open, p)
     unit = price * (1.0 + p[FEE]) if side > 0.0 else price
     quantity = _floor_to(max(stake, 0.0) / unit, p[STEP])
@@ -291,7 +291,10 @@ def _inside(s: FloatArray, k: int, i: int, bars: Bars, book: Book, closed: int) 
         s[BEST] = max(s[BEST], bars.high[i]) if s[SIDE] > 0.0 else min(s[BEST], bars.low[i])
         _set_quiet(s, bars.time[i], book)
         return closed
-    s[EXITING], s[ENTRY_SIDE] = reason + 1.0, 0.0
+    s[ENTRY_SIDE] = s[WAITING_SIDE] = 0.0  # entries are taken back, of a reversal under way too
+    if s[EXITING] > 0.0:
+        return closed
+    s[EXITING] = reason + 1.0
     if not _reduce(s, price, bars.volume[i], book):
         return closed
     return _close_row(s, k, i, bars, book, closed)
@@ -320,32 +323,36 @@ def _set_quiet(s: FloatArray, now_ms: int, book: Book) -> None:
 def _leave(s: FloatArray, k: int, i: int, bars: Bars, book: Book, closed: int) -> int:
     """Step 2, then the exit that bar ``i``'s candle decides, both at the open of the next."""
     price, volume = bars.open[i + 1], bars.volume[i + 1]
-    is_closed = s[EXITING] > 0.0 and _reduce(s, price, volume, book)
-    if s[EXITING] == 0.0 and s[ENTRY_SIDE] != 0.0:
+    if s[EXITING] > 0.0:
+        if not _reduce(s, price, volume, book):
+            return closed
+        closed = _close_row(s, k, i + 1, bars, book, closed)
+        side, s[WAITING_SIDE] = s[WAITING_SIDE], 0.0
+        is_fresh = bars.time[i] - s[DECIDED_MS] <= book.p[LAG_MS]
+        if side != 0.0 and is_fresh and _order_entry(s, side, 1.0, bars.open[i + 1], book):
+            _enter(s, i + 1, bars, book)
+    elif s[ENTRY_SIDE] != 0.0:
         _enter(s, i + 1, bars, book)
     flags = bars.flags[i]
-    if (
-        s[SIDE] != 0.0
-        and s[EXITING] == 0.0
-        and flags & (EXIT_LONG if s[SIDE] > 0.0 else EXIT_SHORT)
-    ):
-        s[EXITING], s[ENTRY_SIDE], s[DECIDED_MS] = SIGNAL + 1.0, 0.0, bars.time[i]
-        opposite = WANT_SHORT if s[SIDE] > 0.0 else WANT_LONG
-        s[WAITING_SIDE] = -s[SIDE] if flags & opposite else 0.0
-        bars.flags[i] = 0  # an exit is all that this candle decides, but for the reversal
-        is_closed = _reduce(s, price, volume, book)
-    return _close_row(s, k, i + 1, bars, book, closed) if is_closed else closed
+    if s[SIDE] == 0.0 or not flags & (EXIT_LONG if s[SIDE] > 0.0 else EXIT_SHORT):
+        return closed
+    opposite = WANT_SHORT if s[SIDE] > 0.0 else WANT_LONG
+    if flags & opposite and s[ENTRY_SIDE] == 0.0:
+        s[WAITING_SIDE] = -s[SIDE]
+    s[EXITING], s[ENTRY_SIDE], s[DECIDED_MS] = SIGNAL + 1.0, 0.0, bars.time[i]
+    bars.flags[i] = 0  # an exit is all that this candle decides, but for the reversal
+    if _reduce(s, price, volume, book):
+        closed = _close_row(s, k, i + 1, bars, book, closed)
+    return closed
 
 
 @njit(cache=True)
 def _join(s: FloatArray, i: int, bars: Bars, book: Book) -> None:
-    """The entry that bar ``i``'s candle, or a reversal before it, decided: at the next open."""
+    """The entry that bar ``i``'s candle decided, at the next open."""
     if s[EXITING] > 0.0 or s[ENTRY_SIDE] != 0.0:
         return
-    side, part = s[WAITING_SIDE], 1.0
+    side, part = s[WAITING_SIDE], 1.0  # of a reversal, whose exit is done
     s[WAITING_SIDE] = 0.0
-    if bars.time[i] - s[DECIDED_MS] > book.p[LAG_MS]:
-        side = 0.0
     flags = bars.flags[i]
     if side == 0.0 and flags & (WANT_LONG | WANT_SHORT):
         side = 1.0 if flags & WANT_LONG else -1.0
@@ -354,7 +361,7 @@ def _join(s: FloatArray, i: int, bars: Bars, book: Book) -> None:
         return
     if s[SIDE] != 0.0 and (s[SIDE] != side or s[ENTRIES] >= book.p[MAX_ENTRIES]):
         return
-    if _order_entry(s, side, _stake(part, book), bars.open[i + 1], book):
+    if _order_entry(s, side, part, bars.open[i + 1], book):
         _enter(s, i + 1, bars, book)
 
 
@@ -394,8 +401,8 @@ def run_bars(
             if i < ends[k] and time[i] == now:
                 states[k, LAST_CLOSE] = close[i]
                 places[k] = i + 1
-                is_held = states[k, SIDE] != 0.0 and states[k, EXITING] == 0.0
-                if is_held and not (
+                is_watched = states[k, EXITING] == 0.0 or states[k, WAITING_SIDE] != 0.0
+                if (states[k, SIDE] != 0.0 and is_watched) and not (
                     low[i] > states[k, QUIET_ABOVE]
                     and high[i] < states[k, QUIET_BELOW]
                     and now < states[k, QUIET_UNTIL]

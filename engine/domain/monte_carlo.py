@@ -232,7 +232,7 @@ def _rows(plan: Plan, paths: int, generator: np.random.Generator) -> IntArray:
 def _worth(plan: Plan, returns: FloatArray) -> FloatArray:
     """The account after each trade, 1 being the starting cash; once at 0 it stays there."""
     if plan.is_compound:
-        return np.cumprod(np.maximum(1.0 + returns, 0.0), axis=1)
+        return np.asarray(np.cumprod(np.maximum(1.0 + returns, 0.0), axis=1), np.float64)
     worth = 1.0 + np.cumsum(returns, axis=1)
     worth[np.minimum.accumulate(worth, axis=1) <= 0] = 0.0
     return worth

@@ -25,6 +25,14 @@ from engine.ports.brokers import (
     PaperOrder,
     StreamingBroker,
 )
+from engine.ports.candles import (
+    CandleLibrary,
+    CandlePage,
+    CandleReader,
+    CandleSource,
+    ReadTable,
+    SourceSymbol,
+)
 from engine.ports.compute import Compute, Crew, Outcome
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
 from engine.ports.search import Search, Searches, SearchPlan
@@ -38,6 +46,10 @@ __all__ = [
     "BrokerCapabilities",
     "CandleFileContent",
     "CandleFiles",
+    "CandleLibrary",
+    "CandlePage",
+    "CandleReader",
+    "CandleSource",
     "Clock",
     "Compute",
     "Crew",
@@ -49,6 +61,7 @@ __all__ = [
     "PaperOrder",
     "PlotSeries",
     "Prefix",
+    "ReadTable",
     "Repository",
     "ResultFiles",
     "Search",
@@ -59,6 +72,7 @@ __all__ = [
     "SimulationOutcome",
     "SimulationTask",
     "Simulator",
+    "SourceSymbol",
     "StageListener",
     "SteppedMarket",
     "Store",

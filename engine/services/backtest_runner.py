@@ -121,6 +121,10 @@ class BacktestRunner:
         self._finish(job, self._ended(job.run, RunState.CANCELLED))
         return True
 
+    def forget(self, run_id: str) -> None:
+        """Its row is deleted: there is no end to write any more."""
+        self._unsaved.pop(run_id, None)
+
     def save_again(self) -> None:
         """Try to write the ends that the database did not take."""
         for run in list(self._unsaved.values()):
@@ -223,7 +227,7 @@ class BacktestRunner:
             self._finish(job, ended)
 
     def _finish(self, job: _Job, run: BacktestRun) -> None:
-        job.run = run
+        """Write the end before anybody is told of it."""
         self._save(run)
         self._jobs.pop(run.id, None)
 

@@ -105,6 +105,7 @@ class BacktestService:
         with self._books.writing() as writing:
             writing.tx.backtests.delete(run.id)
             writing.audit(actor, "backtest.delete", run.id, name=run.name)
+        self._runner.forget(run.id)
 
 
 class BotMaker:

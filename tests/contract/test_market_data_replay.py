@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from engine.adapters.market_data.candle_file import read_candle_file
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import exact
 from engine.errors import ConfigError, DataError
+from engine.links.candle_files import read_candle_file
 from engine.ports import SteppedMarket
 
 HEADER = "timestamp,open,high,low,close,volume\n"

@@ -56,6 +56,7 @@ from engine.domain.decisions import Action
 from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
+from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
 
@@ -101,6 +102,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.orders_placed: dict[str, Order] = {}
         self.reports: dict[str, AccountReport] = sample_reports(now())
         self.findings_seen: dict[str, Finding] = {}
+        self.candles = FakeCandles(now)
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)

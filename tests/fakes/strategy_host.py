@@ -10,7 +10,7 @@ import numpy as np
 from engine.adapters.strategies.loader import build, describe, load
 from engine.domain.candles import Candles
 from engine.domain.decisions import Intent
-from engine.domain.strategy import Strategy
+from engine.domain.strategy import Signals, Strategy
 from engine.errors import NotFound, QuarterdeckError
 from engine.ports import PlotSeries, StrategyInfo
 
@@ -61,6 +61,10 @@ class FakeStrategyHost:
                 raise answer
             return answer
         return build(self._find(strategy_id), params).decide(candles)
+
+    def signals(self, strategy_id: str, params: Mapping[str, Any], candles: Candles) -> Signals:
+        """What the strategy says about every candle; no part of the port."""
+        return build(self._find(strategy_id), params).signals(candles)
 
     def plots(
         self, strategy_id: str, params: Mapping[str, Any], candles: Candles

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from engine.adapters.clock.system import SystemClock
-from engine.adapters.market_data.candle_file import read_candle_file
 from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.domain.bots import ActiveHours
 from engine.domain.candles import Candles, resample
@@ -21,6 +20,7 @@ from engine.domain.money import to_epoch_ms
 from engine.domain.timeframes import SECONDS, floor_time
 from engine.errors import ConfigError, DataError
 from engine.jobs import Scheduler
+from engine.links.candle_files import read_candle_file
 from engine.services.candle_feed import CandleFeed
 from engine.services.lanes import Lanes
 from engine.services.pulse import next_multiple

@@ -1,12 +1,14 @@
 """Indicators: published values, independent recomputation, warm-up, and TA-Lib's quirks."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 from engine.domain import indicators
-from engine.domain.candles import Candles, FloatArray
+from engine.domain.candles import BoolArray, Candles, FloatArray
+from engine.domain.sharing import shared_indicators
 from tests.fakes.candles import random_candles
 
 # StockCharts' worked example of Wilder's RSI (14): closes of QQQQ and the published index.
@@ -204,3 +206,68 @@ def test_begins_is_the_first_of_each_run() -> None:
     condition = np.array([True, True, False, True, True, False])
     assert indicators.begins(condition).tolist() == [False, False, False, True, False, False]
     assert indicators.begins(np.zeros(0, dtype=np.bool_)).tolist() == []
+
+
+ODD = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, 1.0 + 1e-13, 1.0 + 1e-9, -1.0, 1e300, 1e-300]
+
+
+def plainly_above(left: FloatArray, right: FloatArray | float) -> BoolArray:
+    """The definition in one line, without the blocks of the real one."""
+    return left - right > indicators.TIE * np.maximum(np.abs(left), np.abs(right))
+
+
+@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")  # infinity less infinity
+@pytest.mark.parametrize("count", [0, 1, 7, 8191, 8192, 8193, 20_000])
+def test_comparisons_are_their_definition_whatever_the_length(count: int) -> None:
+    random = np.random.default_rng(count)
+    left, right = random.choice(ODD, count), random.choice(ODD, count)
+    for other in (right, 1.0, np.nan):
+        over = plainly_above(left, other)
+        under = plainly_above(np.broadcast_to(other, left.shape), left)
+        assert indicators.above(left, other).tolist() == over.tolist()
+        assert indicators.below(left, other).tolist() == under.tolist()
+        is_known = ~np.isnan(left) & ~np.isnan(other)
+        for condition, crosses in (
+            (over, indicators.crosses_above), (under, indicators.crosses_below),
+        ):  # fmt: skip
+            expected = np.zeros(count, dtype=np.bool_)
+            expected[1:] = condition[1:] & ~condition[:-1] & is_known[:-1]
+            assert crosses(left, other).tolist() == expected.tolist()
+
+
+def test_shared_indicators_are_computed_once_and_are_the_same() -> None:
+    candles = random_candles(500, 1)
+    plain = indicators.sma(candles.close, 20), indicators.bollinger(candles.close, 20)
+    with shared_indicators():
+        average, bands = indicators.sma(candles.close, 20), indicators.bollinger(candles.close, 20)
+        assert indicators.sma(candles.close, 20) is average
+        assert indicators.bollinger(candles.close, 20) is bands
+        assert indicators.atr(candles, 14) is indicators.atr(candles, 14)
+        assert indicators.sma(candles.close, 21) is not average
+        assert indicators.ema(candles.close, 20) is not average
+        assert indicators.sma(candles.close.copy(), 20) is not average
+        with pytest.raises(ValueError, match="read-only"):
+            average[0] = 1.0
+    np.testing.assert_array_equal(average, plain[0])
+    np.testing.assert_array_equal(bands, plain[1])
+    assert indicators.sma(candles.close, 20) is not average
+    indicators.sma(candles.close, 20)[0] = 1.0  # one's own again
+
+
+def test_shared_indicators_forget_the_oldest_and_end_with_an_error() -> None:
+    close = closes()
+    with pytest.raises(ZeroDivisionError), shared_indicators(most=2):
+        first = indicators.sma(close, 2)
+        indicators.sma(close, 3)
+        assert indicators.sma(close, 2) is first
+        indicators.sma(close, 4)
+        assert indicators.sma(close, 2) is not first
+        raise ZeroDivisionError
+    assert indicators.sma(close, 2) is not indicators.sma(close, 2)
+
+
+def test_each_thread_shares_for_itself() -> None:
+    close = closes()
+    with shared_indicators(), ThreadPoolExecutor(1) as pool:
+        mine = indicators.sma(close, 9)
+        assert pool.submit(indicators.sma, close, 9).result() is not mine

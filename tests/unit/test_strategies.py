@@ -22,6 +22,7 @@ SHIPPED = {
     "breakout", "trend_following", "mean_reversion", "momentum", "donchian", "supertrend", "grid",
     "dca", "_template",
 }  # fmt: skip
+LONG_FILES = ("ETH-BTC.5m", "SPY.1h", "GBP-USD.1d")
 LIVELY: dict[str, dict[str, Any]] = {
     "breakout": {"consolidation": 3.0, "volume_factor": 1.0},  # a random walk is hardly ever calm
 }
@@ -106,6 +107,31 @@ def test_a_live_decision_on_recent_history_equals_the_whole(name: str) -> None:
         recent = strategy.decide(candles[until - strategy.history : until])
         wanted = recent.enter_long, recent.exit_long, recent.enter_short, recent.exit_short
         assert wanted == tuple(whole[:, until - 1])
+
+
+@pytest.fixture(scope="module")
+def long_histories() -> list[Candles]:
+    """Real candles of three kinds of market; where they are not at hand, random walks."""
+    real = [path for path in candle_files() if path.stem in LONG_FILES]
+    return [read_candles(path, most=5000) for path in real] or [
+        random_candles(4000, seed) for seed in (21, 22, 23)
+    ]
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_live_decision_equals_the_whole_on_real_candles(
+    name: str, long_histories: list[Candles]
+) -> None:
+    """Indices at which something happens, and others; nights and weekends are cut out."""
+    strategy = make(name, **LIVELY.get(name, {}))
+    for candles in long_histories:
+        whole = as_table(strategy.signals(candles))
+        eventful = np.flatnonzero(whole.any(axis=0)) + 1
+        indices = {*eventful[::67].tolist(), *range(strategy.history, len(candles), 411)}
+        for until in (one for one in indices if one >= strategy.history):
+            recent = strategy.decide(candles[until - strategy.history : until])
+            wanted = recent.enter_long, recent.exit_long, recent.enter_short, recent.exit_short
+            assert wanted == tuple(whole[:, until - 1])
 
 
 @pytest.mark.parametrize("name", FILES)

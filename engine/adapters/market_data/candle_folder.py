@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from engine.adapters.market_data.candle_file import read_candle_file
 from engine.adapters.market_data.replay import PREFIX, SUFFIXES
 from engine.errors import NotFound
+from engine.links.candle_files import read_candle_file
 from engine.ports import CandleFileContent
 
 

@@ -168,6 +168,15 @@ class CcxtPublicMarket:
                 return self._fetch(symbol, timeframe, start_ms, now_ms // length_ms * length_ms)
         raise DataError(f"{self._name} gives no candles.")
 
+    def page(self, symbol: str, timeframe: str, since_ms: int, limit: int) -> list[list[Any]]:
+        """One request for past candles from a moment on, as ccxt tells them: time, open, high,
+        low, close, volume. Raises NotFound, DataError."""
+        return self._call(self._exchange.fetch_ohlcv, symbol, timeframe, since_ms, limit)
+
+    def pause_s(self) -> float:
+        """How long the exchange wants to be left alone."""
+        return self._pause.left_s()
+
     # --- requests ------------------------------------------------------------------------------
 
     def _has_jumped(self) -> bool:

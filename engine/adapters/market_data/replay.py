@@ -8,12 +8,12 @@ from urllib.parse import parse_qs
 
 import numpy as np
 
-from engine.adapters.market_data.candle_file import CandleFile, read_candle_file
 from engine.domain.candles import Bar, Candles, empty_candles, resample
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import exact, from_epoch_ms, to_epoch_ms
 from engine.domain.timeframes import SECONDS, timeframe_s
 from engine.errors import ConfigError, DataError, NotFound
+from engine.links.candle_files import CandleFile, read_candle_file
 
 PREFIX = "replay:"
 SUFFIXES = (".csv", ".parquet")

@@ -25,7 +25,6 @@ from engine.adapters.strategies.confinement import (
     silence_errors,
     take_channel,
     watch,
-    yield_to_bots,
 )
 from engine.adapters.strategies.loader import build, explain, load
 from engine.adapters.strategies.packing import pack
@@ -33,7 +32,7 @@ from engine.adapters.strategies.wire import Closed, receive, send
 from engine.domain.backtest import Leg, backtest
 from engine.domain.backtest_runs import RunStage
 from engine.domain.backtests import BacktestResult, BacktestTerms
-from engine.domain.run_metrics import run_metrics
+from engine.domain.performance import history_of, measure
 from engine.domain.strategy import Signals, Strategy
 from engine.errors import ConfigError
 from engine.ports import SimulationLeg
@@ -87,7 +86,7 @@ class Bench:
         self._stage(RunStage.SIMULATING)
         result = backtest(legs, terms)
         self._stage(RunStage.MEASURING)
-        return result, run_metrics(result)
+        return result, measure(history_of(result)).model_dump(mode="json")
 
     def _stage(self, stage: RunStage, progress: float = 0.0) -> None:
         self._tell({"stage": stage.value, "progress": progress})
@@ -115,7 +114,6 @@ def main() -> None:
     channel = take_channel()
     watched = parent_pid, memory_bytes, threading.Event()
     threading.Thread(target=watch, args=watched, daemon=True).start()
-    yield_to_bots()
     limit_memory(memory_bytes)
     limit_processes()
     send(channel, b"ready")

@@ -1,6 +1,7 @@
 """What keeps a process in which strategy code runs within bounds: one channel, its memory, its
 children, its priority. Shared by the strategy workers and the backtests."""
 
+import contextlib
 import os
 import socket
 import sys
@@ -78,7 +79,8 @@ def silence_errors() -> None:
     os.close(nowhere)
 
 
-def yield_to_bots() -> None:
-    """Lower the process's priority."""
+def yield_to_bots(pid: int) -> None:
+    """Lower a process's priority; one that has ended already has none."""
     below = NICENESS if sys.platform != "win32" else psutil.BELOW_NORMAL_PRIORITY_CLASS
-    psutil.Process().nice(below)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        psutil.Process(pid).nice(below)

@@ -47,7 +47,8 @@ def unpack(header: dict[str, Any], body: bytes) -> BacktestResult:
         trades = int(header["trades"])
         if min(trades, *bars.values()) < 0 or len(body) != packed_bytes(bars.values(), trades):
             raise ValueError("its arrays do not have the length it says")
-        parts, at = {}, 0
+        parts: dict[str, Any] = {}
+        at = 0
         for name in SERIES:
             parts[name], at = _taken(name, body, at, bars[name])
         columns: dict[str, Any] = {}

@@ -2,11 +2,14 @@
 
 import json
 import pickle
+import socket
+import subprocess
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from engine.adapters.strategies.confinement import yield_to_bots
 from engine.adapters.strategies.host import ID_PATTERN
 from engine.adapters.strategies.packing import SERIES, packed_bytes, unpack
 from engine.adapters.strategies.process import Died, WorkerProcess
@@ -23,6 +26,11 @@ class BenchProcess(WorkerProcess):
     """A process that carries out one task. Raises NotStarted when it does not come up."""
 
     module = "engine.adapters.strategies.bench"
+
+    def _start(self, theirs: socket.socket, complaints: Any) -> "subprocess.Popen[bytes]":
+        process = super()._start(theirs, complaints)
+        yield_to_bots(process.pid)  # from the first import on
+        return process
 
     def carry_out(
         self, task: dict[str, Any], bars: int, on_stage: StageListener

@@ -1,0 +1,1 @@
+"""Where candles are kept, where they come from, and files of other programs."""
