@@ -15,12 +15,15 @@ from engine import __version__
 from engine.adapters.backtests.result_files import ParquetResults
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.clock.system import SystemClock
+from engine.adapters.compute.process_pool import ProcessPool
 from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.adapters.search.optuna_search import OptunaSearches
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
+from engine.adapters.strategies.loader import load_source
 from engine.adapters.strategies.simulator import BenchSimulator
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
@@ -32,6 +35,7 @@ from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
+from engine.api.study_desk import StudyDesk
 from engine.api.views import Views
 from engine.bootstrap_candles import (
     OFFERED_EXCHANGES,
@@ -46,7 +50,7 @@ from engine.links.binance import test_addresses
 from engine.links.pause import Pause
 from engine.locks import FolderLock
 from engine.logs import configure_logs
-from engine.ports import Broker, MarketData, Store
+from engine.ports import Broker, Compute, MarketData, Store
 from engine.services.account_ledger import AccountLedger
 from engine.services.backtest_candles import CandleReader
 from engine.services.backtest_plans import BacktestPlanner
@@ -79,7 +83,11 @@ from engine.services.registry import (
     MarketKind,
     VenueRegistry,
 )
+from engine.services.retunes import Retuner
 from engine.services.run_cycle import CycleRunner
+from engine.services.studies import StudyService, WinnerMaker
+from engine.services.study_runner import StudyRunner
+from engine.services.study_setting import StudyPlanner
 from engine.services.supervise import Supervisor
 from engine.services.track_equity import EquityKeeper
 from engine.services.watch_positions import PositionWatcher
@@ -233,6 +241,8 @@ class Engine:
         self._backtests, desk_of_backtests = build_backtests(
             settings, books, venues, host, bots, views
         )
+        self._studies, studies, retuner = build_studies(settings, books, venues, host, bots, lanes)
+        self._retuner = retuner
         self.facade = EngineFacade(
             engine_id=secrets.token_hex(8),
             books=books,
@@ -250,6 +260,7 @@ class Engine:
             control_desk=ControlDesk(books, venues, controls, gateway),
             candles=CandleDesk(books, library, imports, downloads, sources),
             backtests=desk_of_backtests,
+            studies=StudyDesk(*studies, retuner, views),
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)
@@ -267,6 +278,7 @@ class Engine:
             Job("kill", 1, self._supervisor.enforce_kill),
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
+            Job("retune", 30, self._retuner.begin_due),
             Job("housekeeping", 3600, self._tidy),
         )
 
@@ -286,6 +298,7 @@ class Engine:
         with self._books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
         self._backtests.load()
+        self._studies.load()
         await self._supervisor.reconcile()
         self._scheduler.start(self.jobs)
 
@@ -296,6 +309,7 @@ class Engine:
         self._downloads.close()
         self._runner.halt()
         self._backtests.close()
+        await asyncio.to_thread(self._studies.close)
         await asyncio.gather(
             self._checks.finish(STOP_GRACE_S),
             self._supervisor.finish(STOP_GRACE_S),
@@ -362,6 +376,33 @@ def build_backtests(
     runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
     service = BacktestService(books, planner, runner, results, __version__)
     return runner, BacktestDesk(service, BotMaker(service, bots, files, venues), host, views)
+
+
+def build_studies(
+    settings: Settings,
+    books: Books,
+    venues: VenueRegistry,
+    host: StrategyHost,
+    bots: BotService,
+    lanes: Lanes,
+) -> tuple[StudyRunner, tuple[StudyService, WinnerMaker], Retuner]:
+    """Studies: the runner of their queue, what people ask of them, and the bots' re-tuning."""
+    files = CandleFolder(settings.data / "candles")
+    planner = StudyPlanner(BacktestPlanner(CandleReader(files, venues), host), host, load_source)
+    searches = OptunaSearches(settings.data / "studies")
+    runner = StudyRunner(books, planner, build_compute(settings), searches)
+    service = StudyService(books, planner, runner, searches, host)
+    maker = WinnerMaker(service, bots, files, venues)
+    return runner, (service, maker), Retuner(books, service, bots, host, venues, lanes)
+
+
+def build_compute(settings: Settings, workers: int | None = None) -> Compute:
+    """Where sweeps run: the Dask cluster of the settings, or processes of this machine."""
+    if settings.dask and workers is None:
+        from engine.adapters.compute.dask_cluster import DaskCluster
+
+        return DaskCluster(settings.dask)
+    return ProcessPool(workers or settings.tune_workers, settings.research_memory_mb)
 
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:

@@ -13,6 +13,7 @@ from engine.api import (
     routes_candles,
     routes_engine,
     routes_reference,
+    routes_studies,
 )
 from engine.api.auth import Gate
 from engine.api.services import EngineServices
@@ -21,7 +22,7 @@ from engine.errors import ConfigError
 URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_reference, routes_candles,
-    routes_backtests,
+    routes_backtests, routes_studies,
 )  # fmt: skip
 
 

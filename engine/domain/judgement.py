@@ -9,6 +9,7 @@ import numpy as np
 
 from engine.domain.candles import FloatArray
 from engine.domain.look_ahead import find_look_ahead
+from engine.domain.monte_carlo import Chunk, Partial, monte_carlo_chunk
 from engine.domain.overfitting import BLOCKS, deflated_sharpe, overfitting_probability
 from engine.domain.performance import History, history_of, ratios
 from engine.domain.performance.history import ClosedTrades, Labels
@@ -41,6 +42,11 @@ def judge(bench: Bench, task: TrialTask) -> Judgement:
         history_of(bench.simulate(strategy, terms, task.test, task.lead)),
         found.sentence if found else "",
     )
+
+
+def what_else(_bench: Bench, chunk: Chunk) -> Partial:
+    """A part of a Monte Carlo, as a task of the bench's workers."""
+    return monte_carlo_chunk(chunk)
 
 
 def one_after_another(histories: Sequence[History]) -> History:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.domain import monte_carlo as mc
-from engine.domain.judgement import Judgement, judge, luck_of, one_after_another
+from engine.domain.judgement import Judgement, judge, luck_of, one_after_another, what_else
 from engine.domain.money import from_epoch_ms
 from engine.domain.performance import History, measure
 from engine.domain.performance.thinning import kept_rows
@@ -245,7 +245,7 @@ class StudyRun:
         request = self.setting.request
         plan = mc.Plan(returns, paths=request.paths, seed=request.seed,
                        starting_cash=history.starting_cash)  # fmt: skip
-        return mc.combine(plan, self._ask(crew, _path_chunk, mc.chunks(plan)))
+        return mc.combine(plan, self._ask(crew, what_else, mc.chunks(plan)))
 
 
 def study_trials(searches: Searches, study_id: str, plan: SearchPlan, folds: int) -> list[TrialRow]:
@@ -255,10 +255,6 @@ def study_trials(searches: Searches, study_id: str, plan: SearchPlan, folds: int
         with searches.open(study_id, search_name(fold), plan) as search:
             rows += [trial_row(fold, one) for one in search.told()]
     return rows
-
-
-def _path_chunk(_bench: Bench, chunk: mc.Chunk) -> mc.Partial:
-    return mc.monte_carlo_chunk(chunk)
 
 
 def _counted(told: Sequence[Told]) -> int:

@@ -22,7 +22,7 @@ from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.storages import JournalStorage
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from engine.adapters.search.journal import open_journal
+from engine.adapters.search.journal import BatchedJournal, open_journal
 from engine.domain.search_space import Dimension
 from engine.domain.studies import Method, Pruner
 from engine.domain.trials import TrialOutcome
@@ -40,32 +40,34 @@ class OptunaSearches:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
-        self._open: dict[str, tuple[JournalStorage, int]] = {}
+        self._open: dict[str, tuple[JournalStorage, BatchedJournal, int]] = {}
         logging.getLogger("optuna").setLevel(logging.WARNING)
 
     @contextmanager
     def open(self, study_id: str, name: str, plan: SearchPlan) -> Iterator[Search]:
         """Raises StoreError."""
-        with self._storage(study_id) as storage:
+        with self._storage(study_id) as (storage, journal):
             study = optuna.create_study(
                 storage=storage, study_name=name, direction="maximize", load_if_exists=True,
                 pruner=_pruner(plan.pruner), sampler=RandomSampler(plan.seed),
             )  # fmt: skip
-            yield OptunaSearch(study, plan)
+            yield OptunaSearch(study, plan, journal)
 
     @contextmanager
-    def _storage(self, study_id: str) -> Iterator[JournalStorage]:
+    def _storage(self, study_id: str) -> Iterator[tuple[JournalStorage, BatchedJournal]]:
         """A study's journal, which is opened once for all who use it at a time."""
         with self._lock:
-            storage, users = self._open.get(study_id) or (open_journal(self._path(study_id)), 0)
-            self._open[study_id] = storage, users + 1
+            known = self._open.get(study_id)
+            storage, journal, users = known or (*open_journal(self._path(study_id)), 0)
+            self._open[study_id] = storage, journal, users + 1
         try:
-            yield storage
+            yield storage, journal
+            journal.flush()
         finally:
             with self._lock:
-                storage, users = self._open.pop(study_id)
+                storage, journal, users = self._open.pop(study_id)
                 if users > 1:
-                    self._open[study_id] = storage, users - 1
+                    self._open[study_id] = storage, journal, users - 1
 
     def delete(self, study_id: str) -> None:
         """Remove the journal."""
@@ -82,11 +84,13 @@ class OptunaSearch:
     a batch is told before the next one is asked: what is asked depends on the record alone.
     """
 
-    def __init__(self, study: optuna.Study, plan: SearchPlan) -> None:
+    def __init__(self, study: optuna.Study, plan: SearchPlan, journal: BatchedJournal) -> None:
         self._study = study
+        self._journal = journal
         self._plan = plan
         self._distributions = {one.name: _distribution(one) for one in plan.dimensions}
         self._live: dict[int, Trial] = {}
+        self._told: dict[int, Told] = {}
         self._grid = _grid_sampler(plan) if plan.method is Method.GRID else None
 
     def batch(self, size: int) -> Sequence[Asked]:
@@ -101,10 +105,12 @@ class OptunaSearch:
             if count:
                 self._study.set_user_attr(BATCH, [first, count])
         begun = [one for one in trials[first:] if one.state is TrialState.RUNNING]
-        return [
+        batch = [
             *(self._taken_up(one) for one in begun),
             *(self._ask(number) for number in range(len(trials), first + count)),
         ]
+        self._journal.flush()
+        return batch
 
     def _room(self, size: int, asked: int) -> int:
         if self._grid is None:
@@ -151,8 +157,7 @@ class OptunaSearch:
     def tell(self, number: int, outcome: TrialOutcome, value: float | None, row: Any) -> None:
         """Optuna learns from what was pruned or refused too: as from a bad value."""
         trial = self._trial(number)
-        trial.set_user_attr(OUTCOME, outcome.value)
-        trial.set_user_attr(ROW, json.dumps(row))
+        trial.set_user_attr(ROW, json.dumps({OUTCOME: outcome.value} | row))
         self._study.sampler = RandomSampler(self._plan.seed)  # a grid's would stop a loop
         is_scored = outcome is TrialOutcome.SCORED
         self._study.tell(
@@ -163,15 +168,12 @@ class OptunaSearch:
         self._live.pop(number, None)
 
     def told(self) -> Sequence[Told]:
-        """In the order of numbers."""
-        return [
-            Told(
-                number=one.number, values=dict(one.params), value=_value(one),
-                outcome=TrialOutcome(one.user_attrs[OUTCOME]), row=json.loads(one.user_attrs[ROW]),
-            )
-            for one in self._study.get_trials(deepcopy=False)
-            if one.state.is_finished()
-        ]  # fmt: skip
+        """In the order of numbers; all of them are on the disk then."""
+        self._journal.flush()
+        for one in self._study.get_trials(deepcopy=False):
+            if one.state.is_finished() and one.number not in self._told:
+                self._told[one.number] = _told(one)
+        return [self._told[number] for number in sorted(self._told)]
 
     def importance(self) -> Mapping[str, float]:
         """fANOVA over a small seeded forest: Hutter, Hoos, Leyton-Brown 2014."""
@@ -207,8 +209,11 @@ def _grid_sampler(plan: SearchPlan) -> GridSampler:
     return GridSampler({one.name: list(one.values()) for one in plan.dimensions}, seed=plan.seed)
 
 
-def _value(trial: FrozenTrial) -> float | None:
-    return trial.value if trial.state is TrialState.COMPLETE else None
+def _told(trial: FrozenTrial) -> Told:
+    row = json.loads(trial.user_attrs[ROW])
+    outcome = TrialOutcome(row.pop(OUTCOME))
+    value = trial.value if trial.state is TrialState.COMPLETE else None
+    return Told(trial.number, dict(trial.params), outcome, value, row)
 
 
 def _distribution(one: Dimension) -> BaseDistribution:
