@@ -18,7 +18,7 @@ from engine.ports.compute import Outcome
 PASSED_ON = ("PATH", "LANG", "TZ", "TMP", "TEMP", "TMPDIR", "SYSTEMROOT", "WINDIR", "COMSPEC")
 PASSED_ON_PREFIXES = ("LC_", "PYTHON", "LD_LIBRARY_", "DYLD_", "NUMBA_", "OMP_", "OPENBLAS_",
                       "MKL_")  # fmt: skip
-NICENESS = 15
+NICENESS = 10
 WATCH_INTERVAL_S = 0.5
 MEMORY_EXIT = 74
 
@@ -29,10 +29,10 @@ def begin(packed_shared: bytes, memory_mb: int) -> None:
     """Prepare the process for its work; the pool's initializer."""
     global _shared  # noqa: PLW0603  a pool's worker has no other place for what it is given once
     drop_keys()
-    _step_back()
     memory_bytes = memory_mb * 1024 * 1024
     threading.Thread(target=_watch, args=(memory_bytes,), daemon=True).start()
     _shared = pickle.loads(packed_shared)  # noqa: S301  the engine wrote it
+    _step_back()
 
 
 def work(function: Callable[[Any, Any], Any], item: Any) -> Outcome[Any]:
