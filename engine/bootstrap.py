@@ -1,6 +1,7 @@
 """The composition root: the only module that chooses adapters and plugs everything together."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import platform
@@ -8,8 +9,9 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from engine import __version__
 from engine.adapters.backtests.result_files import ParquetResults
@@ -73,6 +75,7 @@ from engine.services.lanes import Lanes
 from engine.services.latch_file import LATCH_NAME
 from engine.services.listen_venues import Listening
 from engine.services.manual_orders import ManualOrders
+from engine.services.offline_tuning import OfflineTuner
 from engine.services.order_desk import OrderDesk
 from engine.services.pulse import Pulse
 from engine.services.reconcile import Reconciler
@@ -394,6 +397,28 @@ def build_studies(
     service = StudyService(books, planner, runner, searches, host)
     maker = WinnerMaker(service, bots, files, venues)
     return runner, (service, maker), Retuner(books, service, bots, host, venues, lanes)
+
+
+def candle_folder(folder: Path) -> CandleFolder:
+    """The candle files of any folder."""
+    return CandleFolder(folder)
+
+
+@contextlib.contextmanager
+def offline_tuner(
+    settings: Settings, candles: Path, records: Path, workers: int | None
+) -> Iterator[OfflineTuner]:
+    """Studies on the files of ``candles`` without an engine, written down in ``records``."""
+    host = StrategyHost(
+        settings.strategies, 1, settings.strategy_deadline_s, settings.strategy_memory_mb
+    )
+    try:
+        reader = CandleReader(CandleFolder(candles), VenueRegistry({}, {}))
+        planner = StudyPlanner(BacktestPlanner(reader, host), host, load_source)
+        compute = build_compute(settings, workers)
+        yield OfflineTuner(planner, host, compute, OptunaSearches(records))
+    finally:
+        host.close()
 
 
 def build_compute(settings: Settings, workers: int | None = None) -> Compute:

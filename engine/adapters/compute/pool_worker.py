@@ -4,6 +4,7 @@ import ctypes
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 import threading
 import time
@@ -29,6 +30,7 @@ def begin(packed_shared: bytes, memory_mb: int) -> None:
     """Prepare the process for its work; the pool's initializer."""
     global _shared  # noqa: PLW0603  a pool's worker has no other place for what it is given once
     drop_keys()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who ends this process
     memory_bytes = memory_mb * 1024 * 1024
     threading.Thread(target=_watch, args=(memory_bytes,), daemon=True).start()
     _shared = pickle.loads(packed_shared)  # noqa: S301  the engine wrote it
