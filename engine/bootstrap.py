@@ -1,7 +1,6 @@
 """The composition root: the only module that chooses adapters and plugs everything together."""
 
 import asyncio
-import contextlib
 import logging
 import os
 import platform
@@ -9,23 +8,19 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine import __version__
 from engine.adapters.backtests.result_files import ParquetResults
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.clock.system import SystemClock
-from engine.adapters.compute.process_pool import ProcessPool
 from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
-from engine.adapters.search.optuna_search import OptunaSearches
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
-from engine.adapters.strategies.loader import load_source
 from engine.adapters.strategies.simulator import BenchSimulator
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
@@ -45,6 +40,7 @@ from engine.bootstrap_candles import (
     build_candles,
     spawner,
 )
+from engine.bootstrap_studies import build_studies
 from engine.domain.records import Level
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.jobs import Job, Scheduler
@@ -52,7 +48,7 @@ from engine.links.binance import test_addresses
 from engine.links.pause import Pause
 from engine.locks import FolderLock
 from engine.logs import configure_logs
-from engine.ports import Broker, Compute, MarketData, Store
+from engine.ports import Broker, MarketData, Store
 from engine.services.account_ledger import AccountLedger
 from engine.services.backtest_candles import CandleReader
 from engine.services.backtest_plans import BacktestPlanner
@@ -75,7 +71,6 @@ from engine.services.lanes import Lanes
 from engine.services.latch_file import LATCH_NAME
 from engine.services.listen_venues import Listening
 from engine.services.manual_orders import ManualOrders
-from engine.services.offline_tuning import OfflineTuner
 from engine.services.order_desk import OrderDesk
 from engine.services.pulse import Pulse
 from engine.services.reconcile import Reconciler
@@ -86,11 +81,7 @@ from engine.services.registry import (
     MarketKind,
     VenueRegistry,
 )
-from engine.services.retunes import Retuner
 from engine.services.run_cycle import CycleRunner
-from engine.services.studies import StudyService, WinnerMaker
-from engine.services.study_runner import StudyRunner
-from engine.services.study_setting import StudyPlanner
 from engine.services.supervise import Supervisor
 from engine.services.track_equity import EquityKeeper
 from engine.services.watch_positions import PositionWatcher
@@ -379,55 +370,6 @@ def build_backtests(
     runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
     service = BacktestService(books, planner, runner, results, __version__)
     return runner, BacktestDesk(service, BotMaker(service, bots, files, venues), host, views)
-
-
-def build_studies(
-    settings: Settings,
-    books: Books,
-    venues: VenueRegistry,
-    host: StrategyHost,
-    bots: BotService,
-    lanes: Lanes,
-) -> tuple[StudyRunner, tuple[StudyService, WinnerMaker], Retuner]:
-    """Studies: the runner of their queue, what people ask of them, and the bots' re-tuning."""
-    files = CandleFolder(settings.data / "candles")
-    planner = StudyPlanner(BacktestPlanner(CandleReader(files, venues), host), host, load_source)
-    searches = OptunaSearches(settings.data / "studies")
-    runner = StudyRunner(books, planner, build_compute(settings), searches)
-    service = StudyService(books, planner, runner, searches, host)
-    maker = WinnerMaker(service, bots, files, venues)
-    return runner, (service, maker), Retuner(books, service, bots, host, venues, lanes)
-
-
-def candle_folder(folder: Path) -> CandleFolder:
-    """The candle files of any folder."""
-    return CandleFolder(folder)
-
-
-@contextlib.contextmanager
-def offline_tuner(
-    settings: Settings, candles: Path, records: Path, workers: int | None
-) -> Iterator[OfflineTuner]:
-    """Studies on the files of ``candles`` without an engine, written down in ``records``."""
-    host = StrategyHost(
-        settings.strategies, 1, settings.strategy_deadline_s, settings.strategy_memory_mb
-    )
-    try:
-        reader = CandleReader(CandleFolder(candles), VenueRegistry({}, {}))
-        planner = StudyPlanner(BacktestPlanner(reader, host), host, load_source)
-        compute = build_compute(settings, workers)
-        yield OfflineTuner(planner, host, compute, OptunaSearches(records))
-    finally:
-        host.close()
-
-
-def build_compute(settings: Settings, workers: int | None = None) -> Compute:
-    """Where sweeps run: the Dask cluster of the settings, or processes of this machine."""
-    if settings.dask and workers is None:
-        from engine.adapters.compute.dask_cluster import DaskCluster
-
-        return DaskCluster(settings.dask)
-    return ProcessPool(workers or settings.tune_workers, settings.research_memory_mb)
 
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:

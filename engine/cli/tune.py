@@ -31,6 +31,7 @@ from engine.domain.walk_forward import WalkForward
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 
 Several = list[str] | None
+CANDLES = "candles"
 SHOWN = (("total_return", "total return"), ("cagr", "a year"), ("sharpe", "Sharpe ratio"),
          ("sortino", "Sortino ratio"), ("max_drawdown", "max drawdown"),
          ("profit_factor", "profit factor"), ("trades", "trades"))  # fmt: skip
@@ -53,7 +54,7 @@ FoldsOption = Annotated[
 def tune(
     ctx: typer.Context,
     strategy: Annotated[str, typer.Option(help="a strategy's id: ma_cross")],
-    candles: Annotated[Path, typer.Option(help="a candle file, named like ETH-BTC.5m.csv")],
+    candles: Annotated[str, typer.Option(help="a CSV or Parquet file, or an id of the library")],
     objective: Annotated[ObjectiveKey, typer.Option(help="what is wanted")] = ObjectiveKey.SHARPE,
     method: Annotated[Method, typer.Option(help="how it is searched")] = Method.TPE,
     trials: Annotated[int, typer.Option(help="of each fold; a grid tries all")] = 100,
@@ -85,8 +86,12 @@ def tune(
 
     Progress goes to stderr. Ctrl-C ends it; with --study nothing of it is lost.
     """
+    from engine.bootstrap_studies import GivenCandles, offline_tuner  # slow to load
+    from engine.links.candle_files import read_candles
+
     desk = desk_of(ctx)
     with _told_as_failures(study):
+        instrument, bars = read_candles(candles, desk.settings.data / "candles")
         request = _request(
             {
                 "objective": objective, "method": method, "trials": trials, "seed": seed,
@@ -96,26 +101,20 @@ def tune(
             },
             {
                 "strategy": strategy, "params": parameters(param or ()),
-                "source": FileSource(files=(candles.name,)),
-                "timeframe": timeframe or _timeframe_of(candles),
+                "source": FileSource(files=(CANDLES,)),
+                "timeframe": timeframe or bars.timeframe,
                 "terms": {"cash": cash, "fee_bps": fee_bps, "slippage_bps": slippage_bps,
                           "direction": direction},
             },
         )  # fmt: skip
         with _records(desk, study) as folder:
-            document, lines = _carry_out(desk, request, candles, folder, workers, study or "study")
+            given = GivenCandles(CANDLES, instrument, bars)
+            with offline_tuner(desk.settings, given, folder, workers) as tuner:
+                name = study or "study"
+                found = tuner.run(request, name, _tell)
+                tried = tuner.trials(request, name, len(found.folds) or 1)
+    document, lines = _document(request, candles, found, tried), _lines(request, found)
     desk.printer.show(document, lines)
-
-
-def _carry_out(
-    desk: Desk, request: StudyRequest, candles: Path, folder: Path, workers: int | None, name: str
-) -> tuple[dict[str, Any], list[str]]:
-    from engine.bootstrap import offline_tuner  # slow to load, and no other command needs it
-
-    with offline_tuner(desk.settings, candles.parent, folder, workers) as tuner:
-        found = tuner.run(request, name, _tell)
-        trials = tuner.trials(request, name, len(found.folds) or 1)
-    return _document(request, candles, found, trials), _lines(request, found)
 
 
 # --- what is asked ------------------------------------------------------------------------------
@@ -165,12 +164,6 @@ def _folds(folds: int | None, is_anchored: bool) -> WalkForward | None:
         raise BadInput(f"--walk-forward: {folds} is not between 1 and 100.") from error
 
 
-def _timeframe_of(candles: Path) -> str:
-    from engine.bootstrap import candle_folder
-
-    return candle_folder(candles.parent).read(candles.name).candles.timeframe
-
-
 # --- how it goes --------------------------------------------------------------------------------
 
 
@@ -215,12 +208,12 @@ def _tell(progress: StudyProgress) -> None:
 
 
 def _document(
-    request: StudyRequest, candles: Path, found: StudySummary, trials: Sequence[TrialRow]
+    request: StudyRequest, candles: str, found: StudySummary, trials: Sequence[TrialRow]
 ) -> dict[str, Any]:
     summary = found.model_dump(mode="json")
     return {
         "strategy": request.backtest.strategy,
-        "candles": str(candles),
+        "candles": candles,
         "timeframe": request.backtest.timeframe,
         "objective": request.objective.value,
         "method": request.method.value,

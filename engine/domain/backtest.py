@@ -141,7 +141,7 @@ def parameters(terms: BacktestTerms, leg_count: int, timeframe: str) -> FloatArr
     """The terms as the loop's array; 0 where there is no limit."""
     p = np.zeros(loop.PARAMETER_COUNT)
     exits = terms.exits
-    adverse = (1 + terms.spread_bps / 2 / BPS) * (1 + terms.slippage_bps / BPS) - 1
+    half_spread, slippage = terms.spread_bps / 2 / BPS, terms.slippage_bps / BPS
     for place, value in (
         (loop.CASH, terms.cash),
         (loop.AMOUNT, terms.amount),
@@ -149,7 +149,8 @@ def parameters(terms: BacktestTerms, leg_count: int, timeframe: str) -> FloatArr
         (loop.MAX_ENTRIES, terms.max_entries),
         (loop.REINVEST, int(terms.reinvest)),
         (loop.FEE, terms.fee_bps / BPS),
-        (loop.ADVERSE, adverse),
+        (loop.BUY_FACTOR, (1 + half_spread) * (1 + slippage)),
+        (loop.SELL_FACTOR, (1 - half_spread) * (1 - slippage)),
         (loop.TICK, terms.price_tick),
         (loop.STEP, terms.quantity_step),
         (loop.MIN_QUANTITY, terms.min_quantity),

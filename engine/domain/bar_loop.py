@@ -36,10 +36,10 @@ NO_CASH, MINIMUM = range(len(REFUSALS))
 
 # Parameters of the loop, by their place in one float64 array.
 (
-    CASH, AMOUNT, SLOTS, MAX_ENTRIES, REINVEST, FEE, ADVERSE, TICK, STEP, MIN_QUANTITY,
-    MIN_NOTIONAL, VOLUME_CAP, STOP, TARGET, TRAIL, TIME_LIMIT_MS, LAG_MS,
-) = range(17)  # fmt: skip
-PARAMETER_COUNT = 17
+    CASH, AMOUNT, SLOTS, MAX_ENTRIES, REINVEST, FEE, BUY_FACTOR, SELL_FACTOR, TICK, STEP,
+    MIN_QUANTITY, MIN_NOTIONAL, VOLUME_CAP, STOP, TARGET, TRAIL, TIME_LIMIT_MS, LAG_MS,
+) = range(18)  # fmt: skip
+PARAMETER_COUNT = 18
 
 # Columns of the trades that come out.
 INT_COLUMNS = (
@@ -57,7 +57,8 @@ FLOAT_COLUMNS = ("entry_price", "exit_price", "quantity", "entry_value", "fees",
 STATE_COUNT = 23
 
 BOUND, FEES_PAID, REALISED = range(3)  # of the account: entered value and fees of what is open
-GRID = 1e-9  # how near to a step counts as on it: the error of a few float operations
+GRID, ROUNDING = 1e-9, 1e-15
+"""How near to a step counts as on it, in steps and relative: the error of a few operations."""
 
 
 class Bars(NamedTuple):
@@ -91,12 +92,25 @@ class Book(NamedTuple):
 
 @njit(cache=True)
 def _ceil_to(value: float, step: float) -> float:
-    return value if step <= 0.0 else math.ceil(value / step - GRID) * step
+    if step <= 0.0:
+        return value
+    return _on_grid(math.ceil(value / step * (1.0 - ROUNDING) - GRID), step)
 
 
 @njit(cache=True)
 def _floor_to(value: float, step: float) -> float:
-    return value if step <= 0.0 else math.floor(value / step + GRID) * step
+    if step <= 0.0:
+        return value
+    return _on_grid(math.floor(value / step * (1.0 + ROUNDING) + GRID), step)
+
+
+@njit(cache=True)
+def _on_grid(count: float, step: float) -> float:
+    """``count`` steps, as the very float that its decimal reads as: 115 / 100, not 115 * 0.01."""
+    inverse = np.rint(1.0 / step)
+    if abs(inverse * step - 1.0) < GRID:
+        return count / inverse
+    return count * step
 
 
 @njit(cache=True)
@@ -110,8 +124,8 @@ def _level(side: float, price: float, fraction: float, tick: float) -> float:
 @njit(cache=True)
 def _fill_price(is_buy: bool, price: float, p: FloatArray) -> float:
     if is_buy:
-        return _ceil_to(price * (1.0 + p[ADVERSE]), p[TICK])
-    return float(max(_floor_to(price * (1.0 - p[ADVERSE]), p[TICK]), p[TICK]))
+        return _ceil_to(price * p[BUY_FACTOR], p[TICK])
+    return float(max(_floor_to(price * p[SELL_FACTOR], p[TICK]), p[TICK]))
 
 
 @njit(cache=True)

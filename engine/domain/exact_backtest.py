@@ -6,14 +6,14 @@ happen are looked at; ``next_look`` finds them in compiled code. The order of th
 is that of ``bar_loop``, which is the same backtest in float64 and far faster.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
 import numpy as np
-from numba import njit
 
 from engine.domain import bar_loop as loop
-from engine.domain.backtest import Leg, entry_lag_ms, flags_of, trade_table
+from engine.domain.backtest import Leg, backtest, entry_lag_ms, flags_of, trade_table
 from engine.domain.backtests import (
     EXIT_REASONS,
     BacktestResult,
@@ -21,6 +21,7 @@ from engine.domain.backtests import (
     OpenPosition,
 )
 from engine.domain.bar_loop import FlagArray
+from engine.domain.bar_scan import MARGIN, next_look, next_trailing_look
 from engine.domain.bots import Bot, BotConfig
 from engine.domain.candles import FloatArray, IntArray
 from engine.domain.exits import better_price, find_exit, fixed_levels, price_bar
@@ -36,7 +37,6 @@ BOT_ID = "backtest"
 OPPOSITE = {PositionSide.LONG: PositionSide.SHORT, PositionSide.SHORT: PositionSide.LONG}
 WANT_BITS = {PositionSide.LONG: loop.WANT_LONG, PositionSide.SHORT: loop.WANT_SHORT}
 EXIT_BITS = {PositionSide.LONG: loop.EXIT_LONG, PositionSide.SHORT: loop.EXIT_SHORT}
-MARGIN = 1e-9  # relative: a level this near is looked at exactly
 NEVER = np.inf
 
 
@@ -51,17 +51,33 @@ class _Entry:
     is_new: bool = True
 
 
-def exact_backtest(
-    leg: Leg, terms: BacktestTerms, instrument: Instrument, *, name: str = BOT_ID, market: str = ""
-) -> BacktestResult:
-    """Simulate one symbol on ``instrument``'s tick, steps and minimums, which stand for those of
-    ``terms``. ``exact_trades`` has the trades as the books would. Raises ValueError without
-    candles, for signals that do not fit them, and for exit rules that a bot cannot have."""
+def simulate(legs: Sequence[Leg], terms: BacktestTerms) -> BacktestResult:
+    """The exact backtest where there is one, of a single symbol whose steps are known; else the
+    one in float64. Raises ValueError like both."""
+    if len(legs) == 1 and terms.price_tick is not None and terms.quantity_step is not None:
+        return exact_backtest(legs[0], terms)
+    return backtest(legs, terms)
+
+
+def exact_backtest(leg: Leg, terms: BacktestTerms) -> BacktestResult:
+    """Simulate one symbol on the tick and the quantity step of ``terms``; ``exact_trades`` has the
+    trades as the books of a bot would.
+
+    Raises ValueError without candles or steps, and for signals that do not fit the candles.
+    """
     if not len(leg.bars):
         raise ValueError("a backtest needs at least one candle")
+    if terms.price_tick is None or terms.quantity_step is None:
+        raise ValueError("an exact backtest needs the price tick and the quantity step")
     leg.signals.check(len(leg.candles))
-    config = BotConfig(
-        name=name, market=market or "replay", symbol=instrument.symbol, strategy="backtest",
+    base, _, quote = leg.symbol.partition("/")
+    instrument = Instrument(
+        symbol=leg.symbol, base=base, quote=quote or "quote", price_tick=terms.price_tick,
+        quantity_step=terms.quantity_step, min_quantity=terms.min_quantity,
+        min_notional=terms.min_notional, can_short=terms.can_short,
+    )  # fmt: skip
+    config = BotConfig.model_construct(
+        name=BOT_ID, market=BOT_ID, symbol=leg.symbol, strategy=BOT_ID,
         timeframe=leg.candles.timeframe, amount=terms.amount or terms.cash / terms.max_entries,
         reinvest=terms.reinvest, direction=terms.direction, max_entries=terms.max_entries,
         **{field: getattr(terms.exits, field) for field in type(terms.exits).model_fields},
@@ -77,7 +93,7 @@ class _Run:
     ) -> None:
         self._leg, self._terms, self._instrument, self._config = leg, terms, instrument, config
         self._bars = leg.bars
-        self._flags: FlagArray = flags_of(leg, terms.direction, instrument.can_short)
+        self._flags: FlagArray = flags_of(leg, terms.direction, terms.can_short)
         self._size = _sizes(leg)
         self._half_spread = terms.spread_bps / 2
         self._lag_ms = entry_lag_ms(config.timeframe)
@@ -229,9 +245,11 @@ class _Run:
         instrument, fee_bps = self._instrument, self._terms.fee_bps
         amount = stake(self._bot(), part)
         price = self._taken(entry_side(side), self._open_price(place))
-        if amount > self._free():
+        free = self._free()
+        if amount > free and self._terms.amount is not None:
             self._refused[loop.REFUSALS[loop.NO_CASH]] += 1
             return
+        amount = min(amount, max(free, ZERO))
         if side is PositionSide.LONG:
             quantity = affordable(amount, price, fee_bps, instrument.quantity_step)
         else:
@@ -422,53 +440,3 @@ def _equity(marks: list[tuple[int, float, float]], close: FloatArray) -> FloatAr
     constant = np.repeat(np.array([mark[1] for mark in marks]), lengths)
     slope = np.repeat(np.array([mark[2] for mark in marks]), lengths)
     return np.asarray(constant + slope * close)
-
-
-@njit(cache=True)
-def next_look(
-    start: int,
-    time: IntArray,
-    high: FloatArray,
-    low: FloatArray,
-    flags: FlagArray,
-    mask: int,
-    above: float,
-    below: float,
-    until_ms: float,
-) -> int:
-    """The first bar from ``start`` on with a flag of ``mask``, a price that is not strictly
-    between ``above`` and ``below``, or a time from ``until_ms`` on; their number without one."""
-    for place in range(start, len(time)):
-        is_quiet = low[place] > above and high[place] < below and time[place] < until_ms
-        if flags[place] & mask or not is_quiet:
-            return place
-    return len(time)
-
-
-@njit(cache=True)
-def next_trailing_look(
-    start: int,
-    time: IntArray,
-    high: FloatArray,
-    low: FloatArray,
-    flags: FlagArray,
-    mask: int,
-    above: float,
-    below: float,
-    until_ms: float,
-    best: float,
-    trail: float,
-    tick: float,
-) -> tuple[int, float]:
-    """The same with a stop that trails the best price by the fraction ``trail``, negative for a
-    short; and the best price before the bar that was found."""
-    for place in range(start, len(time)):
-        stop = best * (1.0 - trail) * (1.0 + MARGIN) + tick
-        if trail < 0.0:
-            stop = best * (1.0 - trail) * (1.0 - MARGIN) - tick
-        is_quiet = low[place] > above and high[place] < below and time[place] < until_ms
-        is_near = low[place] <= stop if trail > 0.0 else high[place] >= stop
-        if flags[place] & mask or is_near or not is_quiet:
-            return place, best
-        best = max(best, high[place]) if trail > 0.0 else min(best, low[place])
-    return len(time), best

@@ -30,7 +30,7 @@ SLICES = 64
 """Into so many parts the training is cut for the overfitting measures."""
 
 LoadStrategy = Callable[[str, bytes], type[Strategy]]
-"""From a file's name and text to its class; raises StrategyError. Runs strategy code."""
+"""From a file's path and content to its class; raises StrategyError. Runs strategy code."""
 
 
 class TrialOutcome(StrEnum):
@@ -80,9 +80,9 @@ class View(NamedTuple):
 @dataclass
 class Bench:
     """What all trials of a study share. ``fine`` are finer candles of the same span, for what
-    happens inside a candle."""
+    happens inside a candle. ``path`` need not exist where it runs: ``source`` is what is in it."""
 
-    strategy_id: str
+    path: str
     source: bytes
     load: LoadStrategy
     symbol: str
@@ -102,7 +102,7 @@ class Bench:
     def strategy(self, params: Mapping[str, Any]) -> Strategy:
         """An instance. Raises ConfigError when the strategy refuses these parameters."""
         if self._class is None:
-            self._class = self.load(self.strategy_id, self.source)
+            self._class = self.load(self.path, self.source)
         try:
             return self._class(**params)
         except ValidationError as error:

@@ -92,7 +92,7 @@ class StudyPlanner:
             raise StrategyError(f"strategy '{strategy_id}': {path} cannot be read") from error
         leg = plan.legs[0]
         bench = Bench(
-            strategy_id=strategy_id, source=source, load=self._load, symbol=leg.instrument.symbol,
+            path=str(path), source=source, load=self._load, symbol=leg.instrument.symbol,
             candles=leg.candles, terms=plan.terms, objective=request.objective,
             min_trades=request.min_trades, fine=leg.fine,
         )  # fmt: skip

@@ -5,15 +5,20 @@ the strategy runs here, so that thousands of candles take seconds.
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.market_data.replay import ReplayMarket
 from engine.domain.bots import Bot, BotConfig, Desired
+from engine.domain.candles import Candles
+from engine.domain.decisions import Intent
 from engine.domain.positions import Position, Trade
 from engine.domain.strategy import Strategy
+from engine.ports import Broker, MarketData
 from engine.services.books import Books
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.controls import Controls
@@ -49,11 +54,11 @@ class PreparedHost(FakeStrategyHost):
         super().__init__({"tested": type(strategy)})
         self._strategy = strategy
 
-    def history(self, strategy_id, params):  # type: ignore[no-untyped-def]  # noqa: ANN
+    def history(self, strategy_id: str, params: Mapping[str, Any]) -> int:
         """As the worker says."""
         return max(self._strategy.history, self._strategy.warmup)
 
-    def decide(self, strategy_id, params, candles):  # type: ignore[no-untyped-def]  # noqa: ANN
+    def decide(self, strategy_id: str, params: Mapping[str, Any], candles: Candles) -> Intent:
         """The strategy's own live decision on the candles that it is shown."""
         return self._strategy.decide(candles)
 
@@ -74,12 +79,12 @@ def play(
     books = Books(store, clock)
     controls = Controls(books, folder / "KILL")
 
-    def paper(account_id: str, market: ReplayMarket) -> PaperBroker:
+    def paper(account_id: str, market: MarketData) -> Broker:
         return PaperBroker(account_id, market, book, opening_balance=BALANCE, fee_bps=fee_bps,
                            slippage_bps=slippage_bps, volume_cap=volume_cap)  # fmt: skip
 
     kinds = {"replay": MarketKind(ReplayMarket, list, is_stepped=True)}
-    venues = VenueRegistry(kinds, {"paper": paper})  # type: ignore[dict-item]
+    venues = VenueRegistry(kinds, {"paper": paper})
     gateway = Gateway(books, controls, Settings(data=folder).limits, venues.is_stepped)
     desk = OrderDesk(books, venues, controls, gateway)
     lanes, prices = Lanes(), PriceBoard()

@@ -29,9 +29,10 @@ from engine.adapters.strategies.confinement import (
 from engine.adapters.strategies.loader import build, explain, load
 from engine.adapters.strategies.packing import pack
 from engine.adapters.strategies.wire import Closed, receive, send
-from engine.domain.backtest import Leg, backtest
+from engine.domain.backtest import Leg
 from engine.domain.backtest_runs import RunStage
 from engine.domain.backtests import BacktestResult, BacktestTerms
+from engine.domain.exact_backtest import simulate
 from engine.domain.performance import history_of, measure
 from engine.domain.strategy import Signals, Strategy
 from engine.errors import ConfigError
@@ -84,7 +85,7 @@ class Bench:
         self, legs: list[Leg], terms: BacktestTerms
     ) -> tuple[BacktestResult, dict[str, Any]]:
         self._stage(RunStage.SIMULATING)
-        result = backtest(legs, terms)
+        result = simulate(legs, terms)
         self._stage(RunStage.MEASURING)
         return result, measure(history_of(result)).model_dump(mode="json")
 
