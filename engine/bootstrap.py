@@ -18,6 +18,7 @@ from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.adapters.reports.html_report import HtmlReports
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
@@ -30,6 +31,7 @@ from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
+from engine.api.performance_desk import PerformanceDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.study_desk import StudyDesk
@@ -72,6 +74,7 @@ from engine.services.latch_file import LATCH_NAME
 from engine.services.listen_venues import Listening
 from engine.services.manual_orders import ManualOrders
 from engine.services.order_desk import OrderDesk
+from engine.services.performance import PerformanceReader
 from engine.services.pulse import Pulse
 from engine.services.reconcile import Reconciler
 from engine.services.registry import (
@@ -252,6 +255,9 @@ class Engine:
             charts=ChartMaker(books, venues, host, views, equity),
             settings_desk=SettingsDesk(books, settings),
             control_desk=ControlDesk(books, venues, controls, gateway),
+            performance=PerformanceDesk(
+                books, PerformanceReader(books, instruments), HtmlReports()
+            ),
             candles=CandleDesk(books, library, imports, downloads, sources),
             backtests=desk_of_backtests,
             studies=StudyDesk(*studies, retuner, views),
@@ -369,7 +375,8 @@ def build_backtests(
     results = ParquetResults(settings.data / "backtests")
     runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
     service = BacktestService(books, planner, runner, results, __version__)
-    return runner, BacktestDesk(service, BotMaker(service, bots, files, venues), host, views)
+    maker = BotMaker(service, bots, files, venues)
+    return runner, BacktestDesk(service, maker, host, views, HtmlReports())
 
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:

@@ -10,6 +10,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from engine.contracts import BotConfig
+from engine.contracts.backtests import ExitRules
 
 PREFIX = "draft_"
 REPLAY = "replay"
@@ -58,20 +59,8 @@ def draft_of(config: BotConfig) -> dict[str, Any]:
         "entry_order": config.entry_order.value,
         "offset": float(config.limit_offset_bps / 100),
         "timeout": config.entry_timeout_s / 60,
-        "roi": ", ".join(
-            f"{step.after_s / 60:g}: {float(step.profit * 100):g}" for step in config.roi_steps
-        ),
+        **exit_draft(config),
     }
-    for name, fraction in (
-        ("stop", config.stop_loss), ("target", config.take_profit),
-        ("trailing", config.trailing_stop),
-    ):  # fmt: skip
-        draft[f"has_{name}"] = fraction is not None
-        if fraction is not None:
-            draft[name] = float(fraction * 100)
-    if config.time_limit_s is not None:
-        unit, size = _unit_of(config.time_limit_s)
-        draft |= {"has_limit": True, "limit": config.time_limit_s / size, "limit_unit": unit}
     if config.active_hours is not None:
         hours = config.active_hours
         draft |= {"has_hours": True, "hours_start": hours.start, "hours_end": hours.end}
@@ -95,21 +84,46 @@ def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
         "direction": draft["direction"],
         "max_entries": draft["max_entries"],
         "entry_order": draft["entry_order"],
-        "limit_offset_bps": "" if draft["offset"] is None else _scaled(str(draft["offset"]), 100),
+        "limit_offset_bps": "" if draft["offset"] is None else scaled(str(draft["offset"]), 100),
         "entry_timeout_s": _seconds(draft["timeout"], "minutes"),
-        "stop_loss": fraction(draft["stop"]) if draft["has_stop"] else None,
-        "take_profit": fraction(draft["target"]) if draft["has_target"] else None,
-        "trailing_stop": fraction(draft["trailing"]) if draft["has_trailing"] else None,
-        "time_limit_s": _seconds(draft["limit"], draft["limit_unit"])
-        if draft["has_limit"]
-        else None,
-        "roi_steps": roi_steps(draft["roi"]),
+        **exit_body(draft),
         "active_hours": {
             "start": draft["hours_start"].isoformat(),
             "end": draft["hours_end"].isoformat(),
         }
         if draft["has_hours"]
         else None,
+    }
+
+
+def exit_draft(rules: ExitRules) -> dict[str, Any]:
+    """The form's content for exit rules."""
+    draft: dict[str, Any] = {
+        "roi": ", ".join(
+            f"{step.after_s / 60:g}: {float(step.profit * 100):g}" for step in rules.roi_steps
+        )
+    }
+    for name, level in (
+        ("stop", rules.stop_loss), ("target", rules.take_profit), ("trailing", rules.trailing_stop),
+    ):  # fmt: skip
+        draft[f"has_{name}"] = level is not None
+        if level is not None:
+            draft[name] = float(level * 100)
+    if rules.time_limit_s is not None:
+        unit, size = _unit_of(rules.time_limit_s)
+        draft |= {"has_limit": True, "limit": rules.time_limit_s / size, "limit_unit": unit}
+    return draft
+
+
+def exit_body(draft: Mapping[str, Any]) -> dict[str, Any]:
+    """The exit rules of a draft."""
+    is_limited = draft["has_limit"]
+    return {
+        "stop_loss": fraction(draft["stop"]) if draft["has_stop"] else None,
+        "take_profit": fraction(draft["target"]) if draft["has_target"] else None,
+        "trailing_stop": fraction(draft["trailing"]) if draft["has_trailing"] else None,
+        "time_limit_s": _seconds(draft["limit"], draft["limit_unit"]) if is_limited else None,
+        "roi_steps": roi_steps(draft["roi"]),
     }
 
 
@@ -123,7 +137,7 @@ def roi_steps(text: str) -> list[dict[str, Any]]:
     steps = []
     for part in (part for part in text.split(",") if part.strip()):
         minutes, _, percent = part.partition(":")
-        steps.append({"after_s": _scaled(minutes, 60), "profit": _scaled(percent, "0.01")})
+        steps.append({"after_s": scaled(minutes, 60), "profit": scaled(percent, "0.01")})
     return steps
 
 
@@ -135,7 +149,7 @@ def auto_name(strategy: str, symbol: str, taken: Collection[str]) -> str:
     return next(name for name in names if name.lower() not in lowered)
 
 
-def _scaled(text: str, factor: int | str) -> str:
+def scaled(text: str, factor: int | str) -> str:
     """``text`` times ``factor`` as plain decimal text; as typed when it is no number."""
     try:
         number = Decimal(text.strip()) * Decimal(factor)

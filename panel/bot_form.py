@@ -8,11 +8,14 @@ from streamlit.delta_generator import DeltaGenerator
 
 from engine.contracts import SECONDS, ErrorDetail, MarketView, StrategyView, SymbolView
 from panel.bot_draft import CUSTOM, DEFAULTS, INTERVALS, PREFIX, PRESETS, REPLAY, UNITS_S
+from panel.drafts import Draft
 from panel.format import escape
 from panel.forms import draw_field, field_specs, initial_value
 
-KEPT = "bot_form:kept"
-SOURCE = "bot_form:source"
+DRAFT = Draft(PREFIX, DEFAULTS)
+"""What the bot form holds."""
+key_of, load_draft, keep_draft = DRAFT.key, DRAFT.load, DRAFT.keep
+forget_draft, read_draft = DRAFT.forget, DRAFT.read
 DIRECTIONS = {"long": "Long", "short": "Short", "both": "Both"}
 ENTRY_ORDERS = {"market": "Market", "limit": "Limit"}
 
@@ -20,7 +23,13 @@ ENTRY_ORDERS = {"market": "Market", "limit": "Limit"}
 class BotForm:
     """Draws the sections; ``slots`` has a place for the error of each field drawn."""
 
-    def __init__(self, markets: Sequence[MarketView], strategies: Sequence[StrategyView]) -> None:
+    def __init__(
+        self,
+        markets: Sequence[MarketView],
+        strategies: Sequence[StrategyView],
+        draft: Draft = DRAFT,
+    ) -> None:
+        self.draft, self.key = draft, draft.key
         self.markets = {market.id: market for market in markets}
         self.strategies = {one.id: one for one in strategies if one.error is None}
         self.slots: dict[str, DeltaGenerator] = {}
@@ -52,9 +61,9 @@ class BotForm:
     def draw_market(self) -> str:
         """Where prices come from. Returns the market's id, empty while a replay has no file."""
         options = [*self.markets, *([] if REPLAY in self.markets else [REPLAY])]
-        _keep_in(options, "market")
+        self.draft.keep_in(options, "market")
         market = st.selectbox(
-            "Market", options, key=key_of("market"), format_func=self._market_title
+            "Market", options, key=self.key("market"), format_func=self._market_title
         )
         self.slot("market")
         view = self.markets.get(market)
@@ -65,7 +74,7 @@ class BotForm:
         if market != REPLAY:
             return market
         path = st.text_input(
-            "Candle file", key=key_of("replay_path"), placeholder="/home/me/ETH-BTC.5m.csv",
+            "Candle file", key=self.key("replay_path"), placeholder="/home/me/ETH-BTC.5m.csv",
             help="A CSV or Parquet file of candles. It is played at full speed; `?speed=60` after"
             " the path plays sixty times as fast as real time.",
         )  # fmt: skip
@@ -74,9 +83,9 @@ class BotForm:
     def draw_symbol(self, symbols: Sequence[SymbolView]) -> SymbolView | None:
         """Pick one of the market's own symbols by typing a part of its name."""
         by_name = {view.instrument.symbol: view for view in symbols}
-        _keep_in(list(by_name), "symbol")
+        self.draft.keep_in(list(by_name), "symbol")
         chosen = st.selectbox(
-            "Symbol", list(by_name), key=key_of("symbol"), placeholder="Type to search",
+            "Symbol", list(by_name), key=self.key("symbol"), placeholder="Type to search",
             format_func=lambda name: _symbol_title(by_name[name]),
         )  # fmt: skip
         self.slot("symbol")
@@ -84,9 +93,9 @@ class BotForm:
 
     def draw_strategy(self) -> dict[str, Any]:
         """The strategy with what it does. Returns its parameters."""
-        _keep_in(list(self.strategies), "strategy")
+        self.draft.keep_in(list(self.strategies), "strategy")
         chosen = st.selectbox(
-            "Strategy", list(self.strategies), key=key_of("strategy"),
+            "Strategy", list(self.strategies), key=self.key("strategy"),
             format_func=lambda name: f"{self.strategies[name].title} ({name})",
         )  # fmt: skip
         self.slot("strategy")
@@ -102,10 +111,10 @@ class BotForm:
 
     def _draw_params(self, strategy: StrategyView) -> dict[str, Any]:
         params = {}
-        given: Mapping[str, Any] = st.session_state.get(key_of("params"), {})
+        given: Mapping[str, Any] = st.session_state.get(self.key("params"), {})
         with st.grid(3, min_column_width=150, gap="small"):
             for spec in field_specs(strategy.parameters):
-                key = key_of(f"param_{strategy.id}_{spec.name}")
+                key = self.key(f"param_{strategy.id}_{spec.name}")
                 if key not in st.session_state:
                     st.session_state[key] = initial_value(spec, given.get(spec.name))
                 with st.container(gap="xxsmall"):
@@ -118,21 +127,21 @@ class BotForm:
         """The candles' length, and how often the bot looks at them."""
         view = self.markets.get(market)
         frames = list(view.timeframes) if view and view.timeframes else list(SECONDS)
-        _keep_in(frames, "timeframe")
+        self.draft.keep_in(frames, "timeframe")
         left, right = st.columns(2, gap="small")
         with left:
-            st.selectbox("Timeframe", frames, key=key_of("timeframe"), help="Length of a candle")
+            st.selectbox("Timeframe", frames, key=self.key("timeframe"), help="Length of a candle")
             self.slot("timeframe")
         with right:
             interval = st.selectbox(
-                "Check interval", [*INTERVALS, CUSTOM], key=key_of("interval"),
+                "Check interval", [*INTERVALS, CUSTOM], key=self.key("interval"),
                 format_func=lambda value: INTERVALS.get(value, "Custom"),
                 help="How often the bot looks for a closed candle to decide on",
             )  # fmt: skip
             if interval == CUSTOM:
                 st.number_input(
                     "Seconds between checks", min_value=1, max_value=604_800, step=1,
-                    key=key_of("interval_custom"),
+                    key=self.key("interval_custom"),
                 )  # fmt: skip
             self.slot("interval_s")
 
@@ -141,22 +150,22 @@ class BotForm:
         quote = symbol.instrument.quote if symbol else ""
         left, right = st.columns(2, gap="small")
         with left:
-            st.text_input(f"Trade amount{f' ({quote})' if quote else ''}", key=key_of("amount"))
+            st.text_input(f"Trade amount{f' ({quote})' if quote else ''}", key=self.key("amount"))
             self.slot("amount")
             st.checkbox(
-                "Reinvest", key=key_of("reinvest"),
+                "Reinvest", key=self.key("reinvest"),
                 help="The first trade uses the amount, later ones all proceeds",
             )  # fmt: skip
             self.slot("reinvest")
         with right:
             st.segmented_control(
-                "Direction", list(DIRECTIONS), key=key_of("direction"), required=True,
+                "Direction", list(DIRECTIONS), key=self.key("direction"), required=True,
                 format_func=lambda name: DIRECTIONS[name],
             )  # fmt: skip
             self.slot("direction")
             st.number_input(
                 "Entries per position", min_value=1, max_value=20, step=1,
-                key=key_of("max_entries"),
+                key=self.key("max_entries"),
                 help="1 is one position at a time; more adds to a position while the signal lasts",
             )  # fmt: skip
             self.slot("max_entries")
@@ -164,7 +173,7 @@ class BotForm:
     def draw_entry_order(self) -> None:
         """How entries are sent; what a limit order is, only while it is one."""
         kind = st.segmented_control(
-            "Entry order", list(ENTRY_ORDERS), key=key_of("entry_order"), required=True,
+            "Entry order", list(ENTRY_ORDERS), key=self.key("entry_order"), required=True,
             format_func=lambda name: ENTRY_ORDERS[name],
             help="Market enters at once, at whatever price there is. Limit waits for its price and"
             " may not be filled.",
@@ -176,105 +185,64 @@ class BotForm:
             with st.container(gap="xxsmall"):
                 st.number_input(
                     "Better than the price by (percent)", step=0.01, format="%g",
-                    key=key_of("offset"),
+                    key=self.key("offset"),
                 )  # fmt: skip
                 self.slot("limit_offset_bps")
             with st.container(gap="xxsmall"):
                 st.number_input(
-                    "Take back after (minutes)", step=1.0, format="%g", key=key_of("timeout")
+                    "Take back after (minutes)",
+                    step=1.0,
+                    format="%g",
+                    key=self.key("timeout"),
                 )
                 self.slot("entry_timeout_s")
 
-    def draw_exits(self) -> None:
+    def draw_exits(self, *, has_hours: bool = True) -> None:
         """When a position is closed whatever the strategy says."""
         with st.grid(3, min_column_width=150, gap="small"):
             self._percent("Stop loss", "stop", "stop_loss")
             self._percent("Take profit", "target", "take_profit")
             self._percent("Trailing stop", "trailing", "trailing_stop")
-        with st.expander("Time limit, ROI steps and active hours"):
+        with st.expander(f"Time limit{',' if has_hours else ' and'} ROI steps"
+                         f"{' and active hours' if has_hours else ''}"):  # fmt: skip
             self._draw_limit()
             st.text_input(
-                "ROI steps (minutes: percent)", key=key_of("roi"), placeholder="0: 5, 30: 2, 60: 1",
+                "ROI steps (minutes: percent)", key=self.key("roi"),
+                placeholder="0: 5, 30: 2, 60: 1",
                 help="Take 5 % at once, 2 % after 30 minutes, 1 % after 60",
             )  # fmt: skip
             self.slot("roi_steps")
-            self._draw_hours()
+            if has_hours:
+                self._draw_hours()
 
     def _percent(self, label: str, name: str, field: str) -> None:
         with st.container(gap="xxsmall"):
-            is_on = st.checkbox(label, key=key_of(f"has_{name}"))
+            is_on = st.checkbox(label, key=self.key(f"has_{name}"))
             st.number_input(
-                f"{label}, percent", step=0.1, format="%g", key=key_of(name), disabled=not is_on,
+                f"{label}, percent", step=0.1, format="%g", key=self.key(name), disabled=not is_on,
                 label_visibility="collapsed", placeholder="percent",
             )  # fmt: skip
             st.caption("percent of the entry price")
             self.slot(field)
 
     def _draw_limit(self) -> None:
-        is_on = st.checkbox("Close a position after a time", key=key_of("has_limit"))
+        is_on = st.checkbox("Close a position after a time", key=self.key("has_limit"))
         if is_on:
             left, right = st.columns(2, gap="small")
-            left.number_input("Time limit", step=1.0, format="%g", key=key_of("limit"))
-            right.selectbox("Unit", list(UNITS_S), key=key_of("limit_unit"))
+            left.number_input("Time limit", step=1.0, format="%g", key=self.key("limit"))
+            right.selectbox("Unit", list(UNITS_S), key=self.key("limit_unit"))
         self.slot("time_limit_s")
 
     def _draw_hours(self) -> None:
-        if st.checkbox("Look for entries only at some hours (UTC)", key=key_of("has_hours")):
+        if st.checkbox("Look for entries only at some hours (UTC)", key=self.key("has_hours")):
             left, right = st.columns(2, gap="small")
-            left.time_input("From (UTC)", key=key_of("hours_start"))
-            right.time_input("To (UTC)", key=key_of("hours_end"))
+            left.time_input("From (UTC)", key=self.key("hours_start"))
+            right.time_input("To (UTC)", key=self.key("hours_end"))
         self.slot("active_hours")
 
     def _market_title(self, market: str) -> str:
         view = self.markets.get(market)
         return view.title if view else "Replay of a candle file"
-
-
-# --- the draft in the session
-def key_of(name: str) -> str:
-    """The session key of a field's widget."""
-    return f"{PREFIX}{name}"
-
-
-def load_draft(source: str, draft: Mapping[str, Any]) -> None:
-    """Fill the form with ``draft`` unless it holds input for ``source`` already.
-
-    Streamlit forgets the widgets of a page that is left; their values are kept apart for the way
-    back.
-    """
-    if st.session_state.get(SOURCE) != source:
-        forget_draft()
-        st.session_state[SOURCE] = source
-        st.session_state[KEPT] = {key_of(name): value for name, value in draft.items()}
-    for key, value in st.session_state[KEPT].items():
-        st.session_state.setdefault(key, value)
-
-
-def keep_draft() -> None:
-    """Remember the widgets' values for when the person comes back to the page."""
-    st.session_state[KEPT] |= {
-        key: value for key, value in st.session_state.items() if str(key).startswith(PREFIX)
-    }
-
-
-def forget_draft() -> None:
-    """Empty the form."""
-    for key in [key for key in st.session_state if str(key).startswith(PREFIX)]:
-        del st.session_state[key]
-    st.session_state.pop(SOURCE, None)
-    st.session_state.pop(KEPT, None)
-
-
-def read_draft() -> dict[str, Any]:
-    """What the form holds now, parameters of the chosen strategy included."""
-    draft = {name: st.session_state.get(key_of(name), value) for name, value in DEFAULTS.items()}
-    prefix = key_of(f"param_{draft['strategy']}_")
-    draft["params"] = {
-        str(key).removeprefix(prefix): value
-        for key, value in st.session_state.items()
-        if str(key).startswith(prefix)
-    }
-    return draft
 
 
 def use_preset(name: str) -> None:
@@ -287,12 +255,6 @@ def use_preset(name: str) -> None:
             st.session_state[key_of("strategy")] = DEFAULTS["strategy"]
         else:
             st.session_state[key_of(field)] = value
-
-
-def _keep_in(options: Sequence[str], name: str) -> None:
-    """A choice that is no longer offered becomes the first that is."""
-    if options and st.session_state.get(key_of(name)) not in options:
-        st.session_state[key_of(name)] = options[0]
 
 
 def _symbol_title(view: SymbolView) -> str:

@@ -45,9 +45,10 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )  # fmt: skip
+from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
+from panel.backtest_calls import BacktestCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
-    Connection,
     EngineOff,
     EngineRefused,
     EngineSilent,
@@ -59,7 +60,7 @@ __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelE
 API = "/api/v1"
 
 
-class ControlPanel(Connection):
+class ControlPanel(BacktestCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine
@@ -222,6 +223,19 @@ class ControlPanel(Connection):
         del query["limit"], query["offset"]
         return self._send("GET", f"{API}/trades.csv", query=query).content
 
+    def performance(self, chosen: PerformanceFilter) -> PerformanceView:
+        """Figures, curves and comparisons of what was traded, by quote asset."""
+        return self._get(PerformanceView, f"{API}/performance", _query(chosen))
+
+    def performance_html(self, chosen: PerformanceFilter) -> bytes:
+        """The report as one page."""
+        return self._send("GET", f"{API}/performance/report.html", query=_query(chosen)).content
+
+    def performance_csv(self, chosen: PerformanceFilter, table: ReportTable) -> bytes:
+        """One table of the report."""
+        query = {**_query(chosen), "table": table}
+        return self._send("GET", f"{API}/performance/report.csv", query=query).content
+
     def events(self, chosen: EventFilter | None = None) -> list[Event]:
         """Events that match, newest first."""
         return self._get(list[Event], f"{API}/events", _query(chosen or EventFilter()))
@@ -267,5 +281,5 @@ def _order(bot_id: str, client_id: str, verb: str) -> str:
     return f"{_bot(bot_id, 'orders')}/{quote(client_id, safe='')}/{verb}"
 
 
-def _query(chosen: TradeFilter | EventFilter | FindingFilter) -> dict[str, Any]:
+def _query(chosen: TradeFilter | EventFilter | FindingFilter | PerformanceFilter) -> dict[str, Any]:
     return dict(chosen.model_dump(mode="json"))

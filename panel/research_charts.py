@@ -7,14 +7,9 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from engine.contracts.performance import Bin, Curve, GroupRow, Rolling, YearRow
+from engine.contracts.performance import Bin, Curve, GroupRow, Rolling
 from panel.charts import style_figure
-from panel.format import MINUS
 from panel.palette import BLUE, DOWN, GREY, UP, VIOLET, faded
-
-MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-YEAR = "Year"
-DEEP_RED, DEEP_GREEN = DOWN, UP
 
 
 def equity_figure(curve: Curve, quote: str, *, is_dark: bool, name: str = "Equity") -> go.Figure:
@@ -59,37 +54,6 @@ def underwater_figure(curve: Curve, *, is_dark: bool) -> go.Figure:
     style_figure(figure, is_dark=is_dark, has_legend=False)
     figure.update_yaxes(ticksuffix=" %")
     return figure
-
-
-def monthly_heatmap(years: Sequence[YearRow], *, is_dark: bool) -> go.Figure:
-    """Return of each month and year, newest year on top; a month without a bar stays empty.
-
-    Colours go by the months alone: a good year would make every month look pale.
-    """
-    rows = sorted(years, key=lambda row: row.year)
-    months = [month for row in rows for month in row.months if month is not None]
-    most = max((abs(month) for month in months), default=0.0) or 0.01
-    cells = [[*row.months, row.total] for row in rows]
-    figure = go.Figure()
-    figure.add_heatmap(
-        x=[*MONTHS, YEAR], y=[str(row.year) for row in rows],
-        z=[[None if cell is None else 100 * cell for cell in row] for row in cells],
-        text=[["" if cell is None else _percent(cell) for cell in row] for row in cells],
-        texttemplate="%{text}", hovertemplate="%{x} %{y}: %{text} %<extra></extra>",
-        zmin=-100 * most, zmax=100 * most, showscale=False, xgap=2, ygap=2, hoverongaps=False,
-        colorscale=[[0, faded(DEEP_RED, 0.85)], [0.5, faded(GREY, 0.10)],
-                    [1, faded(DEEP_GREEN, 0.85)]],
-    )  # fmt: skip
-    style_figure(figure, is_dark=is_dark, has_legend=False)
-    figure.update_layout(hovermode="closest")
-    figure.update_xaxes(side="top", showgrid=False, type="category")
-    figure.update_yaxes(side="left", showgrid=False, type="category", tickformat=None)
-    return figure
-
-
-def heatmap_px(years: Sequence[YearRow]) -> int:
-    """The height of a heatmap whose rows can be read."""
-    return 70 + 30 * len(years)
 
 
 ROLLING_KINDS = {
@@ -157,9 +121,3 @@ def _line(
         x=list(x), y=list(y), name=name, mode="lines", line={"color": colour, "width": width},
         hovertemplate=f"%{{y:,.2f}} {quote}",
     )  # fmt: skip
-
-
-def _percent(fraction: float) -> str:
-    """Signed percent with one decimal, as short as a cell needs it."""
-    text = f"{abs(100 * fraction):.1f}"
-    return f"{MINUS if fraction < 0 else '+'}{text}" if float(text) else "0.0"

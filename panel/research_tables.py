@@ -16,9 +16,11 @@ from engine.contracts.performance import (
     Remark,
     Tone,
     Unit,
+    YearRow,
 )
 from panel.figures import Figure, draw_figures
 from panel.format import NONE, duration, escape, moment, money, percent
+from panel.palette import DOWN, UP, faded
 from panel.record_tables import Column, draw_records
 
 TONES = {
@@ -26,6 +28,7 @@ TONES = {
     Tone.WEAKNESS: ("red", "thumb_down", "Weakness"),
     Tone.CAUTION: ("orange", "info", "Caution"),
 }
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 HEADLINES = (
     "total_return", "cagr", "max_drawdown", "sharpe", "sortino", "profit_factor", "win_rate",
     "trades", "expectancy", "market_change",
@@ -129,6 +132,39 @@ def draw_groups(rows: Sequence[GroupRow], title: str, quote: str, *, key: str) -
         st.caption("There is no closed trade.")
         return
     draw_records(rows, group_columns(title, quote), key=key)
+
+
+def draw_months(years: Sequence[YearRow]) -> None:
+    """Returns by month and year as a heatmap that can be read on a phone, newest year first."""
+    if not years:
+        st.caption("There is no day yet.")
+        return
+    st.html(months_html(years))
+
+
+def months_html(years: Sequence[YearRow]) -> str:
+    """The heatmap as a table. Colours go by the months alone: beside a good year every month would
+    look pale. A month without a bar is empty."""
+    most = max((abs(one) for row in years for one in row.months if one is not None), default=0.0)
+    head = "".join(f"<th>{name}</th>" for name in ("", *MONTHS, "Year"))
+    rows = "".join(
+        f"<tr><th>{row.year}</th>{''.join(_month_cell(one, most) for one in row.months)}"
+        f"{_month_cell(row.total, 0.0)}</tr>"
+        for row in sorted(years, key=lambda row: -row.year)
+    )
+    return f'<div class="qd-months"><table><tr>{head}</tr>{rows}</table></div>'
+
+
+def _month_cell(fraction: float | None, most: float) -> str:
+    if fraction is None:
+        return "<td></td>"
+    text = f"{abs(100 * fraction):.1f}"
+    sign = "\u2212" if fraction < 0 else "+"
+    look = ""
+    if most:
+        tint = faded(UP if fraction > 0 else DOWN, round(0.75 * abs(fraction) / most, 3))
+        look = f' style="background:{tint}"'
+    return f"<td{look}>{sign if float(text) else ''}{text}</td>"
 
 
 def draw_remarks(remarks: Sequence[Remark]) -> None:

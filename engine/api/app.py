@@ -12,6 +12,7 @@ from engine.api import (
     routes_bots,
     routes_candles,
     routes_engine,
+    routes_performance,
     routes_reference,
     routes_studies,
 )
@@ -48,4 +49,5 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     errors.install(app)
     for routes in ROUTES:
         app.include_router(routes.router)
+    app.include_router(routes_performance.router)
     return app

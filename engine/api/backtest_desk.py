@@ -2,13 +2,14 @@
 
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 
 from engine.api.backtest_views import (
     chosen_rows,
     differences,
     markers_on,
+    subtitle_of,
     trade_view,
     window_start,
 )
@@ -32,15 +33,18 @@ from engine.contracts.backtests import (
     HeldPosition,
     RunState,
 )
-from engine.domain.backtests import BacktestResult
+from engine.domain.backtests import BacktestResult, trade_rows
 from engine.domain.candles import Candles
+from engine.domain.csv_export import csv_table
 from engine.domain.money import from_epoch_ms
 from engine.domain.performance import Analysis, analyse, history_of
 from engine.errors import ConfigError, NotFound, StrategyError
 from engine.ports import KeptResult, StrategyHost
+from engine.ports.reports import ReportSection, ReportWriter
 from engine.services.backtests import BacktestService, BotMaker
 
 KEPT_REPORTS = 8
+REPORT_TRADES = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +63,7 @@ class BacktestDesk:
     bots: BotMaker
     host: StrategyHost
     views: Views
+    writer: ReportWriter
     _open: "OrderedDict[str, _Opened]" = field(default_factory=OrderedDict)
     _lock: Lock = field(default_factory=Lock)
 
@@ -118,10 +123,21 @@ class BacktestDesk:
             pnl=float(result.trades.pnl[rows].sum()),
         )
 
-    def iter_trades(self, run_id: str, chosen: BacktestTradeFilter) -> Iterator[BacktestTrade]:
+    def trades_csv(self, run_id: str, chosen: BacktestTradeFilter) -> Iterator[str]:
         """Every trade that matches; ``limit`` and ``offset`` do not apply."""
         result = self._result(run_id)
-        return (trade_view(result, int(row)) for row in chosen_rows(result, chosen))
+        columns = list(BacktestTrade.model_fields)
+        found = (trade_view(result, int(row)) for row in chosen_rows(result, chosen))
+        return csv_table(columns, ([getattr(one, name) for name in columns] for one in found))
+
+    def html(self, run_id: str) -> str:
+        """The report as a page, its first trades with it."""
+        run = self.backtests.get(run_id)
+        opened = self._opened(run)
+        result = opened.kept.result
+        rows = trade_rows(replace(result, trades=result.trades[:REPORT_TRADES]))
+        section = ReportSection(opened.analysis, rows, len(result.trades))
+        return self.writer.html(run.name, subtitle_of(run), [section])
 
     def chart(self, run_id: str, query: BacktestChartQuery) -> Chart:
         """Candles around a moment with the trades on them. Raises NotFound for a symbol."""

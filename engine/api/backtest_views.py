@@ -31,6 +31,14 @@ def differences(runs: Sequence[BacktestRun]) -> tuple[Difference, ...]:
     return tuple(found)
 
 
+def subtitle_of(run: BacktestRun) -> str:
+    """What was tested, in one line."""
+    request = run.request
+    symbols = ", ".join(f"{one.symbol} from {one.source}" for one in run.coverage)
+    params = ", ".join(f"{name} {value}" for name, value in request.params.items())
+    return f"{request.strategy} ({params}) on {request.timeframe} candles of {symbols}"
+
+
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for name, value in values.items():

@@ -3,6 +3,7 @@
 from typing import Annotated
 
 from fastapi import Path, Query, Response
+from fastapi.responses import HTMLResponse, StreamingResponse
 
 from engine.api.routing import Actor, Services, new_router
 from engine.api.wire import answer
@@ -67,6 +68,25 @@ def trades(
 ) -> Response:
     """A page, with the sum over all that match."""
     return answer(services.backtests.trades(key, chosen))
+
+
+@router.get("/backtests/{key}/trades.csv", response_class=StreamingResponse,
+            summary="A backtest's trades as CSV")  # fmt: skip
+def trades_csv(
+    key: RunId, services: Services, chosen: Annotated[BacktestTradeFilter, Query()]
+) -> Response:
+    """Every trade that matches: ``limit`` and ``offset`` do not apply."""
+    headers = {"Content-Disposition": 'attachment; filename="backtest-trades.csv"'}
+    body = services.backtests.trades_csv(key, chosen)
+    return StreamingResponse(body, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/backtests/{key}/report.html", response_class=HTMLResponse,
+            summary="A backtest's report to keep")  # fmt: skip
+def report_html(key: RunId, services: Services) -> Response:
+    """One page without scripts."""
+    headers = {"Content-Disposition": 'attachment; filename="backtest.html"'}
+    return HTMLResponse(services.backtests.html(key), headers=headers)
 
 
 @router.get("/backtests/{key}/chart", response_model=Chart,

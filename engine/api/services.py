@@ -55,11 +55,11 @@ from engine.contracts.backtests import (
     BacktestReport,
     BacktestRequest,
     BacktestRun,
-    BacktestTrade,
     BacktestTradeFilter,
     BacktestTradePage,
     Comparison,
 )
+from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
 from engine.contracts.studies import (
     Retune,
     RetuneSettings,
@@ -305,8 +305,12 @@ class BacktestServices(Protocol):
         """A page of its trades. Raises Conflict until it is done."""
         ...
 
-    def iter_trades(self, run_id: str, chosen: BacktestTradeFilter) -> Iterator[BacktestTrade]:
-        """Every trade that matches. Raises Conflict until it is done."""
+    def trades_csv(self, run_id: str, chosen: BacktestTradeFilter) -> Iterator[str]:
+        """Every trade that matches, as CSV. Raises Conflict until it is done."""
+        ...
+
+    def html(self, run_id: str) -> str:
+        """A report to keep, as one page. Raises Conflict until it is done."""
         ...
 
     def chart(self, run_id: str, query: BacktestChartQuery) -> Chart:
@@ -379,6 +383,22 @@ class StudyServices(Protocol):
         ...
 
 
+class PerformanceServices(Protocol):
+    """How well it went."""
+
+    def view(self, chosen: PerformanceFilter, /) -> PerformanceView:
+        """Figures by quote asset; an asset in which nothing was traded is left out."""
+        ...
+
+    def html(self, chosen: PerformanceFilter, /) -> str:
+        """The same as a self-contained page."""
+        ...
+
+    def csv(self, chosen: PerformanceFilter, table: ReportTable, /) -> Iterator[str]:
+        """One of its tables, complete. Each step of the iterator may run on another thread."""
+        ...
+
+
 class EngineServices(
     BotServices, ManualServices, AccountServices, BookServices, ReferenceServices, ControlServices,
     Protocol,
@@ -398,4 +418,9 @@ class EngineServices(
     @property
     def studies(self) -> StudyServices:
         """Studies, and the re-tuning of bots."""
+        ...
+
+    @property
+    def performance(self) -> PerformanceServices:
+        """How well it went."""
         ...

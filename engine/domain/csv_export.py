@@ -1,8 +1,8 @@
-"""Trades as CSV (RFC 4180): exact decimals, UTC times, and no text a spreadsheet would run."""
+"""Tables as CSV (RFC 4180): exact decimals, UTC times, and no text a spreadsheet would run."""
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import islice
@@ -22,15 +22,19 @@ _ROWS_A_CHUNK = 200
 
 
 def csv_chunks(trades: Iterable[Trade]) -> Iterator[str]:
-    """The header row at once, then the trades in chunks of whole rows, lines ended by CR LF."""
-    yield _lines([COLUMNS])
-    rows = iter(trades)
-    while chunk := [_row(trade) for trade in islice(rows, _ROWS_A_CHUNK)]:
+    """Trades as CSV, with every field."""
+    return csv_table(COLUMNS, ([getattr(one, name) for name in COLUMNS] for one in trades))
+
+
+def csv_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[str]:
+    """The header row at once, then the rows in chunks of whole ones, lines ended by CR LF.
+
+    None is an empty cell; floats are written with all their digits.
+    """
+    yield _lines([tuple(_cell(column) for column in columns)])
+    left = iter(rows)
+    while chunk := [tuple(map(_cell, row)) for row in islice(left, _ROWS_A_CHUNK)]:
         yield _lines(chunk)
-
-
-def _row(trade: Trade) -> tuple[str, ...]:
-    return tuple(_cell(getattr(trade, column)) for column in COLUMNS)
 
 
 def _cell(value: object) -> str:
@@ -39,8 +43,10 @@ def _cell(value: object) -> str:
         return text(value)
     if isinstance(value, datetime):
         return utc_text(value)
-    if isinstance(value, int):
-        return str(value)
+    if value is None:
+        return ""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(value)
     words = str(value)
     return f"'{words}" if words.startswith(_FORMULA_STARTS) else words
 

@@ -10,8 +10,10 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from engine.domain.candles import FloatArray, IntArray
@@ -210,14 +212,15 @@ def monte_carlo(
     return combine(plan, run(monte_carlo_chunk, chunks(plan)))
 
 
-def _rows(plan: Plan, paths: int, generator: np.random.Generator) -> IntArray:
+def _rows(plan: Plan, paths: int, generator: np.random.Generator) -> NDArray[np.integer[Any]]:
     """Which trade comes at which place of each path."""
     count = len(plan.returns)
     if plan.method is Method.SHUFFLE:
         order = np.tile(np.arange(count, dtype=np.int32), (paths, 1))
         return np.asarray(generator.permuted(order, axis=1, out=order))
     if plan.method is Method.BOOTSTRAP:
-        return generator.integers(0, count, (paths, count), dtype=np.int32)
+        drawn: NDArray[np.int32] = generator.integers(0, count, (paths, count), dtype=np.int32)
+        return drawn
     # The stationary bootstrap: runs of random length, round the end. Politis and Romano (1994),
     # J. of the American Statistical Association 89.
     is_new = generator.random((paths, count)) < 1 / plan.block

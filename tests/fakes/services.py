@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+from engine.api.backtest_desk import BacktestDesk
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -56,9 +57,11 @@ from engine.domain.decisions import Action
 from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
+from tests.fakes.backtest_desk import FakeBacktests
 from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
+from tests.fakes.performance import FakePerformance
 
 SETTINGS = (
     SettingView(key="paper_fee_bps", title="Paper fee", description="taker fee, in 0.01 %",
@@ -103,6 +106,8 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.reports: dict[str, AccountReport] = sample_reports(now())
         self.findings_seen: dict[str, Finding] = {}
         self.candles = FakeCandles(now)
+        self.performance = FakePerformance(self)
+        self.fake_backtests = FakeBacktests(self)
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)
@@ -127,6 +132,10 @@ class FakeServices(FakeDesk, FakeAccounts):
             strategy_errors=3 if state is BotState.FAULTED else 0,
             realised_pnl=sum((trade.pnl for trade in trades), Decimal(0)),
         )  # fmt: skip
+
+    @property
+    def backtests(self) -> BacktestDesk:
+        return self.fake_backtests.desk
 
     # --- bots
     def list_bots(self) -> Sequence[BotView]:

@@ -51,7 +51,7 @@ class BenchProcess(WorkerProcess):
             return answer, receive(self._channel, deadline, limit) if "ok" in answer else b""
         except TimeoutError as error:
             raise self._too_late() from error
-        except Closed as error:
+        except (Closed, OSError) as error:  # OSError: the channel was closed by a cancel
             raise Died(self._last_words()) from error
         except (ValueError, TypeError, KeyError) as error:
             raise Died("it wrote nonsense into the engine's channel") from error
@@ -79,6 +79,8 @@ class BenchSimulation:
     def outcome(self, on_stage: StageListener) -> SimulationOutcome:
         """Wait for it. Raises as ``ports.Simulation`` says."""
         on_stage(RunStage.SIGNALS, 0.0)
+        if self._is_cancelled:
+            raise DataError(CANCELLED)
         process = BenchProcess(self._memory_mb, self._deadline_s)
         with self._lock:
             self._process = process

@@ -16,6 +16,7 @@ from engine.domain.performance.history import History
 from engine.domain.performance.metrics import Metrics
 
 Value = float | int | datetime | None
+FEWEST_PERIODS = 5
 
 
 class Unit(StrEnum):
@@ -42,7 +43,8 @@ class Better(StrEnum):
 class Metric:
     """One row: ``of`` computes the field ``key`` of ``Metrics``.
 
-    ``empty`` says when it has no value; a metric without that sentence always has one.
+    ``empty`` says when it has no value; a metric without that sentence always has one. ``even`` is
+    the value that is neither a gain nor a loss, for those that are one or the other.
     """
 
     key: str
@@ -54,6 +56,7 @@ class Metric:
     of: Callable[[Facts], Value]
     source: str = ""
     empty: str = ""
+    even: float | None = None
 
 
 F, M, R, C, S, T = (
@@ -64,9 +67,11 @@ HIGH, LOW, FLAT = Better.HIGH, Better.LOW, Better.NEITHER
 NO_TRADE = "there is no trade"
 NO_WIN = "no trade won"
 NO_LOSS = "no trade lost"
-FEW = "there are fewer than two periods, or all are the same"
+FEW = "there are fewer than 5 periods, or all are the same"
+NO_PERIOD_LOST = "no period lost, or there are fewer than 5"
 SHORT_SPAN = "it is shorter than 7 days"
 NO_FALL = "the worth never fell"
+NO_CASH = "the starting cash is not above 0"
 NO_BARS = "there is no bar"
 
 
@@ -110,8 +115,8 @@ def _end(facts: Facts) -> datetime | None:
 
 
 def _excess(facts: Facts) -> float | None:
-    market = facts.market_change
-    return None if market is None else facts.total_return - market
+    market, total = facts.market_change, facts.total_return
+    return None if market is None or total is None else total - market
 
 
 def _per_risk(risk: Callable[[Facts], float]) -> Callable[[Facts], float | None]:
@@ -121,7 +126,19 @@ def _per_risk(risk: Callable[[Facts], float]) -> Callable[[Facts], float | None]
     return ratio
 
 
+def _ratio(of: Callable[[FloatArray, float], float | None]) -> Callable[[Facts], float | None]:
+    """A ratio of returns, where there are enough: two days alone can have a Sharpe ratio of 500."""
+
+    def ratio(facts: Facts) -> float | None:
+        is_enough = len(facts.returns) >= FEWEST_PERIODS
+        return of(facts.returns, facts.periods.a_year) if is_enough else None
+
+    return ratio
+
+
 def _psr(facts: Facts) -> float | None:
+    if len(facts.returns) < FEWEST_PERIODS:
+        return None
     skew, kurtosis = ratios.skewness(facts.returns), ratios.excess_kurtosis(facts.returns)
     each = ratios.sharpe(facts.returns, 1.0)
     if each is None or skew is None or kurtosis is None:
@@ -168,40 +185,41 @@ RESULT = (
     Metric("final_equity", "Final equity", M, HIGH, "Result",
            "worth at the last close, open positions included", lambda f: f.history.final_equity),
     Metric("net_profit", "Net profit", M, HIGH, "Result", "final equity - starting cash",
-           lambda f: f.net_profit),
+           lambda f: f.net_profit, even=0.0),
     Metric("open_pnl", "Of it still open", M, HIGH, "Result",
-           "profit of positions that are held at the end", lambda f: f.history.open_pnl),
+           "profit of positions that are held at the end", lambda f: f.history.open_pnl, even=0.0),
     Metric("total_return", "Total return", F, HIGH, "Result", "net profit / starting cash",
-           lambda f: f.total_return),
+           lambda f: f.total_return, empty=NO_CASH, even=0.0),
     Metric("cagr", "CAGR", F, HIGH, "Result", "(final / starting) ^ (365 / days) - 1",
            lambda f: f.cagr, source="compound annual growth rate over calendar time",
-           empty=SHORT_SPAN),
+           empty=f"{SHORT_SPAN}, or {NO_CASH}", even=0.0),
     Metric("market_change", "Market change", F, FLAT, "Result",
            "last close / first close - 1: buy and hold without costs", lambda f: f.market_change,
            empty="several symbols were traded, or the price was not kept"),
     Metric("excess_return", "Against the market", F, HIGH, "Result",
-           "total return - market change", _excess, empty="the market change is not known"),
+           "total return - market change", _excess, empty="the market change is not known",
+           even=0.0),
 )  # fmt: skip
 
 RATIOS = (
     Metric("sharpe", "Sharpe ratio", R, HIGH, "Ratios",
            "mean(r) / sd(r) x sqrt(periods a year), sd with n - 1",
-           lambda f: ratios.sharpe(f.returns, f.periods.a_year),
+           _ratio(ratios.sharpe), even=0.0,
            source="Sharpe 1994, J. Portfolio Management 21(1)", empty=FEW),
     Metric("sortino", "Sortino ratio", R, HIGH, "Ratios",
            "mean(r) / sqrt(mean(min(r, 0)^2)) x sqrt(periods a year)",
-           lambda f: ratios.sortino(f.returns, f.periods.a_year),
-           source="Sortino and Price 1994, J. Investing 3(3)", empty="no period lost"),
+           _ratio(ratios.sortino), even=0.0,
+           source="Sortino and Price 1994, J. Investing 3(3)", empty=NO_PERIOD_LOST),
     Metric("calmar", "Calmar ratio", R, HIGH, "Ratios", "CAGR / max drawdown",
            _per_risk(lambda f: f.max_drawdown), source="Young 1991, Futures 20(1)",
-           empty=f"{NO_FALL}, or {SHORT_SPAN}"),
+           empty=f"{NO_FALL}, or {SHORT_SPAN}, or {NO_CASH}", even=0.0),
     Metric("omega", "Omega ratio", R, HIGH, "Ratios", "sum(r > 0) / -sum(r < 0)",
-           lambda f: ratios.omega(f.returns),
-           source="Keating and Shadwick 2002, threshold 0", empty="no period lost"),
+           _ratio(lambda returns, _: ratios.omega(returns)), even=1.0,
+           source="Keating and Shadwick 2002, threshold 0", empty=NO_PERIOD_LOST),
     Metric("martin", "Martin ratio", R, HIGH, "Ratios", "CAGR / Ulcer index",
            _per_risk(lambda f: ratios.ulcer_index(f.depths)),
            source="Martin and McCann 1989, The Investor's Guide to Fidelity Funds",
-           empty=f"{NO_FALL}, or {SHORT_SPAN}"),
+           empty=f"{NO_FALL}, or {SHORT_SPAN}, or {NO_CASH}", even=0.0),
     Metric("probabilistic_sharpe", "Probabilistic Sharpe", F, HIGH, "Ratios",
            "Phi(SR sqrt(n - 1) / sqrt(1 - skew SR + (kurtosis - 1) / 4 SR^2)), SR a period: the "
            "chance that the true Sharpe ratio is above 0", _psr,
@@ -242,12 +260,13 @@ RISK = (
            "mean of the worst 5 % of r (CVaR)", lambda f: ratios.expected_shortfall(f.returns),
            source="Rockafellar and Uryasev 2000, J. Risk 2(3)", empty=NO_BARS),
     Metric("tail_ratio", "Tail ratio", R, HIGH, "Risk", "|95th percentile of r| / |5th|",
-           lambda f: ratios.tail_ratio(f.returns), empty="the 5th percentile is 0"),
+           _ratio(lambda returns, _: ratios.tail_ratio(returns)),
+           empty="the 5th percentile is 0, or there are fewer than 5 periods"),
     Metric("skew", "Skew", R, HIGH, "Risk", "mean(((r - mean) / sd)^3), sd of the population",
-           lambda f: ratios.skewness(f.returns), empty=FEW),
+           _ratio(lambda returns, _: ratios.skewness(returns)), empty=FEW),
     Metric("kurtosis", "Excess kurtosis", R, LOW, "Risk",
            "mean(((r - mean) / sd)^4) - 3, sd of the population",
-           lambda f: ratios.excess_kurtosis(f.returns), empty=FEW),
+           _ratio(lambda returns, _: ratios.excess_kurtosis(returns)), empty=FEW),
     Metric("best_day", "Best day", F, HIGH, "Risk", "greatest daily return",
            _extreme(np.max, lambda f: f.daily.returns), empty=NO_BARS),
     Metric("worst_day", "Worst day", F, HIGH, "Risk", "least daily return",
@@ -265,20 +284,20 @@ TRADES = (
     Metric("win_rate", "Win rate", F, HIGH, "Trades", "wins / trades", lambda f: f.win_rate,
            empty=NO_TRADE),
     Metric("profit_factor", "Profit factor", R, HIGH, "Trades", "gross profit / gross loss",
-           lambda f: ratios.divided(f.gross_profit, f.gross_loss), empty=NO_LOSS),
+           lambda f: ratios.divided(f.gross_profit, f.gross_loss), empty=NO_LOSS, even=1.0),
     Metric("payoff_ratio", "Payoff ratio", R, HIGH, "Trades", "average win / average loss",
            lambda f: f.payoff, empty=f"{NO_WIN}, or {NO_LOSS}"),
     Metric("expectancy", "Expectancy", M, HIGH, "Trades", "mean P&L of a trade", _mean(_pnl),
-           empty=NO_TRADE),
+           empty=NO_TRADE, even=0.0),
     Metric("expectancy_fraction", "Expectancy, %", F, HIGH, "Trades",
-           "mean of P&L / entry value", _mean(_trade_returns), empty=NO_TRADE),
+           "mean of P&L / entry value", _mean(_trade_returns), empty=NO_TRADE, even=0.0),
     Metric("sqn", "SQN", R, HIGH, "Trades", "sqrt(n) x mean(P&L) / sd(P&L)", _sqn,
            source="Tharp 2008, Definitive Guide to Position Sizing",
-           empty="there are fewer than two trades, or all are the same"),
+           empty="there are fewer than two trades, or all are the same", even=0.0),
     Metric("kelly", "Kelly fraction", F, HIGH, "Trades",
            "win rate - (1 - win rate) / payoff ratio", _kelly,
            source="Kelly 1956, Bell System Technical Journal 35(4)",
-           empty=f"{NO_WIN}, or {NO_LOSS}"),
+           empty=f"{NO_WIN}, or {NO_LOSS}", even=0.0),
     Metric("gross_profit", "Gross profit", M, HIGH, "Trades", "sum of the wins",
            lambda f: f.gross_profit),
     Metric("gross_loss", "Gross loss", M, LOW, "Trades", "sum of the losses, without sign",
@@ -335,9 +354,9 @@ SIDES = (
     Metric("short_trades", "Short trades", C, FLAT, "Long and short", "closed short trades",
            lambda f: len(_side(f, is_long=False))),
     Metric("long_pnl", "Long P&L", M, HIGH, "Long and short", "sum over long trades",
-           lambda f: float(np.sum(_side(f, is_long=True)))),
+           lambda f: float(np.sum(_side(f, is_long=True))), even=0.0),
     Metric("short_pnl", "Short P&L", M, HIGH, "Long and short", "sum over short trades",
-           lambda f: float(np.sum(_side(f, is_long=False)))),
+           lambda f: float(np.sum(_side(f, is_long=False))), even=0.0),
     Metric("long_win_rate", "Long win rate", F, HIGH, "Long and short", "long wins / long trades",
            lambda f: _side_wins(f, is_long=True), empty="there is no long trade"),
     Metric("short_win_rate", "Short win rate", F, HIGH, "Long and short",

@@ -60,14 +60,15 @@ class Facts:
         return self.history.final_equity - self.history.starting_cash
 
     @property
-    def total_return(self) -> float:
+    def total_return(self) -> float | None:
         """Net profit as a fraction of the starting cash; below -1 where an account owes."""
-        return self.net_profit / self.history.starting_cash
+        cash = self.history.starting_cash
+        return ratios.divided(self.net_profit, cash) if cash > 0 else None
 
     @cached_property
     def cagr(self) -> float | None:
         """Growth a year of 365 days; -1 when everything was lost."""
-        if self.days < FEWEST_ANNUAL_DAYS:
+        if self.total_return is None or self.days < FEWEST_ANNUAL_DAYS:
             return None
         growth = max(0.0, 1.0 + self.total_return)
         try:
@@ -195,5 +196,5 @@ class Facts:
         held_s = float(np.sum(self.trades.entry_value * self.durations_s))
         end = history.start_ms + history.span_ms
         for since, value in zip(history.open_since_ms, history.open_value, strict=True):
-            held_s += value * (end - since) / MS_A_SECOND
+            held_s += value * max(0, end - since) / MS_A_SECOND
         return ratios.divided(held_s, worth * history.span_ms / MS_A_SECOND)

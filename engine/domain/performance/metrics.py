@@ -22,7 +22,7 @@ class Metrics(BaseModel):
     final_equity: float
     net_profit: float
     open_pnl: float
-    total_return: float
+    total_return: float | None
     cagr: float | None
     market_change: float | None
     excess_return: float | None

@@ -154,7 +154,7 @@ def _cut_late(case: Case) -> bool:
 
 def _is_quiet(case: Case) -> bool:
     one = case.metrics
-    return one.total_return > 0 and one.max_drawdown < 0.1 and (one.calmar or 0) > 1
+    return one.net_profit > 0 and one.max_drawdown < 0.1 and (one.calmar or 0) > 1
 
 
 def _beats_market(case: Case) -> bool:
@@ -187,7 +187,7 @@ RULES = (
          "Only {days} days: figures that are scaled to a year mean little."),
     Rule("luck", C, 2,
          lambda case: below("probabilistic_sharpe", 0.9, trades=FEWEST_TRADES)(case)
-         and case.metrics.total_return > 0,
+         and case.metrics.net_profit > 0,
          "The chance that the true Sharpe ratio is above zero is {probabilistic_sharpe}: luck is"
          " not ruled out."),
     Rule("sure", S, 2, above("probabilistic_sharpe", 0.95, trades=FEWEST_TRADES),

@@ -106,7 +106,7 @@ def curve_of(facts: Facts, most: int = MOST_POINTS) -> Curve:
     return Curve(
         time=times(falls.at[rows]),
         equity=tuple(falls.worth[rows].tolist()),
-        underwater=tuple((-facts.depths[rows]).tolist()),
+        underwater=tuple((0.0 - facts.depths[rows]).tolist()),
         market=market,
     )
 

@@ -38,6 +38,8 @@ def percent(fraction: float) -> str:
 def money(amount: float, quote: str = "") -> str:
     """An amount with its asset: two decimals, more for what is less than one."""
     size = abs(amount)
+    if size < 5e-9:  # what is left of adding up floats
+        size = 0.0
     decimals = 2 if size >= 1 or size == 0 else 8 if size < 0.001 else 5
     return _signed(f"{size:,.{decimals}f}{f' {quote}' if quote else ''}", amount)
 

@@ -1,0 +1,161 @@
+"""The Performance page: what is asked for, and what comes of it by quote asset."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import partial
+
+import streamlit as st
+
+from engine.contracts import BotView
+from engine.contracts.performance import (
+    GROUPINGS,
+    Grouping,
+    PerformanceFilter,
+    PerformanceView,
+    QuotePerformance,
+    ReportTable,
+)
+from panel.analysis_view import draw_analysis
+from panel.facade import ControlPanel
+from panel.format import clock, escape
+from panel.research_tables import draw_groups
+
+WINDOWS = (7, 14, 30, 60, 90, 180, 365)
+FILTER_KEYS = ("bot", "strategy", "symbol", "market", "from", "to")
+NAMES: dict[Grouping, str] = {
+    "bot": "Bot", "strategy": "Strategy", "symbol": "Symbol", "market": "Market",
+    "account": "Account", "side": "Side", "exit_reason": "Exit", "month": "Month",
+    "weekday": "Weekday", "entry_hour": "Entry hour",
+}  # fmt: skip
+TABLES: dict[ReportTable, str] = {
+    "metrics": "Figures (CSV)", "equity": "Curve (CSV)", "trades": "Trades (CSV)",
+}  # fmt: skip
+
+
+def choose_scope(bots: Sequence[BotView]) -> PerformanceFilter | None:
+    """Draw the filters, kept in the address, and answer what they ask for.
+
+    What is no longer in use can be typed. None, with the reason drawn, when the dates contradict
+    each other.
+    """
+    configs = [bot.config for bot in bots]
+    with st.container(horizontal=True, key="performance_filters"):
+        bot = _pick("Bot", "bot", [config.name for config in configs])
+        strategy = _pick("Strategy", "strategy", [config.strategy for config in configs])
+        symbol = _pick("Symbol", "symbol", [config.symbol for config in configs])
+        market = _pick("Market", "market", [config.market for config in configs])
+        first, last = _day("From (UTC)", "from"), _day("To (UTC)", "to")
+        by = st.selectbox(
+            "Compare by", GROUPINGS, format_func=NAMES.__getitem__, key="by", width=140,
+            bind="query-params",
+        )  # fmt: skip
+        window = st.selectbox(
+            "Rolling days", WINDOWS, index=WINDOWS.index(30), key="window", width=110,
+            bind="query-params",
+        )  # fmt: skip
+    if first and last and first > last:
+        st.error("The first day lies after the last one.", icon=":material/error:")
+        return None
+    return PerformanceFilter(
+        bot=bot,
+        strategy=strategy,
+        symbol=symbol,
+        market=market,
+        since=_midnight(first) if first else None,
+        until=_midnight(last + timedelta(days=1)) if last else None,
+        by=by,
+        window=window,
+    )
+
+
+def is_narrowed(chosen: PerformanceFilter) -> bool:
+    """Whether any filter is set."""
+    return bool(chosen.model_dump(exclude={"by", "window"}, exclude_none=True))
+
+
+def clear_filters() -> None:
+    """Back to everything; a callback."""
+    for key in FILTER_KEYS:
+        st.session_state[key] = None
+
+
+def draw_nothing(chosen: PerformanceFilter) -> None:
+    """What is shown where nothing was traded, and what to do about it."""
+    if is_narrowed(chosen):
+        st.info("Nothing was traded that matches these filters.", icon=":material/filter_alt:")
+        st.button("Clear filters", on_click=clear_filters)
+        return
+    st.info(
+        "No trade yet. Performance is measured from the first closed trade on: start a bot and"
+        " come back once it has closed a position.",
+        icon=":material/monitoring:",
+    )
+    st.page_link("pages/create_bot.py", label="Create bot", icon=":material/add:")
+
+
+def draw_found(panel: ControlPanel, chosen: PerformanceFilter, view: PerformanceView) -> None:
+    """One quote asset at a time: amounts of different assets are never added up."""
+    quotes = {one.quote: one for one in view.quotes}
+    names = sorted(quotes, key=lambda quote: -quotes[quote].analysis.metrics.trades)
+    quote = names[0]
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if len(names) > 1:
+            picked = st.segmented_control(
+                "Quote asset", names, default=names[0], required=True, key="quote",
+                label_visibility="collapsed", bind="query-params",
+            )  # fmt: skip
+            quote = picked if picked in quotes else names[0]
+        _downloads(panel, chosen.model_copy(update={"quote": quote}), view)
+    one = quotes[quote]
+    _draw_notes(one, view)
+    draw_analysis(one.analysis, key=f"performance-{quote}")
+    title = NAMES[view.by]
+    st.subheader(f"Compared by {title.lower()}", anchor=False)
+    draw_groups(one.compared, title, quote, key=f"compared-{quote}-{view.by}")
+
+
+def _draw_notes(one: QuotePerformance, view: PerformanceView) -> None:
+    """What the figures stand on."""
+    basis = (
+        "open positions at the prices of then"
+        if one.is_marked
+        else "closed trades alone, without the prices of open positions in between"
+    )
+    st.caption(
+        f"Returns on {one.capital:,.2f} {escape(one.quote)}, the capital of the bots in question."
+        f" The curve shows {basis}. As of {clock(view.now)} UTC."
+    )
+
+
+def _downloads(panel: ControlPanel, chosen: PerformanceFilter, view: PerformanceView) -> None:
+    """The report and its tables; they are made when they are asked for."""
+    name = f"performance-{chosen.quote}-{view.now.astimezone(UTC):%Y%m%dT%H%M%SZ}"
+    st.download_button(
+        "Report (HTML)", lambda: panel.performance_html(chosen), file_name=f"{name}.html",
+        mime="text/html", icon=":material/description:", on_click="ignore", key="download_html",
+        help="One file with charts and tables, to keep or to print",
+    )  # fmt: skip
+    for table, label in TABLES.items():
+        st.download_button(
+            label, partial(panel.performance_csv, chosen, table),
+            file_name=f"{name}-{table}.csv", mime="text/csv", icon=":material/download:",
+            on_click="ignore", key=f"download_{table}",
+        )  # fmt: skip
+    st.button("Refresh", icon=":material/refresh:", key="refresh")
+
+
+def _pick(label: str, key: str, options: Sequence[str]) -> str | None:
+    return st.selectbox(
+        label, sorted(set(options)), index=None, key=key, placeholder="All",
+        accept_new_options=True, width=150, bind="query-params",
+    )  # fmt: skip
+
+
+def _day(label: str, key: str) -> date | None:
+    return st.date_input(
+        label, value=None, key=key, format="YYYY-MM-DD", width=140, bind="query-params"
+    )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
