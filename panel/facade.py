@@ -54,13 +54,14 @@ from panel.connection import (
     EngineSilent,
     PanelError,
 )
+from panel.study_calls import StudyCalls
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
 
 API = "/api/v1"
 
 
-class ControlPanel(BacktestCalls):
+class ControlPanel(BacktestCalls, StudyCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

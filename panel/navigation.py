@@ -14,6 +14,7 @@ PAGES = (
     ("reconcile", "Reconcile", "balance", "reconcile"),
     ("risk", "Risk", "shield", "risk"),
     ("backtest", "Backtest", "science", "backtest"),
+    ("tuning", "Tuning", "tune", "tuning"),
     ("strategies", "Strategies", "functions", "strategies"),
     ("logs", "Logs", "list_alt", "logs"),
     ("settings", "Settings", "settings", "settings"),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.study_desk import StudyDesk
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -62,6 +63,7 @@ from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
 from tests.fakes.performance import FakePerformance
+from tests.fakes.studies import FakeStudies
 
 SETTINGS = (
     SettingView(key="paper_fee_bps", title="Paper fee", description="taker fee, in 0.01 %",
@@ -108,6 +110,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.candles = FakeCandles(now)
         self.performance = FakePerformance(self)
         self.fake_backtests = FakeBacktests(self)
+        self.fake_studies = FakeStudies(self)
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)
@@ -136,6 +139,10 @@ class FakeServices(FakeDesk, FakeAccounts):
     @property
     def backtests(self) -> BacktestDesk:
         return self.fake_backtests.desk
+
+    @property
+    def studies(self) -> StudyDesk:
+        return self.fake_studies.desk
 
     # --- bots
     def list_bots(self) -> Sequence[BotView]:
