@@ -11,7 +11,6 @@ from tests.fakes.studies import FILE
 from tests.pages.conftest import FakeEngine, open_page, words
 from tests.support.client import eventually
 
-
 SEEN = {"Heatmap": "best value of each pair", "Trials": " trials: ", "Luck": "drawn anew"}
 """What each tab shows."""
 
