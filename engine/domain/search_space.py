@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from engine.errors import ConfigError
 
 EXIT_PREFIX = "exits."
+EXIT_DIGITS = 6
 GRID_CUTS = 10
 """Into so many values a range is cut for a grid, unless its step says otherwise."""
 
@@ -125,7 +126,9 @@ class SearchSpace:
         exits: dict[str, Value] = {}
         for name, value in chosen.items():
             if name.startswith(EXIT_PREFIX):
-                exits[name.removeprefix(EXIT_PREFIX)] = value
+                # As a bot's settings can hold it: so that the bot does what the trial did.
+                exact = float(f"{value:.{EXIT_DIGITS}g}") if isinstance(value, float) else value
+                exits[name.removeprefix(EXIT_PREFIX)] = exact
             else:
                 params[name] = value
         return params, exits

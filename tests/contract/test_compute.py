@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -20,6 +21,7 @@ from engine.errors import DataError
 from engine.ports.compute import Compute, Outcome
 from tests.support.strategy_hosts import until
 from tests.support.tasks import deadly, greedy, scaled, slow_pid, surroundings
+from tests.support.tuning import Workbench, study_request
 from tooling.place import ROOT
 
 WORKERS = 3
@@ -186,6 +188,13 @@ def test_no_cluster_is_one_sentence() -> None:
         DaskCluster("tcp://127.0.0.1:1", connect_timeout_s=0.5).crew(1),
     ):
         pass
+
+
+def test_a_walk_forward_on_the_cluster_is_the_same_as_alone(cluster: str, tmp_path: Path) -> None:
+    bench = Workbench(tmp_path, bars=500)
+    request = study_request(walk_forward={"folds": 2, "train_tests": 2}, trials=8)
+    alone = bench.run(request, "alone")
+    assert bench.run(request, "cluster", DaskCluster(cluster)) == alone
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by a signal")
