@@ -2,7 +2,8 @@
 
 import sys
 
-from engine.cli import main
-
 if __name__ == "__main__":
+    # Here, because the worker processes of studies read this module too, and need none of it.
+    from engine.cli import main
+
     sys.exit(main())

@@ -31,6 +31,7 @@ from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
+from engine.api.study_desk import StudyDesk
 from engine.api.views import Views
 from engine.bootstrap_backtests import build_backtests
 from engine.bootstrap_candles import (
@@ -39,6 +40,7 @@ from engine.bootstrap_candles import (
     build_candles,
     spawner,
 )  # fmt: skip
+from engine.bootstrap_studies import build_studies
 from engine.domain.records import Level
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.jobs import Job, Scheduler
@@ -231,6 +233,8 @@ class Engine:
         self._backtests, desk_of_backtests = build_backtests(
             settings, books, venues, host, bots, views
         )
+        self._studies, studies, retuner = build_studies(settings, books, venues, host, bots, lanes)
+        self._retuner = retuner
         self.facade = EngineFacade(
             engine_id=secrets.token_hex(8),
             books=books,
@@ -252,6 +256,7 @@ class Engine:
             candles=CandleDesk(books, library, imports, downloads, sources),
             backtests=desk_of_backtests,
             rules=RuleDesk(RuleService(books, RuleFiles(settings.strategies), venues)),
+            studies=StudyDesk(*studies, retuner, views),
             stop_engine=ending.stop,
         )
         self.app = create_app(self.facade, token)
@@ -269,6 +274,7 @@ class Engine:
             Job("kill", 1, self._supervisor.enforce_kill),
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
+            Job("retune", 30, self._retuner.begin_due),
             Job("housekeeping", 3600, self._tidy),
         )
 
@@ -288,6 +294,7 @@ class Engine:
         with self._books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
         self._backtests.load()
+        self._studies.load()
         await self._supervisor.reconcile()
         self._scheduler.start(self.jobs)
 
@@ -298,6 +305,7 @@ class Engine:
         self._downloads.close()
         self._runner.halt()
         self._backtests.close()
+        await asyncio.to_thread(self._studies.close)
         await asyncio.gather(
             self._checks.finish(STOP_GRACE_S),
             self._supervisor.finish(STOP_GRACE_S),

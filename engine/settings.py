@@ -84,6 +84,15 @@ class Settings(BaseSettings):
         description="seconds one backtest may take",
     )
     research_memory_mb: int = Field(default=4096, ge=256)
+    tune_workers: int | None = Field(
+        default=None, ge=1, le=256,
+        description="processes for studies; empty means one fewer than there are processors",
+    )  # fmt: skip
+    dask: str | None = Field(
+        default=None,
+        description="address of a Dask scheduler for studies, as tcp://host:8786; empty means "
+        "processes on this machine",
+    )
     lease_ttl_s: float = Field(default=10.0, ge=1, le=300)
     hold_retention_days: int = Field(
         default=14, ge=1, title="Days HOLDs are kept", description="decisions that did nothing"

@@ -34,9 +34,14 @@ PLACES = (
 class BacktestForm(BotForm):
     """Draws the sections of a backtest; errors go next to their fields as in the bot form."""
 
-    def __init__(self, markets: Sequence[MarketView], strategies: Sequence[StrategyView]) -> None:
+    def __init__(
+        self,
+        markets: Sequence[MarketView],
+        strategies: Sequence[StrategyView],
+        draft: Draft = DRAFT,
+    ) -> None:
         super().__init__(
-            [market for market in markets if not market.id.startswith(REPLAY)], strategies, DRAFT
+            [market for market in markets if not market.id.startswith(REPLAY)], strategies, draft
         )
         self.replays = {market.id: market for market in markets if market.id.startswith(REPLAY)}
         self.files = file_names(list(self.replays))

@@ -56,13 +56,14 @@ from panel.connection import (
     PanelError,
 )
 from panel.rules_calls import RuleCalls
+from panel.study_calls import StudyCalls
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
 
 API = "/api/v1"
 
 
-class ControlPanel(RuleCalls, CandleCalls, BacktestCalls):
+class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

@@ -20,6 +20,7 @@ SECTIONS = {
         ("rules", "Rule builder", "rule", "rules"),
         ("candles", "Candles", "waterfall_chart", "candles"),
         ("backtest", "Backtest", "science", "backtest"),
+        ("tuning", "Tuning", "tune", "tuning"),
     ),
     "Engine": (
         ("logs", "Logs", "list_alt", "logs"),

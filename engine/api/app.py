@@ -15,6 +15,7 @@ from engine.api import (
     routes_performance,
     routes_reference,
     routes_rules,
+    routes_studies,
 )
 from engine.api.auth import Gate
 from engine.api.services import EngineServices
@@ -22,8 +23,8 @@ from engine.errors import ConfigError
 
 URGENT_THREADS = 4
 ROUTES = (
-    routes_engine, routes_bots, routes_accounts, routes_books, routes_reference, routes_candles,
-    routes_backtests, routes_rules,
+    routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
+    routes_candles, routes_rules, routes_backtests, routes_studies,
 )  # fmt: skip
 
 

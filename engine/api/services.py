@@ -61,6 +61,18 @@ from engine.contracts.backtests import (
     Comparison,
 )
 from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
+from engine.contracts.studies import (
+    Retune,
+    RetuneSettings,
+    Study,
+    StudyBotRequest,
+    StudyFilter,
+    StudyPage,
+    StudyPreviewView,
+    StudyRequest,
+    TrialFilter,
+    TrialPage,
+)
 from engine.domain.decisions import Action
 
 
@@ -323,6 +335,55 @@ class BacktestServices(Protocol):
         ...
 
 
+class StudyServices(Protocol):
+    """Studies. ``study_id`` is a study's id; all but ``preview``, ``create``, ``page`` raise
+    NotFound for one that is not there."""
+
+    def preview(self, request: StudyRequest) -> StudyPreviewView:
+        """Validate everything, save nothing. Raises ConfigError naming the field, NotFound."""
+        ...
+
+    def create(self, request: StudyRequest, actor: str) -> Study:
+        """Queue a study. Raises like ``preview``, and Conflict behind too many."""
+        ...
+
+    def page(self, chosen: StudyFilter) -> StudyPage:
+        """Newest first."""
+        ...
+
+    def get(self, study_id: str) -> Study:
+        """As it stands now."""
+        ...
+
+    def trials(self, study_id: str, chosen: TrialFilter) -> TrialPage:
+        """A page of its trials so far."""
+        ...
+
+    def cancel(self, study_id: str, actor: str) -> Study:
+        """Raises Conflict when it has ended."""
+        ...
+
+    def resume(self, study_id: str, actor: str) -> Study:
+        """Raises Conflict when it runs or is done."""
+        ...
+
+    def delete(self, study_id: str, actor: str) -> None:
+        """Raises Conflict while it waits or runs."""
+        ...
+
+    def make_bot(self, study_id: str, request: StudyBotRequest, actor: str) -> BotView:
+        """A stopped paper bot. Raises ConfigError naming the field, Conflict."""
+        ...
+
+    def retune(self, key: str) -> Retune:
+        """How a bot is tuned again."""
+        ...
+
+    def set_retune(self, key: str, settings: RetuneSettings, actor: str) -> Retune:
+        """Raises ConfigError naming the field."""
+        ...
+
+
 class PerformanceServices(Protocol):
     """How well it went."""
 
@@ -358,6 +419,11 @@ class EngineServices(
     @property
     def rules(self) -> RuleServices:
         """Rules that make a strategy without code."""
+        ...
+
+    @property
+    def studies(self) -> StudyServices:
+        """Studies, and the re-tuning of bots."""
         ...
 
     @property

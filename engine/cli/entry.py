@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import typer
 
-from engine.cli import accounts, backtest, bots, candles, commands
+from engine.cli import accounts, backtest, bots, candles, commands, tune
 from engine.cli.context import Desk
 from engine.cli.failures import BAD_INPUT, FAILED, BadInput, Failure
 from engine.cli.output import one_line
@@ -33,7 +33,8 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(commands.default)
-    for name, command in (commands.COMMANDS | accounts.COMMANDS | backtest.COMMANDS).items():
+    tables = (commands.COMMANDS, accounts.COMMANDS, backtest.COMMANDS, tune.COMMANDS)
+    for name, command in (row for one in tables for row in one.items()):
         app.command(name)(command)
     app.add_typer(bots.build(), name="bots")
     app.add_typer(candles.build(), name="candles")

@@ -33,8 +33,10 @@ from engine.ports.candles import (
     ReadTable,
     SourceSymbol,
 )
+from engine.ports.compute import Compute, Crew, Outcome
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
 from engine.ports.rules import RuleBook
+from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
@@ -50,9 +52,12 @@ __all__ = [
     "CandleReader",
     "CandleSource",
     "Clock",
+    "Compute",
+    "Crew",
     "KeptResult",
     "MarketData",
     "OrderListener",
+    "Outcome",
     "PaperBook",
     "PaperOrder",
     "PlotSeries",
@@ -61,6 +66,9 @@ __all__ = [
     "Repository",
     "ResultFiles",
     "RuleBook",
+    "Search",
+    "SearchPlan",
+    "Searches",
     "Simulation",
     "SimulationLeg",
     "SimulationOutcome",

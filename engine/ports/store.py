@@ -19,6 +19,8 @@ from engine.domain.records import (
     Lease,
     StrategyConfiguration,
 )
+from engine.domain.retunes import Retune
+from engine.domain.studies import Study
 
 T = TypeVar("T")
 
@@ -115,6 +117,8 @@ class Transaction(Protocol):
     events: Repository[Event]
     audit: Repository[AuditEntry]
     backtests: Repository[BacktestRun]
+    studies: Repository[Study]
+    retunes: Repository[Retune]
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Keep an instrument's rules as they were when a bot was checked by them."""

@@ -1,7 +1,7 @@
 """What a user does with bots: create, edit, clone, start, pause, stop, delete."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -135,6 +135,29 @@ class BotService:
             writing.audit(actor, "bot.edit", bot.id, version=version)
         return changed
 
+    def tune(self, key: str, params: dict[str, Any], exits: Mapping[str, Any], actor: str) -> Bot:
+        """Other parameters for a bot that may be running; on its account's lane, where nothing
+        else trades for it meanwhile.
+
+        Only while it holds nothing and no order of it works, so that no position is ended by other
+        rules than it was begun by. Raises Conflict otherwise, and like ``StrategyHost.validate``.
+        """
+        bot = self._books.get_bot(key)
+        checked = self._host.validate(bot.config.strategy, params)
+        settings = {**bot.config.model_dump(), **exits, "params": checked}
+        config = BotConfig.model_validate(settings)
+        with self._books.writing() as writing:
+            if bot.id in self._books.positions or self._books.working_orders(bot.id):
+                raise Conflict("The bot holds a position or has an order working.")
+            if writing.bot(bot.id).config != bot.config:
+                raise Conflict("The bot's settings were changed meanwhile.")
+            changed = writing.save_bot(bot.id, config=config)
+            version = writing.tx.configurations.count(bot_id=bot.id) + 1
+            writing.tx.configurations.add(self._version_of(changed, version))
+            writing.event(Level.INFO, "bot.tuned", f"Its settings are version {version}.", bot.id)
+            writing.audit(actor, "bot.tune", bot.id, version=version, params=checked)
+        return changed
+
     def _move_levels(self, writing: Writing, bot: Bot, instrument: Instrument) -> None:
         """A position that was kept follows the new stop and target."""
         position = self._books.positions.get(bot.id)
@@ -197,15 +220,16 @@ class BotService:
 
     def _keep(self, writing: Writing, bot: Bot, instrument: Instrument, version: int) -> None:
         """Keep this version of the settings, and the instrument's rules they were checked by."""
+        writing.tx.configurations.add(self._version_of(bot, version))
+        writing.tx.put_instrument(bot.config.market, instrument)
+
+    def _version_of(self, bot: Bot, version: int) -> StrategyConfiguration:
         config = bot.config
-        writing.tx.configurations.add(
-            StrategyConfiguration(
-                id=new_id(), bot_id=bot.id, version=version, strategy=config.strategy,
-                params=config.params, settings=config.model_dump(mode="json"),
-                created_at=self._books.clock.now(),
-            )
+        return StrategyConfiguration(
+            id=new_id(), bot_id=bot.id, version=version, strategy=config.strategy,
+            params=config.params, settings=config.model_dump(mode="json"),
+            created_at=self._books.clock.now(),
         )  # fmt: skip
-        writing.tx.put_instrument(config.market, instrument)
 
 
 def _place(config: BotConfig) -> tuple[str, str]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from engine.domain.bots import WORKING_STATES, Bot, BotState, Desired
 from engine.domain.candles import Candles
@@ -115,7 +116,7 @@ class CycleRunner:
             await self._holds.write(decision, candles.last_close_time)
             return
         lane = account_lane(bot.account_id)
-        await self._lanes.run(lane, self.conclude, bot.id, market, candles, intent)
+        await self._lanes.run(lane, self.conclude, bot.id, market, candles, intent, config.params)
 
     async def _tell_time_went_back(self, bot: Bot, candles: Candles) -> None:
         """A bot that decides nothing for hours says why: no candle is decided twice."""
@@ -210,10 +211,22 @@ class CycleRunner:
 
     # --- the decision ---------------------------------------------------------------------------
 
-    def conclude(self, bot_id: str, market: MarketData, candles: Candles, intent: Intent) -> None:
-        """Write the decision with its orders in one transaction, then let the desk send them."""
+    def conclude(
+        self,
+        bot_id: str,
+        market: MarketData,
+        candles: Candles,
+        intent: Intent,
+        params: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Write the decision with its orders in one transaction, then let the desk send them.
+
+        ``params`` are those it was taken with; a bot that was tuned meanwhile decides anew.
+        """
         bot = self._books.bots.get(bot_id)
         if bot is None or bot.state not in WORKING_STATES:
+            return
+        if params is not None and params != bot.config.params:
             return
         if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
             return

@@ -20,6 +20,17 @@ from engine.domain.decisions import Action, Decision, TraceStep, Verdict
 from engine.domain.orders import Order, OrderState, OrderType, Purpose, Side
 from engine.domain.positions import PositionEntry, PositionSide, Trade
 from engine.domain.records import AuditEntry, EquityPoint, Event, Level, StrategyConfiguration
+from engine.domain.retunes import Retune, RetuneSettings
+from engine.domain.search_space import Range
+from engine.domain.studies import (
+    Luck,
+    Study,
+    StudyProgress,
+    StudyRequest,
+    StudyState,
+    StudySummary,
+)
+from engine.domain.walk_forward import WalkForward
 from tests.fakes.clock import START
 from tests.unit.samples import bot, config, fill, position
 
@@ -142,6 +153,30 @@ def backtest(**changes: Any) -> BacktestRun:
     return BacktestRun(**(fields | changes))
 
 
+def study(**changes: Any) -> Study:
+    """A study that waits, with everything set that can be set."""
+    request = StudyRequest(
+        name="first", backtest=backtest().request.model_copy(
+            update={"source": MarketSource(market="simulated", symbols=("BTC/USDT",))}
+        ),
+        ranges={"period": Range(low=5, high=20.5, step=0.5), "mode": Range(choices=("a", True))},
+        walk_forward=WalkForward(train_bars=100, test_bars=50, folds=None), baseline={"period": 3},
+    )  # fmt: skip
+    fields: dict[str, Any] = {
+        "id": "s1", "name": "first", "request": request, "created_at": START,
+        "symbol": "BTC/USDT", "retune_of": BOT_ID,
+        "progress": StudyProgress(stage="searching", fold=1, folds=2, trials=3, planned=6,
+                                  best_value=0.5, best_values={"period": 7}),
+    }  # fmt: skip
+    return Study(**(fields | changes))
+
+
+def retune() -> Retune:
+    """The bot's, which waits to be applied."""
+    return Retune(bot_id=BOT_ID, settings=RetuneSettings(is_on=True, margin=0.5), next_at=START,
+                  study_id="s1", wins={"params": {"period": 7}}, updated_at=START)  # fmt: skip
+
+
 # By repository: an entity, and what is changed on it.
 SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
     "bots": (rich_bot(), {"state": BotState.FAULTED, "reason": "no ☂", "win_count": 2}),
@@ -166,4 +201,10 @@ SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
             "finished_at": START,
         },
     ),
-}
+    "studies": (
+        study(),
+        {"state": StudyState.DONE, "finished_at": START,
+         "summary": StudySummary(best={"period": 7.5}, luck=Luck(trials=3, pbo=0.25))},
+    ),
+    "retunes": (retune(), {"wins": {}, "next_at": None, "outcome": "kept"}),
+}  # fmt: skip

@@ -47,7 +47,8 @@ def repository_of(tx: Transaction, name: str) -> Repository[Any]:
 
 
 def key_of(name: str, item: BaseModel) -> str:
-    return str(item.model_dump()["client_id" if name == "orders" else "id"])
+    key = {"orders": "client_id", "retunes": "bot_id"}.get(name, "id")
+    return str(item.model_dump()[key])
 
 
 def add_owner(tx: Transaction, name: str) -> None:

@@ -19,6 +19,8 @@ from engine.domain.instruments import Instrument
 from engine.domain.orders import Order
 from engine.domain.positions import Fill, Position, PositionEntry, Trade
 from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
+from engine.domain.retunes import Retune
+from engine.domain.studies import Study
 from engine.errors import Conflict, LeaseLost, StoreError
 from engine.ports import Repository, Transaction
 from tests.fakes.clock import FakeClock
@@ -70,7 +72,12 @@ BACKTESTS = Shape(BacktestRun, "backtest_runs", noun="backtest", time="created_a
                   search=("name",), is_counted=False,
                   more={"strategy": lambda run: run.request.strategy,
                         "timeframe": lambda run: run.request.timeframe})  # fmt: skip
-OWNED = (CONFIGURATIONS, DECISIONS, EQUITY)
+STUDIES = Shape(Study, "studies", noun="study", time="created_at", search=("name", "symbol"),
+                is_counted=False,
+                more={"strategy": lambda study: study.request.backtest.strategy})  # fmt: skip
+RETUNES = Shape(Retune, "retunes", noun="re-tuning", time="updated_at", key="bot_id",
+                is_counted=False, is_owned=True)  # fmt: skip
+OWNED = (CONFIGURATIONS, DECISIONS, EQUITY, RETUNES)
 
 
 class BotRepository(MemoryRepository[Bot]):
@@ -86,7 +93,7 @@ class BotRepository(MemoryRepository[Bot]):
         super().delete(key)
         for repository in self._owned:
             for one in repository.select(bot_id=key):
-                repository.delete(one.id)
+                repository.delete(repository.key_of(one))
 
 
 class MemoryTransaction:
@@ -111,6 +118,8 @@ class MemoryTransaction:
         self.events: Repository[Event] = MemoryRepository(contents, EVENTS)
         self.audit: Repository[AuditEntry] = MemoryRepository(contents, AUDIT)
         self.backtests: Repository[BacktestRun] = MemoryRepository(contents, BACKTESTS)
+        self.studies: Repository[Study] = MemoryRepository(contents, STUDIES)
+        self.retunes: Repository[Retune] = MemoryRepository(contents, RETUNES)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""

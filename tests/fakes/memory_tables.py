@@ -118,6 +118,10 @@ class MemoryRepository(Generic[T]):
             raise self._missing(key)
         return item
 
+    def key_of(self, item: T) -> str:
+        """What identifies an entity."""
+        return str(self._shape.key(item))
+
     def find(self, key: str) -> T | None:
         """None when there is none."""
         return self._contents.rows(self._shape.table).get(key)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.study_desk import StudyDesk
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -63,6 +64,7 @@ from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
 from tests.fakes.performance import FakePerformance
 from tests.fakes.rules import MemoryRuleBook, rule_desk
+from tests.fakes.studies import FakeStudies
 
 SETTINGS = (
     SettingView(key="paper_fee_bps", title="Paper fee", description="taker fee, in 0.01 %",
@@ -111,6 +113,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.rules = rule_desk(self, self.rule_book)
         self.performance = FakePerformance(self)
         self.fake_backtests = FakeBacktests(self)
+        self.fake_studies = FakeStudies(self)
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)
@@ -139,6 +142,10 @@ class FakeServices(FakeDesk, FakeAccounts):
     @property
     def backtests(self) -> BacktestDesk:
         return self.fake_backtests.desk
+
+    @property
+    def studies(self) -> StudyDesk:
+        return self.fake_studies.desk
 
     # --- bots
     def list_bots(self) -> Sequence[BotView]:

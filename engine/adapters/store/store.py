@@ -14,6 +14,7 @@ from engine.adapters.store.database import Database, Session
 from engine.adapters.store.lease import DatabaseLease
 from engine.adapters.store.migrate import migrate
 from engine.adapters.store.repository import SqlRepository, TableMap
+from engine.adapters.store.study_tables import RetuneRow, StudyRow
 from engine.adapters.store.tables import (
     AuditRow,
     BotRow,
@@ -37,6 +38,8 @@ from engine.domain.instruments import Instrument
 from engine.domain.orders import Order
 from engine.domain.positions import Fill, Position, PositionEntry, Trade
 from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
+from engine.domain.retunes import Retune
+from engine.domain.studies import Study
 from engine.ports import Repository, Transaction
 
 BUSY_TIMEOUT_S = 5.0
@@ -79,6 +82,11 @@ BACKTESTS = TableMap(
     BacktestRun, BacktestRunRow, noun="backtest", time="created_at", search=("name",),
     more=lambda run: {"strategy": run.request.strategy, "timeframe": run.request.timeframe},
 )  # fmt: skip
+STUDIES = TableMap(
+    Study, StudyRow, noun="study", time="created_at", search=("name", "symbol"),
+    more=lambda study: {"strategy": study.request.backtest.strategy},
+)  # fmt: skip
+RETUNES = TableMap(Retune, RetuneRow, noun="re-tuning", time="updated_at", key="bot_id")
 
 _INSTRUMENTS = table_of(InstrumentRow)
 _INSTRUMENT_FIELDS = list(Instrument.model_fields)
@@ -112,6 +120,8 @@ class SqlTransaction:
         self.events: Repository[Event] = SqlRepository(session, EVENTS)
         self.audit: Repository[AuditEntry] = SqlRepository(session, AUDIT)
         self.backtests: Repository[BacktestRun] = SqlRepository(session, BACKTESTS)
+        self.studies: Repository[Study] = SqlRepository(session, STUDIES)
+        self.retunes: Repository[Retune] = SqlRepository(session, RETUNES)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""

@@ -74,10 +74,15 @@ def _load_code(path: Path) -> type[Strategy]:
     Compiled here and not by Python's import system, whose bytecode cache can miss an edit made
     within one second.
     """
-    module = ModuleType(MODULE_PREFIX + path.stem)
-    module.__file__ = str(path)
+    return load_source(str(path), path.read_bytes())
+
+
+def load_source(path: str, source: bytes) -> type[Strategy]:
+    """The same of a file's text, for a machine that does not have the file. Raises alike."""
+    module = ModuleType(MODULE_PREFIX + Path(path).stem)
+    module.__file__ = path
     sys.modules[module.__name__] = module
-    exec(compile(path.read_bytes(), str(path), "exec"), module.__dict__)  # noqa: S102  its purpose
+    exec(compile(source, path, "exec"), module.__dict__)  # noqa: S102  its purpose
     things = list(vars(module).items())
     classes: list[type[Strategy]] = [
         thing for name, thing in things if _is_strategy(name, thing, module)

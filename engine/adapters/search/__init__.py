@@ -1,0 +1,1 @@
+"""Where searches get their ideas, and where these are written down."""
