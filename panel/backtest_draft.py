@@ -34,6 +34,12 @@ def first_draft(today: date) -> dict[str, Any]:
     return {**DEFAULTS, "since": first_day(today)}
 
 
+def file_draft(name: str, timeframe: str | None) -> dict[str, Any]:
+    """The form's content for a whole candle file, on its own candles."""
+    chosen = {"market": FILES, "files": [name]}
+    return {**DEFAULTS, **chosen, "timeframe": timeframe or DEFAULTS["timeframe"]}
+
+
 def first_day(today: date) -> date:
     """From when a market is tested unless it is said."""
     return today - timedelta(days=PERIOD_DAYS)

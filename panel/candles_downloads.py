@@ -41,12 +41,12 @@ def draw_form(panel: ControlPanel) -> None:
                 "Candles of", _timeframes(source, sources), key=f"{PREFIX}timeframe", width=110,
             )  # fmt: skip
             since = st.date_input(
-                "From (UTC)", value=now().date() - timedelta(days=DEFAULT_DAYS), width=140,
+                "First day (UTC)", value=now().date() - timedelta(days=DEFAULT_DAYS), width=140,
                 key=f"{PREFIX}since", format="YYYY-MM-DD", min_value=date(1970, 1, 1),
                 max_value=now().date(),
             )  # fmt: skip
             until = st.date_input(
-                "To (UTC, its end)", value=None, key=f"{PREFIX}until", format="YYYY-MM-DD",
+                "Last day (UTC)", value=None, key=f"{PREFIX}until", format="YYYY-MM-DD",
                 width=140, min_value=date(1970, 1, 1), help="Empty: up to now",
             )  # fmt: skip
         if source is not None:

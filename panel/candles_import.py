@@ -55,7 +55,7 @@ def _draw_preview(panel: ControlPanel, preview: PreviewView) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.text_input(
             "Symbol", key=SYMBOL, max_chars=40, width=150, placeholder="BTC-USDT",
-            on_change=_look_again, args=(panel, preview),
+            on_change=_rename, args=(panel, preview),
         )  # fmt: skip
         st.selectbox(
             "Candles of", list(SECONDS), key=LENGTH, width=110, index=None, placeholder="length",
@@ -103,6 +103,17 @@ def _asked(preview: PreviewView) -> dict[str, Any]:
 def _look_again(panel: ControlPanel, preview: PreviewView) -> None:
     """With what was corrected; a callback."""
     attempt(lambda: _keep(panel.inspect_upload(_asked(preview))))
+
+
+def _rename(panel: ControlPanel, preview: PreviewView) -> None:
+    """Another symbol may be of another market; a callback."""
+
+    def look() -> None:
+        found = panel.inspect_upload(_asked(preview) | {"kind": None})
+        _keep(found)
+        st.session_state[KIND] = found.kind
+
+    attempt(look)
 
 
 def _import(panel: ControlPanel, preview: PreviewView) -> None:

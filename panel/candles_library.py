@@ -1,6 +1,7 @@
 """The candle library on screen: what each file covers, and everything about one of them."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 
 import plotly.graph_objects as go
 import streamlit as st
@@ -191,7 +192,9 @@ def _commands(panel: ControlPanel, entry: StoredSet) -> None:
         if entry.about is not None:
             st.page_link(
                 "pages/backtest.py", label="Backtest these", icon=":material/science:",
-                query_params={"candles": entry.id},
+                query_params={
+                    "candles": PurePath(entry.path).name, "timeframe": entry.about.timeframe,
+                },
             )  # fmt: skip
             if entry.is_ours and entry.about.source != IMPORT:
                 st.button(

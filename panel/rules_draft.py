@@ -22,6 +22,7 @@ from engine.contracts.rules import (
 )
 
 Values = dict[str, Any]
+NUMBER = "number"
 SIDES = ("left", "right", "upper")
 NEW_CONDITION = {
     "test": "above", "left_source": "close", "right_source": "sma", "upper_source": "number",
@@ -167,6 +168,7 @@ def _condition_values(condition: Condition) -> Values:
         if operand is not None:
             values[f"{side}_source"] = operand.source
             values[f"{side}_output"] = operand.output
+            values[f"{side}_more"] = operand.ago != 0 or operand.factor != 1
             values[f"{side}_ago"] = operand.ago
             values[f"{side}_factor"] = _typed(operand.factor)
             for name, number in operand.params.items():
@@ -196,15 +198,16 @@ def _operand_body(
 ) -> dict[str, Any]:
     source = sources[values.get(f"{node}_source") or "close"]
     output = values.get(f"{node}_output") or ""
+    is_shifted = bool(values.get(f"{node}_more"))
     return {
         "source": source.id,
         "params": {
             slot.name: values.get(f"{node}_{source.id}_{slot.name}", _typed(slot.default))
             for slot in source.slots
         },
-        "output": output if output in source.outputs else "",
-        "ago": int(values.get(f"{node}_ago") or 0),
-        "factor": values.get(f"{node}_factor", "1"),
+        "output": output if output in source.outputs[1:] else "",  # the first goes without saying
+        "ago": int(values.get(f"{node}_ago") or 0) if is_shifted else 0,
+        "factor": values.get(f"{node}_factor", "1") if is_shifted else "1",
     }
 
 

@@ -10,7 +10,7 @@ from engine.contracts import ErrorDetail
 from engine.contracts.rules import GROUPS, RuleCatalogue, SlotView
 from panel import rules_session as session
 from panel.format import escape
-from panel.rules_draft import SIDES, Values, sides_of
+from panel.rules_draft import NUMBER, SIDES, Values, sides_of
 from panel.rules_session import key_of
 
 JOINS = {"all": "all of them (and)", "any": "any of them (or)"}
@@ -154,20 +154,21 @@ class RulesForm:
                 _slot_label(slot), f"{stem}_{source.id}_{slot.name}",
                 f"{place}.params.{slot.name}", f"{slot.default:g}",
             )  # fmt: skip
-        if chosen != "number":
+        if chosen != NUMBER or self.values.get(f"{stem}_more"):
             self._draw_earlier(stem, place)
         self.slot(place)
 
     def _draw_earlier(self, stem: str, place: str) -> None:
-        """How many candles ago, and times what: seldom needed, so behind a button."""
-        ago, factor = self.values.get(f"{stem}_ago", 0), self.values.get(f"{stem}_factor", "1")
-        shown = [f"{ago} ago"] if ago else []
-        shown += [f"× {factor}"] if str(factor).strip() != "1" else []
-        with st.popover(", ".join(shown) or "Shift, scale", type="tertiary", width="content"):
-            key = key_of(f"{stem}_ago")
-            st.session_state.setdefault(key, 0)
-            st.number_input("Candles ago", min_value=0, max_value=500, step=1, key=key)
-            self._number("Times", f"{stem}_factor", f"{place}.factor", "1")
+        """How many candles ago, and times what: seldom needed, so only when asked for.
+
+        Not in a popover: Streamlit's forgets what its widgets were given before it is opened.
+        """
+        if not st.checkbox("Shift, scale", key=key_of(f"{stem}_more")):
+            return
+        key = key_of(f"{stem}_ago")
+        st.session_state.setdefault(key, 0)
+        st.number_input("Candles ago", min_value=0, max_value=500, step=1, key=key)
+        self._number("Times", f"{stem}_factor", f"{place}.factor", "1")
 
     def draw_parameters(self) -> None:
         """Numbers that each bot may set for itself; their names stand in for numbers above."""

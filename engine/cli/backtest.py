@@ -99,7 +99,8 @@ def backtest(
     metrics = measure(history_of(result))
     warnings = _warnings(instrument, bars)
     document = _document(strategy, chosen, result, metrics, warnings)
-    desk.printer.show(document, _lines(result, metrics, instrument.quote, warnings))
+    lines = _lines(result, metrics, instrument.quote, warnings)
+    desk.printer.show(document, lines, is_long=True)
 
 
 # --- what was asked ------------------------------------------------------------------------------

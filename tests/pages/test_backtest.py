@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 from engine.contracts.backtests import BacktestRun
 from engine.domain.backtest_runs import BacktestRequest, FileSource, RunState
 from engine.errors import StoreError
+from panel.backtest_draft import FILES
 from tests.fakes.backtest_desk import FILE
 from tests.fakes.backtests import BacktestRoom
 from tests.pages.conftest import FakeEngine, open_page, words
@@ -54,6 +55,15 @@ def only_run(room: BacktestRoom) -> BacktestRun:
     """The one there is."""
     [run], _count = room.service.list(limit=5)
     return run
+
+
+def test_a_file_of_the_candles_page_is_chosen_whole(room: BacktestRoom) -> None:
+    app = open_page("backtest", {"candles": FILE, "timeframe": "1h"})
+    assert app.selectbox(key="backtest_market").value == FILES
+    assert app.multiselect(key="backtest_files").value == [FILE]
+    assert app.selectbox(key="backtest_timeframe").value == "1h"
+    assert app.date_input(key="backtest_since").value is None
+    assert not app.exception
 
 
 def test_the_defaults_show_what_they_use_and_need_one_click(room: BacktestRoom) -> None:

@@ -205,6 +205,17 @@ def test_an_import_is_seen_repaired_and_confirmed(candles: FakeCandles) -> None:
     assert not app.exception
 
 
+def test_a_symbol_that_was_not_in_the_name_brings_its_market(candles: FakeCandles) -> None:
+    app = open_candles(tab="Import")
+    sound = HEAD + b"".join(reversed(ROWS.splitlines(keepends=True)))
+    app.file_uploader[0].upload("some candles of mine.csv", sound, "text/csv").run()
+    assert app.button(key="import_confirm").disabled, "it has no symbol yet"
+    app.text_input(key="import_symbol").set_value("BTC-USDT").run()
+    assert app.selectbox(key="import_kind").value == "crypto"
+    app.button(key="import_confirm").click().run()
+    assert candles.library.sets["BTC-USDT.1h"][0].kind is InstrumentKind.CRYPTO
+
+
 def test_a_file_that_cannot_be_used_shows_its_lines_and_no_way_on(candles: FakeCandles) -> None:
     app = open_candles(tab="Import")
     bad = HEAD + ROWS.replace(b"0.5", b"-1", 1)

@@ -8,6 +8,7 @@ from engine.domain.rule_words import sentences
 from engine.domain.rules import RuleSet
 from panel.rules_draft import EXAMPLE
 from tests.pages.conftest import FakeEngine, open_page, words
+from tests.unit.test_rules import DIP
 
 NAME = "dip_in_a_rising_trend"
 
@@ -76,6 +77,17 @@ def test_conditions_groups_and_indicators_are_put_together(fake_engine: FakeEngi
     assert found.long_entry.join == "any"
     assert found.long_entry.conditions[2].left.params == {"fast": 8.0, "slow": 26.0, "signal": 9.0}
     assert [len(group.conditions) for group in found.long_exit.groups] == [1]
+
+
+def test_a_side_may_be_shifted_and_scaled(fake_engine: FakeEngine) -> None:
+    app = open_page("rules")
+    key_ending(app, "checkbox", "_right_more").set_value(True).run()
+    assert key_ending(app, "text_input", "_right_factor").value == "1"
+    key_ending(app, "text_input", "_right_factor").set_value("1.02")
+    key_ending(app, "number_input", "_right_ago").set_value(3).run()
+    assert "close > 1.02 × SMA(200) 3 candles ago." in text_of(app)
+    key_ending(app, "checkbox", "_right_more").set_value(False).run()
+    assert "close > SMA(200)." in text_of(app)
 
 
 def test_what_is_removed_is_gone_and_the_rest_stays(fake_engine: FakeEngine) -> None:
@@ -179,10 +191,12 @@ def test_what_is_typed_survives_a_visit_to_another_page(fake_engine: FakeEngine)
 
 
 def test_the_strategies_page_leads_to_the_rules(fake_engine: FakeEngine) -> None:
-    keep_example(fake_engine, "kept")
-    assert "Dip in a rising trend" in text_of(open_page("strategies"))
+    fake_engine.services.rule_book.kept["kept"] = RuleSet.model_validate(DIP)
+    assert "Buys dips." in text_of(open_page("strategies"))
     app = open_page("rules", {"rules": "kept"})
     assert app.selectbox("rules_choice").value == "kept"
+    assert app.button("rules_save").disabled, "what was only opened is not changed"
+    assert not app.run().button("rules_bot").disabled
     app = open_page("rules", {"rules": "gone"})
     assert any("no rules named" in error.value for error in app.error)
 

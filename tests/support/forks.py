@@ -18,7 +18,7 @@ from tooling.processes import open_log
 CAN_FORK = sys.platform.startswith("linux")
 """Elsewhere processes cannot fork, or not safely: programs are started there as people do."""
 
-START_S = 60.0
+START_S = 120.0
 ENGINE = (
     "engine.bootstrap", "engine.cli", "engine.adapters.brokers.ccxt_spot",
     "engine.adapters.market_data.ccxt_streams", "alembic.command", "psycopg",

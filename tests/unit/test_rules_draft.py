@@ -11,7 +11,16 @@ from tests.unit.test_rules import DIP
 CATALOGUE = catalogue_view()
 
 
-@pytest.mark.parametrize("rules", [EXAMPLE, DIP], ids=["example", "dip"])
+TWICE = {
+    "title": "Twice",
+    "long_entry": {"conditions": [
+        {"left": {"source": "close", "ago": 4},
+         "right": {"source": "number", "params": {"value": 5}, "factor": 2}},
+    ]},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rules", [EXAMPLE, DIP, TWICE], ids=["example", "dip", "twice"])
 def test_kept_rules_come_back_as_they_were(rules: dict[str, object]) -> None:
     kept = RuleSet.model_validate(rules)
     shape, values = draft_of(kept, "dip")
@@ -37,11 +46,13 @@ def test_ids_are_never_used_twice_and_what_is_removed_takes_its_parts_along() ->
 def test_what_is_no_number_is_sent_as_it_was_typed() -> None:
     shape, node = Shape().with_condition("long_entry")
     values = condition_values(node) | {
-        f"{node}_right_sma_period": "soon", f"{node}_left_factor": "", f"{node}_test": "between",
+        f"{node}_right_sma_period": "soon", f"{node}_left_factor": "", f"{node}_left_more": True,
+        f"{node}_right_factor": "9", f"{node}_test": "between",
     }  # fmt: skip
     (condition,) = body_of(shape, values, CATALOGUE)["long_entry"]["conditions"]
     assert condition["right"]["params"] == {"period": "soon"}
     assert condition["left"]["factor"] == ""
+    assert condition["right"]["factor"] == "1"  # not asked for
     assert condition["upper"]["source"] == "number"
 
 
