@@ -12,12 +12,14 @@ from engine.adapters.strategies.simulator import BenchSimulator
 from engine.domain.backtest_runs import RunStage
 from engine.domain.backtests import BacktestTerms
 from engine.domain.candles import resample
+from engine.domain.rules import RuleSet
 from engine.errors import ConfigError, DataError, NotFound, StrategyError
 from engine.ports import SimulationLeg, SimulationTask
 from tests.contract.test_backtest_results import assert_same
 from tests.fakes.backtests import FakeSimulator
 from tests.fakes.candles import random_candles
 from tests.fakes.strategy_host import STRATEGIES, FakeStrategyHost
+from tests.unit.test_rules import DIP
 
 FINE = random_candles(4000, 5, timeframe="15m")
 LEGS = (SimulationLeg("BTC/USDT", resample(FINE, "1h"), 100, FINE[400:]),)
@@ -72,6 +74,13 @@ def test_a_process_answers_what_the_loop_answers_here() -> None:
     assert np.array_equal(outcome.result.time, FINE.time[400:])
 
 
+def test_a_rule_set_is_a_strategy_like_any_other(tmp_path: Path) -> None:
+    (tmp_path / "dip.rules.json").write_text(RuleSet.model_validate(DIP).model_dump_json())
+    bench = BenchSimulator(lambda name: tmp_path / f"{name}.rules.json", 60.0, 2048)
+    outcome = bench.begin(task("dip")).outcome(lambda *_: None)
+    assert outcome.metrics["trades"] == len(outcome.result.trades) > 0
+
+
 @pytest.mark.parametrize(
     ("deed", "sentence"),
     [
@@ -98,6 +107,12 @@ def test_a_strategy_that_hangs_is_ended_at_the_deadline_and_when_it_is_cancelled
     with pytest.raises(DataError, match="was cancelled"):
         simulation.outcome(lambda *_: None)
     assert time.monotonic() - began_at < 3.5
+    early = simulator.begin(task("bad"))
+    threading.Timer(0.1, early.cancel).start()  # before the process is up
+    began_at = time.monotonic()
+    with pytest.raises(DataError, match="was cancelled"):
+        early.outcome(lambda *_: None)
+    assert time.monotonic() - began_at < 5
     never = simulator.begin(task("bad"))
     never.cancel()
     with pytest.raises(DataError, match="was cancelled"):
