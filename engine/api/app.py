@@ -50,5 +50,4 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     errors.install(app)
     for routes in ROUTES:
         app.include_router(routes.router)
-    app.include_router(routes_performance.router)
     return app
