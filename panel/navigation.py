@@ -49,7 +49,8 @@ def navigate() -> st.Page:
                 for file, title, icon, path in pages
             ]
             for section, pages in SECTIONS.items()
-        }
+        },
+        expanded=True,  # else the last pages hide behind "View 4 more"
     )
 
 
