@@ -8,11 +8,13 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import httpx
 import psutil
@@ -22,12 +24,19 @@ from tests.fakes.strategy_files import write_strategy
 from tests.support.client import Client, eventually
 from tests.support.market import eth_btc
 from tests.support.ports import free_port
-from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.processes import Copy, begin, copy_as_delivered, copy_of_quarterdeck
 from tests.support.strategy_hosts import is_running
-from tooling.place import ROOT, Place
+from tooling.place import ROOT
 
 
-def run_engine(data: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+class Ended(NamedTuple):
+    """An engine that has come to its end: its exit code, and all that it printed."""
+
+    code: int
+    words: str
+
+
+def run_engine(data: Path, **variables: str) -> Ended:
     """Run ``python -m engine`` to its end over a data folder."""
     environment = {name: value for name, value in os.environ.items() if "QUARTERDECK" not in name}
     environment |= {
@@ -35,17 +44,17 @@ def run_engine(data: Path, **variables: str) -> subprocess.CompletedProcess[str]
         "QUARTERDECK_API_PORT": str(free_port()),
         **variables,
     }
-    return subprocess.run(
-        [sys.executable, "-m", "engine"], cwd=ROOT, env=environment, text=True,
-        capture_output=True, timeout=40, check=False,
-    )  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "engine.out"
+        code = begin(["engine"], environment, log).wait(timeout=40)
+        return Ended(code, log.read_text("utf-8"))
 
 
-def refusal(ended: subprocess.CompletedProcess[str]) -> str:
+def refusal(ended: Ended) -> str:
     """The one sentence with which an engine refused to start."""
-    assert ended.returncode == 2, ended.stderr
-    assert "Traceback" not in ended.stderr
-    [sentence] = ended.stderr.splitlines()
+    assert ended.code == 2, ended.words
+    assert "Traceback" not in ended.words
+    [sentence] = ended.words.splitlines()
     assert sentence.endswith(".") and len(sentence) < 400
     return sentence
 
@@ -127,43 +136,43 @@ def test_the_token_is_for_its_owner_alone_and_a_loose_one_is_replaced(quarterdec
     Client(quarterdeck).get("/overview")
 
 
-def _used_port(folder: Path) -> subprocess.CompletedProcess[str]:
+def _used_port(folder: Path) -> Ended:
     with socket.create_server(("127.0.0.1", 0)) as server:
         return run_engine(folder / "data", QUARTERDECK_API_PORT=str(server.getsockname()[1]))
 
 
-def _below_a_file(folder: Path) -> subprocess.CompletedProcess[str]:
+def _below_a_file(folder: Path) -> Ended:
     (folder / "file").write_text("not a folder")
     return run_engine(folder / "file" / "data")
 
 
-def _is_a_file(folder: Path) -> subprocess.CompletedProcess[str]:
+def _is_a_file(folder: Path) -> Ended:
     (folder / "data").write_text("not a folder")
     return run_engine(folder / "data")
 
 
-def _logs_is_a_file(folder: Path) -> subprocess.CompletedProcess[str]:
+def _logs_is_a_file(folder: Path) -> Ended:
     (folder / "data").mkdir()
     (folder / "data" / "logs").write_text("not a folder")
     return run_engine(folder / "data")
 
 
-def _token_is_a_folder(folder: Path) -> subprocess.CompletedProcess[str]:
+def _token_is_a_folder(folder: Path) -> Ended:
     (folder / "data" / "api.token").mkdir(parents=True)
     return run_engine(folder / "data")
 
 
-def _not_a_file_system(_folder: Path) -> subprocess.CompletedProcess[str]:
+def _not_a_file_system(_folder: Path) -> Ended:
     return run_engine(Path("/proc/1/quarterdeck"))
 
 
-def _corrupt(folder: Path) -> subprocess.CompletedProcess[str]:
+def _corrupt(folder: Path) -> Ended:
     (folder / "data").mkdir()
     (folder / "data" / "state.db").write_bytes(b"this is no database at all " * 400)
     return run_engine(folder / "data")
 
 
-def _newer(folder: Path) -> subprocess.CompletedProcess[str]:
+def _newer(folder: Path) -> Ended:
     (folder / "data").mkdir()
     with closing(sqlite3.connect(folder / "data" / "state.db")) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) NOT NULL)")
@@ -172,34 +181,34 @@ def _newer(folder: Path) -> subprocess.CompletedProcess[str]:
     return run_engine(folder / "data")
 
 
-def _question_mark(folder: Path) -> subprocess.CompletedProcess[str]:
+def _question_mark(folder: Path) -> Ended:
     return run_engine(folder / "what?cache=shared")
 
 
-def _no_workers(folder: Path) -> subprocess.CompletedProcess[str]:
+def _no_workers(folder: Path) -> Ended:
     return run_engine(folder / "data", QUARTERDECK_STRATEGY_WORKERS="0")
 
 
-def _port_abc(folder: Path) -> subprocess.CompletedProcess[str]:
+def _port_abc(folder: Path) -> Ended:
     return run_engine(folder / "data", QUARTERDECK_API_PORT="abc")
 
 
-def _no_such_driver(folder: Path) -> subprocess.CompletedProcess[str]:
+def _no_such_driver(folder: Path) -> Ended:
     return run_engine(folder / "data", QUARTERDECK_DATABASE_URL="oracle+nothing://x/y")
 
 
-def _no_url(folder: Path) -> subprocess.CompletedProcess[str]:
+def _no_url(folder: Path) -> Ended:
     return run_engine(folder / "data", QUARTERDECK_DATABASE_URL="nonsense")
 
 
-def _nobody_there(folder: Path) -> subprocess.CompletedProcess[str]:
+def _nobody_there(folder: Path) -> Ended:
     url = f"postgresql+psycopg://me:hush-hush@127.0.0.1:{free_port()}/nowhere"
     ended = run_engine(folder / "data", QUARTERDECK_DATABASE_URL=url)
-    assert "hush-hush" not in ended.stderr
+    assert "hush-hush" not in ended.words
     return ended
 
 
-REFUSED: dict[str, tuple[Callable[[Path], subprocess.CompletedProcess[str]], str]] = {
+REFUSED: dict[str, tuple[Callable[[Path], Ended], str]] = {
     "used_port": (_used_port, "is used by another program"),
     "below_a_file": (_below_a_file, "cannot be written"),
     "is_a_file": (_is_a_file, "cannot be written"),
@@ -235,11 +244,11 @@ def test_a_data_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -
         f"sys.exit(run_engine(Settings(data=pathlib.Path({str(data)!r}), api_port={free_port()})))"
     )
     for folder in (tmp_path, *tmp_path.parents):
-        if str(folder).startswith("/tmp/"):
+        if Path(tempfile.gettempdir()) in folder.parents:
             folder.chmod(0o755)
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, timeout=40,
                            capture_output=True, check=False)  # fmt: skip
-    assert "cannot be written (Permission denied)" in refusal(ended)
+    assert "cannot be written (Permission denied)" in refusal(Ended(ended.returncode, ended.stderr))
 
 
 def test_a_malformed_env_file_is_one_sentence(tmp_path: Path) -> None:
@@ -294,11 +303,12 @@ def _may_start(copy: Copy) -> bool:
     return True
 
 
-def test_a_graceful_stop_and_a_start_are_written_down(quarterdeck: Copy) -> None:
-    place: Place = quarterdeck.place
-    quarterdeck.start_engine()
-    assert quarterdeck.stop_engine() == 0
-    quarterdeck.start_engine()
-    kinds = [event["kind"] for event in Client(quarterdeck).get("/events")]
-    assert kinds == ["engine.started", "engine.stopped", "engine.started"]
-    assert (place.data / "engine.lock").exists()
+def test_a_graceful_stop_and_a_start_are_written_down(tmp_path: Path) -> None:
+    """Started as people do: other tests' engines are forked."""
+    with copy_as_delivered(tmp_path / "data") as copy:
+        copy.start_engine()
+        assert copy.stop_engine() == 0
+        copy.start_engine()
+        kinds = [event["kind"] for event in Client(copy).get("/events")]
+        assert kinds == ["engine.started", "engine.stopped", "engine.started"]
+        assert (copy.place.data / "engine.lock").exists()

@@ -1,17 +1,19 @@
-"""``kill -9`` of the whole engine at random moments: nothing is lost, nothing doubled.
+"""Real candles through the whole engine, undisturbed and through ``kill -9`` at random moments:
+each is decided once, books add up, nothing is lost and nothing doubled.
 
-At every step of an order, and against an exchange: ``test_fault_matrix_kills``.
+Kills at every step of an order, and against an exchange: ``test_fault_matrix_kills``.
 """
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
-from tests.support.books import check_books, rows, trades_of
+from tests.support.books import check_books, rows, total, trades_of
 from tests.support.client import Client, eventually
 from tests.support.market import COUNT, eth_btc
 from tests.support.processes import Copy, copy_of_quarterdeck
@@ -44,20 +46,49 @@ def finish(copy: Copy, bot: dict[str, Any]) -> dict[str, Any]:
     return ended
 
 
+class Played(NamedTuple):
+    """An engine that has played the candles to their end, and its bot."""
+
+    copy: Copy
+    candles: Path
+    bot: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """The undisturbed run; its engine still answers."""
+    folder = tmp_path_factory.mktemp("calm")
+    candles = eth_btc(folder)
+    with copy_of_quarterdeck(folder / "data", QUARTERDECK_LOG_LEVEL="WARNING") as copy:
+        copy.start_engine()
+        yield Played(copy, candles, finish(copy, begin_replay(copy, candles)))
+
+
+def test_every_candle_of_a_replay_is_decided_once_and_the_trades_add_up(calm: Played) -> None:
+    data, bot = calm.copy.place.data, calm.bot
+    decisions = rows(data, "SELECT candle_time FROM decisions WHERE bot_id = ?", bot["id"])
+    assert len(decisions) == COUNT
+    assert len({row["candle_time"] for row in decisions}) == COUNT
+    trades = rows(data, "SELECT * FROM trades")
+    assert len(trades) > 20, "an RSI bot trades on twenty days of five-minute candles"
+    assert {row["exit_reason"] for row in trades} >= {"signal", "trailing_stop"}
+    check_books(data, bot)
+
+    page = Client(calm.copy).get("/trades", bot_id="replay")
+    assert page["count"] == len(trades)
+    assert Decimal(page["totals"][0]["pnl"]) == total(trades, "pnl")
+    print(f"{len(trades)} trades, {total(trades, 'pnl')} BTC")
+
+
 @pytest.mark.timeout(900)
 def test_kills_leave_the_trades_of_an_undisturbed_run(
-    tmp_path: Path, record_property: Callable[[str, object], None]
+    calm: Played, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    candles = eth_btc(tmp_path)
-    with copy_of_quarterdeck(tmp_path / "calm", QUARTERDECK_LOG_LEVEL="WARNING") as calm:
-        calm.start_engine()
-        check_books(calm.place.data, finish(calm, begin_replay(calm, candles)))
-        expected = trades_of(calm.place.data)
+    expected = trades_of(calm.copy.place.data)
     assert len(expected) > 20
-
     with copy_of_quarterdeck(tmp_path / "killed", QUARTERDECK_LOG_LEVEL="WARNING") as copy:
         copy.start_engine()
-        bot = begin_replay(copy, candles)
+        bot = begin_replay(copy, calm.candles)
         chance = random.Random(SEED)
         pace = COUNT / KILLS
         for kill in range(1, KILLS + 1):

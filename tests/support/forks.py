@@ -66,7 +66,7 @@ class Nursery:
         self.ended: dict[int, int] = {}
         self.news = threading.Condition()
         self._started: SimpleQueue[int] = SimpleQueue()
-        self._ready = threading.Event()
+        self._ready: SimpleQueue[bool] = SimpleQueue()
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.nursery", *modules], cwd=ROOT, text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True,
@@ -74,8 +74,9 @@ class Nursery:
         )  # fmt: skip
         self._listener = threading.Thread(target=self._listen, name="nursery", daemon=True)
         self._listener.start()
-        if not self._ready.wait(START_S):
-            raise RuntimeError(f"the nursery of {' '.join(modules)} does not start")
+        if not self._ready.get(timeout=START_S):
+            self.close()
+            raise RuntimeError(f"the nursery of {' '.join(modules)} has ended, see stderr")
 
     def start(self, arguments: Sequence[str], environment: Mapping[str, str], log: Path) -> Forked:
         """Fork what ``python -m`` would run with these arguments."""
@@ -84,7 +85,10 @@ class Nursery:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{json.dumps(asdict(order))}\n")
         self._process.stdin.flush()
-        return Forked(self, self._started.get(timeout=START_S))
+        pid = self._started.get(timeout=START_S)
+        if not pid:
+            raise RuntimeError(f"the nursery that should start {arguments[0]} has ended")
+        return Forked(self, pid)
 
     def close(self) -> None:
         """End it; what still runs of its programs is asked to end too."""
@@ -106,7 +110,9 @@ class Nursery:
                     self.ended[int(numbers[0])] = int(numbers[1])
                     self.news.notify_all()
             else:
-                self._ready.set()
+                self._ready.put(True)
+        self._ready.put(False)  # nobody waits in vain
+        self._started.put(0)
 
 
 _nurseries: dict[Sequence[str], Nursery] = {}

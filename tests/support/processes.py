@@ -101,9 +101,7 @@ class Copy:
             "QUARTERDECK_PANEL_PORT": str(self.place.panel_port),
             **self.variables,
         }
-        if self.is_forked:
-            return fork(arguments, environment, log)
-        return spawn([sys.executable, "-m", *arguments], ROOT, environment, log)
+        return begin(arguments, environment, log, is_forked=self.is_forked)
 
     def _wait_for_start(self, process: Process, log: Path) -> None:
         is_up = is_engine_up if process is self.engine else is_panel_up
@@ -114,6 +112,19 @@ class Copy:
                 words = log.read_text(encoding="utf-8", errors="replace")[-2000:]
                 raise RuntimeError(f"did not start (exit code {process.poll()}): {words}")
             time.sleep(0.02)
+
+
+def begin(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    *,
+    is_forked: bool = CAN_FORK,
+) -> Process:
+    """Start what ``python -m`` runs with these arguments; ``log`` takes what it prints."""
+    if is_forked:
+        return fork(arguments, environment, log)
+    return spawn([sys.executable, "-m", *arguments], ROOT, environment, log)
 
 
 @contextmanager

@@ -3,13 +3,13 @@
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.forks import CAN_FORK, Nursery
+from tests.support.strategy_hosts import is_running, until
 from tooling.processes import kill_group
 
 pytestmark = pytest.mark.skipif(not CAN_FORK, reason="processes are not forked on this system")
@@ -22,22 +22,17 @@ def nursery() -> Iterator[Nursery]:
     nursery.close()
 
 
-def write_program(folder: Path, text: str) -> dict[str, str]:
-    """A module ``program``, and the environment that finds it."""
-    (folder / "program.py").write_text(text, "utf-8")
-    return {"PYTHONPATH": str(folder), "WORD": "mine"}
-
-
 def test_it_has_its_own_arguments_environment_output_and_exit_code(
     nursery: Nursery, tmp_path: Path
 ) -> None:
     log = tmp_path / "out"
-    done = nursery.start(["platform", "terse", "nonaliased"], {"WORD": "mine"}, log)
+    say = "import os; print(os.environ)"
+    done = nursery.start(["timeit", "-n1", "-r1", say], {"WORD": "mine"}, log)
     assert done.wait(20) == done.poll() == 0
     refused = nursery.start(["calendar", "thirteenth"], dict(os.environ), log)
     assert refused.wait(20) == 2
     first, *rest = log.read_text("utf-8").splitlines()
-    assert first.startswith("Linux-")
+    assert first == "environ({'WORD': 'mine'})"
     assert any("thirteenth" in line for line in rest)
 
 
@@ -55,11 +50,9 @@ def test_they_end_with_the_nursery(tmp_path: Path) -> None:
     nursery = Nursery([])
     server = nursery.start(["http.server", "0", "--bind", "127.0.0.1"], {}, tmp_path / "out")
     nursery.close()
-    deadline = time.monotonic() + 20
-    while Path(f"/proc/{server.pid}/cmdline").exists() and time.monotonic() < deadline:
-        state = Path(f"/proc/{server.pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
-        if state == "Z":
-            break
-        time.sleep(0.01)
-    else:
-        assert time.monotonic() < deadline, "it outlived its nursery"
+    assert until(lambda: not is_running(server.pid), within_s=20), "it outlived its nursery"
+
+
+def test_a_nursery_that_cannot_import_says_so() -> None:
+    with pytest.raises(RuntimeError, match="nursery of nowhere_to_be_found has ended"):
+        Nursery(["nowhere_to_be_found"])
