@@ -11,37 +11,35 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine import __version__
-from engine.adapters.backtests.result_files import ParquetResults
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.clock.system import SystemClock
-from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.reports.html_report import HtmlReports
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.adapters.strategies.host import StrategyHost
-from engine.adapters.strategies.simulator import BenchSimulator
+from engine.adapters.strategies.rule_files import RuleFiles
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
-from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
 from engine.api.performance_desk import PerformanceDesk
+from engine.api.rule_desk import RuleDesk
 from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.study_desk import StudyDesk
 from engine.api.views import Views
+from engine.bootstrap_backtests import build_backtests
 from engine.bootstrap_candles import (
     OFFERED_EXCHANGES,
     build_candle_sources,
     build_candles,
     spawner,
-)
+)  # fmt: skip
 from engine.bootstrap_studies import build_studies
 from engine.domain.records import Level
 from engine.errors import ConfigError, NotFound, QuarterdeckError
@@ -52,10 +50,6 @@ from engine.locks import FolderLock
 from engine.logs import configure_logs
 from engine.ports import Broker, MarketData, Store
 from engine.services.account_ledger import AccountLedger
-from engine.services.backtest_candles import CandleReader
-from engine.services.backtest_plans import BacktestPlanner
-from engine.services.backtest_runner import BacktestRunner
-from engine.services.backtests import BacktestService, BotMaker
 from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.candle_downloads import CandleDownloads
@@ -84,6 +78,7 @@ from engine.services.registry import (
     MarketKind,
     VenueRegistry,
 )
+from engine.services.rules import RuleService
 from engine.services.run_cycle import CycleRunner
 from engine.services.supervise import Supervisor
 from engine.services.track_equity import EquityKeeper
@@ -260,6 +255,7 @@ class Engine:
             ),
             candles=CandleDesk(books, library, imports, downloads, sources),
             backtests=desk_of_backtests,
+            rules=RuleDesk(RuleService(books, RuleFiles(settings.strategies), venues)),
             studies=StudyDesk(*studies, retuner, views),
             stop_engine=ending.stop,
         )
@@ -356,27 +352,6 @@ class Engine:
 
     async def _tidy(self) -> None:
         await self._lanes.run(BOOKKEEPING_LANE, self._housekeeper.tidy)
-
-
-def build_backtests(
-    settings: Settings,
-    books: Books,
-    venues: VenueRegistry,
-    host: StrategyHost,
-    bots: BotService,
-    views: Views,
-) -> tuple[BacktestRunner, BacktestDesk]:
-    """Backtests: the runner of their queue, and what the API asks."""
-    files = CandleFolder(settings.data / "candles")
-    planner = BacktestPlanner(CandleReader(files, venues), host)
-    simulator = BenchSimulator(
-        settings.strategies, settings.research_deadline_s, settings.research_memory_mb
-    )
-    results = ParquetResults(settings.data / "backtests")
-    runner = BacktestRunner(books, planner, simulator, results, settings.research_workers)
-    service = BacktestService(books, planner, runner, results, __version__)
-    maker = BotMaker(service, bots, files, venues)
-    return runner, BacktestDesk(service, maker, host, views, HtmlReports())
 
 
 def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from engine.adapters.candles.parquet_library import ParquetLibrary
 from engine.adapters.candles.text_reader import TextReader
 from engine.adapters.clock.system import SystemClock
+from engine.api.market_words import CCXT_TIMEFRAMES
 from engine.ports import CandleLibrary, CandleSource, Clock
 from engine.services.candle_imports import CandleImports
 from engine.services.candle_sources import CandleSources, SourceKind
@@ -13,7 +14,7 @@ from engine.services.lanes import Lanes
 from engine.settings import Settings
 
 OFFERED_EXCHANGES = ("ccxt:binance", "ccxt:coinbase", "ccxt:kraken", "ccxt:bybit", "ccxt:okx")
-CCXT_TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
+ALPACA_TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
 
 
 def build_candles(
@@ -53,16 +54,21 @@ def build_candle_sources(settings: Settings, clock: Clock) -> CandleSources:
                 CCXT_TIMEFRAMES,
             ),
             "alpaca": SourceKind(
-                alpaca, {"alpaca": "Alpaca", "alpaca:adjusted": "Alpaca, adjusted"},
-                "US stocks and crypto, as AAPL or BTC/USD; adjusted prices take splits and"
-                " dividends into account", ("1m", "5m", "15m", "30m", "1h", "4h", "1d"), needs,
+                alpaca, {"alpaca": "Alpaca"}, "US stocks and crypto, as AAPL or BTC/USD",
+                ALPACA_TIMEFRAMES, needs,
+            ),
+            "alpaca:adjusted": SourceKind(
+                alpaca, {"alpaca:adjusted": "Alpaca, adjusted"}, "US stocks, adjusted for splits"
+                " and dividends", ALPACA_TIMEFRAMES, needs,
             ),
             "yahoo": SourceKind(
-                yahoo, {"yahoo": "Yahoo", "yahoo:adjusted": "Yahoo, adjusted"},
-                "stocks, indices, forex, crypto, as AAPL, ^GSPC, EURUSD=X or BTC-USD; prices take"
-                " splits into account, adjusted ones (days only) dividends too; candles shorter"
-                " than a day are kept for some weeks only",
-                ("1m", "5m", "15m", "30m", "1h", "1d"),
+                yahoo, {"yahoo": "Yahoo"}, "stocks, indices, forex, crypto, as AAPL, ^GSPC,"
+                " EURUSD=X or BTC-USD; adjusted for splits; candles shorter than a day are kept for"
+                " some weeks only", ("1m", "5m", "15m", "30m", "1h", "1d"),
+            ),
+            "yahoo:adjusted": SourceKind(
+                yahoo, {"yahoo:adjusted": "Yahoo, adjusted"}, "days, adjusted for dividends too",
+                ("1d",),
             ),
         }
     )  # fmt: skip

@@ -6,7 +6,7 @@ import streamlit as st
 
 from panel.backtest_bot import follow_made
 from panel.backtest_compare import draw_compare
-from panel.backtest_draft import FILES, body_of, first_draft
+from panel.backtest_draft import FILES, body_of, file_draft, first_draft
 from panel.backtest_form import DRAFT, BacktestForm
 from panel.backtest_history import choose_runs, draw_history
 from panel.backtest_review import STARTED, draw_preview, draw_start
@@ -24,7 +24,11 @@ VIEWS = ("New", "Runs", "Compare")
 def draw_new(panel: ControlPanel) -> None:
     """The form on the left, what it would use on the right."""
     present = now().astimezone(UTC)
-    if DRAFT.is_empty:
+    file = st.query_params.get("candles")
+    if file:  # the Candles page sends here
+        DRAFT.load(f"candles:{file}", file_draft(file, st.query_params.get("timeframe")))
+        st.query_params.clear()
+    elif DRAFT.is_empty:
         DRAFT.load("new", first_draft(present.date()))
     DRAFT.restore()
     form = BacktestForm(panel.markets(), panel.strategies())
@@ -43,7 +47,7 @@ def draw_sections(panel: ControlPanel, form: BacktestForm) -> None:
     """Candles to notes, each in its frame."""
     with st.container(border=True):
         st.markdown("**1  Candles and period**")
-        source = form.draw_source()
+        source = form.draw_source(now())
         if source != FILES:
             form.draw_symbols(find_symbols(panel, source))
         form.draw_period(source, now())

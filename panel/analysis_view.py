@@ -22,6 +22,7 @@ from panel.research_tables import (
     draw_metrics,
     draw_months,
     draw_remarks,
+    readable,
 )
 from panel.session import is_dark
 
@@ -92,7 +93,7 @@ def _draw_trades(analysis: Analysis, key: str) -> None:
     title = st.segmented_control(
         "Grouped by", offered, default=offered[0], required=True, key=f"{key}-group"
     )
-    rows = analysis.groups[GROUPS[title]]
+    rows = readable(analysis.groups[GROUPS[title]], GROUPS[title])
     if 1 < len(rows) <= MOST_BARS:
         figure = groups_figure(rows, analysis.quote, is_dark=is_dark())
         _plot(figure, SMALL_PX, f"{key}-bars-{title}")

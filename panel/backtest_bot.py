@@ -6,6 +6,7 @@ from typing import Any
 import streamlit as st
 
 from engine.contracts.backtests import BacktestRun, FileSource, MarketSource
+from panel.asked import forget, forgetter
 from panel.bot_draft import auto_name
 from panel.facade import ControlPanel, PanelError
 from panel.format import escape
@@ -13,13 +14,15 @@ from panel.session import control_panel
 from panel.symbols import find_symbols, names_in_use
 
 NAME, WHERE, SYMBOL, SPEED = "bot_name", "bot_where", "bot_symbol", "bot_speed"
+BOT_OF = "backtest_bot"
+"""What is asked about: the run to make a bot of."""
 MADE, REFUSED = "backtest_bot:made", "backtest_bot:refused"
 SIMULATED = "simulated"
 SPEEDS = {"0": "as fast as it goes", "3600": "an hour a second", "600": "ten minutes a second",
           "60": "a minute a second", "1": "real time"}  # fmt: skip
 
 
-@st.dialog("Run as a paper bot")
+@st.dialog("Run as a paper bot", on_dismiss=forgetter(BOT_OF))
 def bot_dialog(panel: ControlPanel, run: BacktestRun) -> None:
     """Says what the bot will do, and makes it."""
     is_file = isinstance(run.request.source, FileSource)
@@ -79,6 +82,7 @@ def make(run: BacktestRun, is_started: bool) -> None:
     except PanelError as error:
         st.session_state[REFUSED] = f"Not created. {error.message}"
         return
+    forget(BOT_OF)
     st.session_state[MADE] = bot.id
     if is_started:
         try:

@@ -31,7 +31,18 @@ DEFAULTS: Mapping[str, Any] = {
 
 def first_draft(today: date) -> dict[str, Any]:
     """The form's content at first: half a year of the simulated market."""
-    return {**DEFAULTS, "since": today - timedelta(days=PERIOD_DAYS)}
+    return {**DEFAULTS, "since": first_day(today)}
+
+
+def file_draft(name: str, timeframe: str | None) -> dict[str, Any]:
+    """The form's content for a whole candle file, on its own candles."""
+    chosen = {"market": FILES, "files": [name]}
+    return {**DEFAULTS, **chosen, "timeframe": timeframe or DEFAULTS["timeframe"]}
+
+
+def first_day(today: date) -> date:
+    """From when a market is tested unless it is said."""
+    return today - timedelta(days=PERIOD_DAYS)
 
 
 def draft_of(request: BacktestRequest) -> dict[str, Any]:

@@ -6,7 +6,15 @@ from datetime import datetime
 import streamlit as st
 
 from engine.contracts import SECONDS, ErrorDetail, MarketView, StrategyView, SymbolView, timeframe_s
-from panel.backtest_draft import DEFAULTS, FILES, PREFIX, REPLAY, SAME, file_names
+from panel.backtest_draft import (
+    DEFAULTS,
+    FILES,
+    PREFIX,
+    REPLAY,
+    SAME,
+    file_names,
+    first_day,
+)
 from panel.bot_form import DIRECTIONS, BotForm
 from panel.drafts import Draft
 from panel.format import escape
@@ -44,13 +52,14 @@ class BacktestForm(BotForm):
             [one.model_copy(update={"field": place_of(one.field)}) for one in details]
         )
 
-    def draw_source(self) -> str:
+    def draw_source(self, today: datetime) -> str:
         """Where the candles come from: files, or a market's own history. Returns which."""
         options = [*self.markets, FILES]
         self.draft.keep_in(options, "market")
         chosen: str = st.selectbox(
-            "Candles from", options, key=self.key("market"), format_func=self._source_title
-        )
+            "Candles from", options, key=self.key("market"), format_func=self._source_title,
+            on_change=forget_period, args=(today,),
+        )  # fmt: skip
         self.slot("source.market", "source")
         if chosen == FILES:
             self._draw_files()
@@ -172,6 +181,13 @@ class BacktestForm(BotForm):
 
     def _source_title(self, source: str) -> str:
         return "Candle files" if source == FILES else self.markets[source].title
+
+
+def forget_period(today: datetime) -> None:
+    """A file is used whole, a market for half a year, until days are chosen; a callback."""
+    is_file = st.session_state[DRAFT.key("market")] == FILES
+    st.session_state[DRAFT.key("since")] = None if is_file else first_day(today.date())
+    st.session_state[DRAFT.key("until")] = None
 
 
 def place_of(field: str) -> str:

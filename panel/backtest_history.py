@@ -11,7 +11,7 @@ from panel.commands import attempt
 from panel.facade import ControlPanel, PanelError
 from panel.format import NONE, escape
 from panel.live import latest, show_staleness
-from panel.record_tables import Column, records_table
+from panel.record_tables import Column, records_table, table_key
 from panel.session import control_panel
 
 PAGE_SIZE = 50
@@ -87,7 +87,7 @@ def draw_history(panel: ControlPanel, chosen: BacktestFilter) -> None:
         records_table(page.items, COLUMNS), hide_index=True, row_height=ROW_PX,
         placeholder=NONE,
         height=min(ROW_PX * (len(page.items) + 1) + 3, MOST_PX), on_select="rerun",
-        selection_mode="multi-row", key=f"backtest_table_{number}",
+        selection_mode="multi-row", key=table_key("runs", [run.id for run in page.items]),
         column_config={"Name": st.column_config.TextColumn(pinned=True, width=200)},
     )  # fmt: skip
     first = (number - 1) * PAGE_SIZE + 1

@@ -6,7 +6,8 @@ import streamlit as st
 
 from engine.contracts.backtests import BacktestReport, BacktestRun, RunState
 from panel.analysis_view import draw_analysis
-from panel.backtest_bot import bot_dialog
+from panel.asked import ask, asked, settled
+from panel.backtest_bot import BOT_OF, bot_dialog
 from panel.backtest_draft import draft_of
 from panel.backtest_form import DRAFT
 from panel.backtest_trades import draw_chart_tab, draw_trades_tab
@@ -50,7 +51,8 @@ def draw_run(panel: ControlPanel, run_id: str) -> None:
     run = report.run
     draw_commands(panel, run)
     st.markdown(
-        f":{STATE_COLOURS[run.state]}-badge[{run.state.value}] {escape(source_words(run))},"
+        f"**{escape(run.name)}** :{STATE_COLOURS[run.state]}-badge[{run.state.value}]"
+        f" {escape(source_words(run))},"
         f" {run.request.timeframe}"
     )
     if run.request.notes:
@@ -81,10 +83,12 @@ def draw_commands(panel: ControlPanel, run: BacktestRun) -> None:
             st.button("Cancel", icon=":material/stop:", key="run_cancel", on_click=cancel,
                       args=(run,))  # fmt: skip
             return
-        if run.state is RunState.DONE and st.button(
-            "Run as a paper bot", type="primary", icon=":material/smart_toy:", key="run_bot"
-        ):
-            bot_dialog(panel, run)
+        if run.state is RunState.DONE:
+            st.button("Run as a paper bot", type="primary", icon=":material/smart_toy:",
+                      key="run_bot", on_click=ask, args=(BOT_OF, run.id))  # fmt: skip
+            if asked(BOT_OF) == run.id:
+                settled()
+                bot_dialog(panel, run)
         st.button("Run again", icon=":material/replay:", key="run_again", on_click=run_again,
                   args=(run,), help="With candles and strategy as they are now")  # fmt: skip
         st.button("Change and run again", icon=":material/tune:", key="run_change",

@@ -1,11 +1,12 @@
 """A backtest's trades in pages, and its candles in windows with the trades on them."""
 
 import math
+from collections.abc import Sequence
 from datetime import datetime
 
 import streamlit as st
 
-from engine.contracts import PositionSide
+from engine.contracts import PositionSide, to_epoch_ms
 from engine.contracts.backtests import (
     EXIT_REASONS,
     BacktestRun,
@@ -19,14 +20,14 @@ from panel.facade import ControlPanel
 from panel.figures import Figure, draw_figures
 from panel.format import NONE, duration, escape, exit_words, moment, percent, price, quantity
 from panel.markup import gain_html
-from panel.record_tables import Column, records_table
+from panel.record_tables import Column, records_table, table_key
 
 PAGE_SIZE = 100
 ROW_PX, MOST_PX = 30, 640
 WINDOWS = (150, 300, 600, 1200)
 ORDERS = {"oldest": "Oldest first", "newest": "Newest first", "best": "Best first",
           "worst": "Worst first"}  # fmt: skip
-AT, TRADE = "chart_at", "chart_trade"
+AT, TRADE, SYMBOL, PAGE = "chart_at", "chart_trade", "chart_symbol", "trade_page"
 
 
 def columns(quote: str) -> tuple[Column[BacktestTrade], ...]:
@@ -59,7 +60,7 @@ def draw_trades_tab(panel: ControlPanel, run: BacktestRun) -> None:
             icon=":material/download:", key="run_csv", disabled=not page.count,
             help="Every trade that matches, times in UTC",
         )  # fmt: skip
-        number = _page_number(page.count)
+        number = _page_number(run, page.count)
         show = st.container()
     if number > 1:
         offset = (number - 1) * PAGE_SIZE
@@ -77,47 +78,55 @@ def draw_trades_tab(panel: ControlPanel, run: BacktestRun) -> None:
         records_table(page.items, columns(run.quote)), hide_index=True, row_height=ROW_PX,
         placeholder=NONE,
         height=min(ROW_PX * (len(page.items) + 1) + 3, MOST_PX), on_select="rerun",
-        selection_mode="single-row", key=f"run_trades_{number}",
+        selection_mode="single-row",
+        key=table_key("trades", [run.id, *(one.number for one in page.items)]),
     )  # fmt: skip
     rows = found["selection"]["rows"]
     trade = page.items[rows[0]] if rows and rows[0] < len(page.items) else None
     with show:
         st.button(
             "Show on the chart", icon=":material/candlestick_chart:", key="trade_show",
-            disabled=trade is None, on_click=show_trade, args=(trade,),
+            disabled=trade is None, on_click=show_trade, args=(run, trade),
             help="Mark a trade in the table",
         )  # fmt: skip
+
+
+def of(run: BacktestRun, name: str) -> str:
+    """The session key of what is chosen on one run's page."""
+    return f"{name}_{run.id[:8]}"
 
 
 def choose_trades(run: BacktestRun) -> BacktestTradeFilter:
     """The filters of the trades."""
     symbols = [one.symbol for one in run.coverage]
     with st.container(horizontal=True, key="run_trade_filters"):
-        order = st.selectbox("Order", list(ORDERS), format_func=ORDERS.__getitem__, width=150,
-                             key="trade_order", on_change=_first_page)  # fmt: skip
-        symbol = None
-        if len(symbols) > 1:
-            symbol = st.selectbox("Symbol", symbols, index=None, placeholder="All", width=140,
-                                  key="trade_symbol", on_change=_first_page)  # fmt: skip
-        side = st.selectbox("Side", [one.value for one in PositionSide], index=None, width=120,
-                            placeholder="All", key="trade_side", on_change=_first_page)  # fmt: skip
-        reason = st.selectbox("Exit", EXIT_REASONS, index=None, placeholder="All", width=150,
-                              format_func=exit_words, key="trade_exit",
-                              on_change=_first_page)  # fmt: skip
-        outcome = st.selectbox("Outcome", ["won", "lost"], index=None, placeholder="All", width=120,
-                               key="trade_outcome", on_change=_first_page)  # fmt: skip
+        order = st.selectbox(
+            "Order", list(ORDERS), format_func=ORDERS.__getitem__, width=150,
+            key=of(run, "trade_order"), on_change=_first_page, args=(run,),
+        )  # fmt: skip
+        symbol = _pick(run, "Symbol", symbols) if len(symbols) > 1 else None
+        side = _pick(run, "Side", [one.value for one in PositionSide])
+        reason = _pick(run, "Exit", EXIT_REASONS)
+        outcome = _pick(run, "Outcome", ("won", "lost"))
     return BacktestTradeFilter.model_validate(
         {"order": order, "symbol": symbol, "side": side, "exit_reason": reason,
          "outcome": outcome, "limit": PAGE_SIZE}
     )  # fmt: skip
 
 
-def show_trade(trade: BacktestTrade) -> None:
+def _pick(run: BacktestRun, label: str, options: Sequence[str]) -> str | None:
+    return st.selectbox(
+        label, options, index=None, placeholder="All", width=140, format_func=exit_words,
+        key=of(run, f"trade_{label.lower()}"), on_change=_first_page, args=(run,),
+    )  # fmt: skip
+
+
+def show_trade(run: BacktestRun, trade: BacktestTrade) -> None:
     """Go to a trade on the chart; a callback."""
     st.session_state["run_tab"] = "Chart"
-    st.session_state["chart_symbol"] = trade.symbol
-    st.session_state[TRADE] = trade.number
-    st.session_state[AT] = trade.entry_time
+    st.session_state[of(run, SYMBOL)] = trade.symbol
+    st.session_state[of(run, TRADE)] = trade.number
+    st.session_state[of(run, AT)] = trade.entry_time
 
 
 def draw_chart_tab(panel: ControlPanel, run: BacktestRun) -> None:
@@ -130,15 +139,17 @@ def draw_chart_tab(panel: ControlPanel, run: BacktestRun) -> None:
     with moves:
         symbol = symbols[0]
         if len(symbols) > 1:
-            symbol = st.selectbox("Symbol", symbols, key="chart_symbol", width=140)
-        window = st.selectbox("Candles", WINDOWS, index=1, key="chart_window", width=110)
+            symbol = st.selectbox("Symbol", symbols, key=of(run, SYMBOL), width=140)
+        window = st.selectbox("Candles", WINDOWS, key="chart_window", width=110)
         if run.trade_count:
             st.number_input(
                 f"Trade (1 to {run.trade_count:,})", min_value=1, max_value=run.trade_count,
-                value=None, key=TRADE, placeholder="number", width=160,
+                value=None, key=of(run, TRADE), placeholder="number", width=160,
                 on_change=go_to_trade, args=(panel, run),
             )  # fmt: skip
-    chart = panel.backtest_chart(run.id, symbol=symbol, at=st.session_state.get(AT), limit=window)
+    chart = panel.backtest_chart(
+        run.id, symbol=symbol, at=st.session_state.get(of(run, AT)), limit=window
+    )
     if not chart.time:
         st.info("This backtest has no candles of this symbol.")
         return
@@ -149,11 +160,13 @@ def draw_chart_tab(panel: ControlPanel, run: BacktestRun) -> None:
             ("Later", "chevron_right", last), ("Newest", "last_page", None),
         ):  # fmt: skip
             st.button(label, icon=f":material/{icon}:", key=f"chart_{label.lower()}",
-                      on_click=go_to, args=(at,))  # fmt: skip
+                      on_click=go_to, args=(run, at))  # fmt: skip
     if chart.series_error:
         st.warning(f"The strategy's lines are not drawn: {escape(chart.series_error)}")
-    draw_chart(candle_payload(chart, view_id=f"{run.id}:{symbol}:{first}:{window}"),
-               key="backtest_chart")  # fmt: skip
+    payload = candle_payload(chart, view_id=f"{run.id}:{symbol}:{first}:{window}")
+    bar_ms = payload["bar_ms"]
+    whole = [to_epoch_ms(first) - bar_ms, to_epoch_ms(last) + bar_ms]
+    draw_chart({**payload, "range": whole}, key="backtest_chart")
     entries = sum(marker.kind == "entry" for marker in chart.markers)
     exits = len(chart.markers) - entries
     st.caption(
@@ -161,32 +174,32 @@ def draw_chart_tab(panel: ControlPanel, run: BacktestRun) -> None:
     )
 
 
-def go_to(at: datetime | None) -> None:
+def go_to(run: BacktestRun, at: datetime | None) -> None:
     """Move the window; a callback."""
-    st.session_state[AT] = at
+    st.session_state[of(run, AT)] = at
 
 
 def go_to_trade(panel: ControlPanel, run: BacktestRun) -> None:
     """Move the window to the trade whose number was typed; a callback."""
-    number = st.session_state.get(TRADE)
+    number = st.session_state.get(of(run, TRADE))
     if number is None:
         return
     chosen = BacktestTradeFilter(limit=1, offset=number - 1)
     for trade in panel.backtest_trades(run.id, chosen).items:
-        st.session_state["chart_symbol"] = trade.symbol
-        st.session_state[AT] = trade.entry_time
+        st.session_state[of(run, SYMBOL)] = trade.symbol
+        st.session_state[of(run, AT)] = trade.entry_time
 
 
-def _page_number(count: int) -> int:
+def _page_number(run: BacktestRun, count: int) -> int:
     pages = math.ceil(count / PAGE_SIZE)
     if pages < 2:
         return 1
-    number: int = st.pagination(pages, width=340, key="trade_page")
+    number: int = st.pagination(pages, width=340, key=of(run, PAGE))
     return number
 
 
-def _first_page() -> None:
-    st.session_state["trade_page"] = 1
+def _first_page(run: BacktestRun) -> None:
+    st.session_state[of(run, PAGE)] = 1
 
 
 def _share(value: float) -> str:

@@ -37,7 +37,10 @@ SETTING_NAMES = {
     "terms.amount": "Trade amount", "terms.reinvest": "Reinvest", "terms.direction": "Direction",
     "terms.max_entries": "Entries per position", "terms.fee_bps": "Fee, basis points",
     "terms.slippage_bps": "Slippage, basis points", "terms.spread_bps": "Spread, basis points",
-    "terms.volume_cap": "Volume cap", "terms.exits.stop_loss": "Stop loss",
+    "terms.volume_cap": "Volume cap", "terms.can_short": "Can be sold short",
+    "terms.price_tick": "Price tick", "terms.quantity_step": "Quantity step",
+    "terms.min_quantity": "Smallest quantity", "terms.min_notional": "Smallest order value",
+    "terms.exits.stop_loss": "Stop loss",
     "terms.exits.take_profit": "Take profit", "terms.exits.trailing_stop": "Trailing stop",
     "terms.exits.time_limit_s": "Time limit, seconds", "terms.exits.roi_steps": "ROI steps",
 }  # fmt: skip

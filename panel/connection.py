@@ -104,15 +104,19 @@ class Connection:
         *,
         query: Mapping[str, Any] | None = None,
         timeout: httpx.Timeout = TIMEOUT,
+        content: bytes | None = None,
     ) -> httpx.Response:
-        """Send one request; a refused token is read again, once. Raises PanelError."""
-        content = None if body is None else TypeAdapter(Any).dump_json(body)
+        """Send one request, ``body`` as JSON or a file's ``content``; a refused token is read
+        again, once. Raises PanelError."""
+        kind = "application/json" if content is None else "application/octet-stream"
+        if body is not None:
+            content = TypeAdapter(Any).dump_json(body)
         params = {key: value for key, value in (query or {}).items() if value not in (None, "")}
         self._token = self._token or self._read_token()
         for attempt in (1, 2):
             headers = {"X-Quarterdeck-Actor": "panel"}
             if content is not None:
-                headers["Content-Type"] = "application/json"
+                headers["Content-Type"] = kind
             if self._token and path != "/health":
                 headers["Authorization"] = f"Bearer {self._token}"
             try:

@@ -47,6 +47,7 @@ from engine.contracts import (
 )  # fmt: skip
 from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
 from panel.backtest_calls import BacktestCalls
+from panel.candle_calls import CandleCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
     EngineOff,
@@ -54,6 +55,7 @@ from panel.connection import (
     EngineSilent,
     PanelError,
 )
+from panel.rules_calls import RuleCalls
 from panel.study_calls import StudyCalls
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
@@ -61,7 +63,7 @@ __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelE
 API = "/api/v1"
 
 
-class ControlPanel(BacktestCalls, StudyCalls):
+class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

@@ -4,21 +4,29 @@ import streamlit as st
 
 from panel.session import control_panel, is_engine_on
 
-PAGES = (
+SECTIONS = {
     # file, title, icon, URL path
-    ("overview", "Overview", "dashboard", "overview"),
-    ("create_bot", "Create bot", "add_circle", "create"),
-    ("bot", "Bot", "candlestick_chart", "bot"),
-    ("trades", "Trades", "swap_vert", "trades"),
-    ("performance", "Performance", "monitoring", "performance"),
-    ("reconcile", "Reconcile", "balance", "reconcile"),
-    ("risk", "Risk", "shield", "risk"),
-    ("backtest", "Backtest", "science", "backtest"),
-    ("tuning", "Tuning", "tune", "tuning"),
-    ("strategies", "Strategies", "functions", "strategies"),
-    ("logs", "Logs", "list_alt", "logs"),
-    ("settings", "Settings", "settings", "settings"),
-)
+    "Trading": (
+        ("overview", "Overview", "dashboard", "overview"),
+        ("create_bot", "Create bot", "add_circle", "create"),
+        ("bot", "Bot", "candlestick_chart", "bot"),
+        ("trades", "Trades", "swap_vert", "trades"),
+        ("performance", "Performance", "monitoring", "performance"),
+        ("reconcile", "Reconcile", "balance", "reconcile"),
+        ("risk", "Risk", "shield", "risk"),
+    ),
+    "Research": (
+        ("strategies", "Strategies", "functions", "strategies"),
+        ("rules", "Rule builder", "rule", "rules"),
+        ("candles", "Candles", "waterfall_chart", "candles"),
+        ("backtest", "Backtest", "science", "backtest"),
+        ("tuning", "Tuning", "tune", "tuning"),
+    ),
+    "Engine": (
+        ("logs", "Logs", "list_alt", "logs"),
+        ("settings", "Settings", "settings", "settings"),
+    ),
+}
 
 
 NAVIGATED = "navigation:called"
@@ -29,16 +37,19 @@ def navigate() -> st.Page:
     st.session_state[NAVIGATED] = True
     is_on = is_engine_on(control_panel())
     return st.navigation(
-        [
-            st.Page(
-                f"pages/{file if is_on else 'engine_off'}.py",
-                title=title,
-                icon=f":material/{icon}:",
-                url_path=path,
-                default=path == "overview",
-            )
-            for file, title, icon, path in PAGES
-        ]
+        {
+            section: [
+                st.Page(
+                    f"pages/{file if is_on else 'engine_off'}.py",
+                    title=title,
+                    icon=f":material/{icon}:",
+                    url_path=path,
+                    default=path == "overview",
+                )
+                for file, title, icon, path in pages
+            ]
+            for section, pages in SECTIONS.items()
+        }
     )
 
 

@@ -18,7 +18,7 @@ from engine.contracts.performance import (
 from panel.analysis_view import draw_analysis
 from panel.facade import ControlPanel
 from panel.format import clock, escape
-from panel.research_tables import draw_groups
+from panel.research_tables import draw_groups, readable
 
 WINDOWS = (7, 14, 30, 60, 90, 180, 365)
 FILTER_KEYS = ("bot", "strategy", "symbol", "market", "from", "to")
@@ -111,7 +111,7 @@ def draw_found(panel: ControlPanel, chosen: PerformanceFilter, view: Performance
     draw_analysis(one.analysis, key=f"performance-{quote}")
     title = NAMES[view.by]
     st.subheader(f"Compared by {title.lower()}", anchor=False)
-    draw_groups(one.compared, title, quote, key=f"compared-{quote}-{view.by}")
+    draw_groups(readable(one.compared, view.by), title, quote, key=f"compared-{quote}-{view.by}")
 
 
 def _draw_notes(one: QuotePerformance, view: PerformanceView) -> None:
@@ -125,6 +125,12 @@ def _draw_notes(one: QuotePerformance, view: PerformanceView) -> None:
         f"Returns on {one.capital:,.2f} {escape(one.quote)}, the capital of the bots in question."
         f" The curve shows {basis}. As of {clock(view.now)} UTC."
     )
+    if one.mixes_replays:
+        st.warning(
+            "Trades of a replay are among these. Their times are those of its candles, so that"
+            " everything over time mixes two calendars: choose a market.",
+            icon=":material/history:",
+        )
 
 
 def _downloads(panel: ControlPanel, chosen: PerformanceFilter, view: PerformanceView) -> None:

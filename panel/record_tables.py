@@ -1,6 +1,7 @@
 """Lists of records as tables: numbers sort as numbers and read with sign, unit and colour."""
 
 import functools
+import zlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -47,6 +48,11 @@ def draw_records(records: Sequence[R], columns: Sequence[Column[R]], *, key: str
         column_config=widths,
         key=key,
     )
+
+
+def table_key(name: str, rows: Sequence[object]) -> str:
+    """A key of a table whose rows can be marked: other rows begin unmarked."""
+    return f"{name}_{zlib.crc32(repr(rows).encode()):08x}"
 
 
 def records_table(records: Sequence[R], columns: Sequence[Column[R]]) -> Styler:

@@ -19,7 +19,7 @@ from engine.contracts.performance import (
     YearRow,
 )
 from panel.figures import Figure, draw_figures
-from panel.format import NONE, duration, escape, moment, money, percent
+from panel.format import NONE, duration, escape, exit_words, moment, money, percent
 from panel.palette import DOWN, UP, faded
 from panel.record_tables import Column, draw_records
 
@@ -64,13 +64,18 @@ def metric_figures(metrics: Metrics, quote: str, keys: Sequence[str] = HEADLINES
 
 
 def metrics_frame(named: Sequence[tuple[str, Metrics, str]]) -> pd.DataFrame:
-    """All metrics, one row each and one column a result; ``named`` is (title, metrics, quote)."""
+    """All metrics, one row each and one column a result; ``named`` is (title, metrics, quote).
+
+    Where a result has no value, the last column says why.
+    """
     rows = []
     for metric in METRICS:
-        row = {"Group": metric.group, "Metric": metric.title}
-        for title, metrics, quote in named:
-            row[title] = metric_text(metric, getattr(metrics, metric.key), quote)
-        rows.append({**row, "How it is computed": metric.formula, "Empty when": metric.empty})
+        values = [getattr(metrics, metric.key) for _, metrics, _ in named]
+        row = {"Metric": metric.title}
+        for (title, _, quote), value in zip(named, values, strict=True):
+            row[title] = metric_text(metric, value, quote)
+        why = metric.empty if None in values else ""
+        rows.append({**row, "Kind": metric.group, "Formula": metric.formula, "Empty when": why})
     return pd.DataFrame(rows)
 
 
@@ -80,7 +85,7 @@ def draw_metrics(named: Sequence[tuple[str, Metrics, str]], *, key: str) -> None
     st.dataframe(
         metrics_frame(named), key=key, hide_index=True, height=480,
         column_config={
-            "Metric": st.column_config.TextColumn(pinned=True),
+            "Metric": st.column_config.TextColumn(pinned=True, width=170),
             **{title: st.column_config.TextColumn(alignment="right") for title in titles},
         },
     )  # fmt: skip
@@ -124,6 +129,13 @@ def group_columns(title: str, quote: str) -> tuple[Column[GroupRow], ...]:
         Column("Fees", lambda row: row.fees, quote=lambda _: quote),
         Column("Held", lambda row: row.mean_duration_s, duration),
     )
+
+
+def readable(rows: Sequence[GroupRow], by: str) -> list[GroupRow]:
+    """Groups under names that are words: those of exits are codes."""
+    if by != "exit_reason":
+        return list(rows)
+    return [row.model_copy(update={"key": exit_words(row.key)}) for row in rows]
 
 
 def draw_groups(rows: Sequence[GroupRow], title: str, quote: str, *, key: str) -> None:

@@ -13,6 +13,7 @@ from panel.layout import show_error
 from panel.live import latest, show_staleness
 
 FOLDER_REFRESH_S = 3.0
+RULES_ENDING = ".rules.json"
 
 
 @st.fragment(run_every=FOLDER_REFRESH_S)
@@ -51,6 +52,9 @@ def _draw_strategy(strategy: StrategyView) -> None:
             st.markdown(f"**{escape(strategy.title)}**", width="content")
             st.badge(strategy.id, color="gray")
             st.caption(_used_by(strategy.used_by), width="stretch")
+            if strategy.path.endswith(RULES_ENDING):
+                st.page_link("pages/rules.py", label="Edit the rules", icon=":material/rule:",
+                             query_params={"rules": strategy.id})  # fmt: skip
         st.markdown(escape(strategy.summary))
         frame = parameters_frame(strategy)
         if not frame.empty:

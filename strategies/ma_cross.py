@@ -18,7 +18,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from engine.domain.candles import Candles
-from engine.domain.indicators import crosses_above, crosses_below, sma
+from engine.domain.indicators import crossings, sma
 from engine.domain.strategy import Plot, Signals, Strategy
 
 
@@ -64,7 +64,7 @@ class MovingAverageCross(Strategy):
     def signals(self, candles: Candles) -> Signals:
         """Events: true on the candle of the crossing only."""
         fast, slow = sma(candles.close, self.fast), sma(candles.close, self.slow)
-        is_up, is_down = crosses_above(fast, slow), crosses_below(fast, slow)
+        is_up, is_down = crossings(fast, slow)
 
         def reason(i: int) -> str:
             averages = f"SMA {self.fast} ({fast[i]:.6g})", f"SMA {self.slow} ({slow[i]:.6g})"

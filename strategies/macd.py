@@ -18,7 +18,7 @@ from typing import ClassVar, Self
 from pydantic import Field, model_validator
 
 from engine.domain.candles import Candles
-from engine.domain.indicators import crosses_above, crosses_below, macd
+from engine.domain.indicators import crossings, macd
 from engine.domain.strategy import Plot, Signals, Strategy
 
 
@@ -67,7 +67,7 @@ class MacdCross(Strategy):
     def signals(self, candles: Candles) -> Signals:
         """Events: true on the candle of the crossing only."""
         line, signal, histogram = macd(candles.close, self.fast, self.slow, self.signal)
-        is_up, is_down = crosses_above(line, signal), crosses_below(line, signal)
+        is_up, is_down = crossings(line, signal)
 
         def reason(i: int) -> str:
             numbers = f"MACD {line[i]:.5g}", f"its signal line {signal[i]:.5g}"

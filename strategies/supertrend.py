@@ -28,7 +28,7 @@ from pydantic import Field
 
 from engine.domain.candles import Candles
 from engine.domain.channels import supertrend, supertrend_history
-from engine.domain.indicators import crosses_above, crosses_below
+from engine.domain.indicators import crossings
 from engine.domain.strategy import Plot, Signals, Strategy
 
 
@@ -68,7 +68,7 @@ class SupertrendFlip(Strategy):
     def signals(self, candles: Candles) -> Signals:
         """Events: true on the candle of the change only."""
         line, direction = supertrend(candles, self.period, self.factor)
-        is_up, is_down = crosses_above(direction, 0.0), crosses_below(direction, 0.0)
+        is_up, is_down = crossings(direction, 0.0)
         close = candles.close
 
         def reason(i: int) -> str:

@@ -7,8 +7,23 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.support.browser import open_chromium, open_page
+from tests.support.forks import close_nurseries
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.processes import Copy, copy_of_quarterdeck
+
+LONGEST = (
+    "test_fault_matrix_kills.py", "test_invariants.py", "test_kill_nine.py", "test_engine_life.py",
+    "test_first_trade.py", "test_fault_matrix_engine.py", "test_fault_matrix_data.py",
+    "test_engine_recovery.py", "test_by_hand.py", "test_reconcile_engine.py",
+)  # fmt: skip
+"""Files that take longest, in this order."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the files, the long ones come first: none is left alone at the end."""
+    if hasattr(config, "workerinput"):
+        places = {name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
@@ -47,6 +62,10 @@ def quarterdeck(tmp_path: Path) -> Iterator[Copy]:
     """A copy of Quarterdeck over an empty data folder, nothing started yet."""
     with copy_of_quarterdeck(tmp_path / "data") as copy:
         yield copy
+
+
+def pytest_unconfigure() -> None:
+    close_nurseries()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,8 +5,12 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 from typing import NamedTuple
 
 from tooling.environment import DEVELOPMENT, Environment
@@ -35,7 +39,12 @@ STATIC = (
     Step("mypy --strict", ("-m", "mypy", "--strict", *TYPED)),
     Step("import-linter", ("-c", LINT_IMPORTS)),
 )
-PYTEST = ("-m", "pytest", "-n", "2", "--dist", "loadgroup", "--timeout", "300")
+# A file's tests share their engine; tests/conftest.py puts the long files first.
+PYTEST = (
+    "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--timeout", "300",
+)  # fmt: skip
+MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
+ENOUGH_BYTES = 2_000_000_000
 
 
 def test(arguments: Sequence[str]) -> int:
@@ -44,7 +53,10 @@ def test(arguments: Sequence[str]) -> int:
     environment.install(DEVELOPMENT)
     prepare_postgres()
     prepare_browser(environment)
-    return run_steps(environment, [*STATIC, Step("pytest", (*PYTEST, *arguments))])
+    with scratch_folder() as variables:
+        return run_steps(
+            environment, [Step("pytest", (*PYTEST, *arguments))], beside=STATIC, variables=variables
+        )
 
 
 def lint() -> int:
@@ -71,27 +83,76 @@ def mutants() -> int:
     return run_steps(environment, [Step("mutants", ("-m", "tests.support.mutants"))])
 
 
-def run_steps(environment: Environment, steps: Sequence[Step]) -> int:
-    """Run all steps, the later ones too when one fails; 0 when all passed, otherwise 1."""
+def run_steps(
+    environment: Environment,
+    steps: Sequence[Step],
+    *,
+    beside: Sequence[Step] = (),
+    variables: Mapping[str, str] | None = None,
+) -> int:
+    """Run all steps, the later ones too when one fails; 0 when all passed, otherwise 1.
+
+    Those ``beside`` are run one by one in the meantime; what they say is kept until they end.
+    """
     # The tests choose their own data folder and ports.
-    variables = {
+    mine = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith("QUARTERDECK_") or name == "QUARTERDECK_BROWSER"
-    }
-    rows = []
-    for step in steps:
-        say(f"\n=== {step.name}: python {shlex.join(step.arguments)}")
-        started = time.monotonic()
-        command = [environment.python, *step.arguments]
-        code = subprocess.call(command, cwd=environment.root, env=variables)
-        rows.append((step.name, code, time.monotonic() - started))
+    } | dict(variables or {})
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = [pool.submit(run_step, environment, step, mine, is_held=True) for step in beside]
+        rows = [run_step(environment, step, mine) for step in steps]
+        rows = [*(one.result() for one in waiting), *rows]
     say("\n=== summary")
     for name, code, seconds in rows:
         say(f"{name:<16} {'passed' if code == 0 else f'FAILED ({code})':<12} {seconds:7.1f} s")
     failed = [name for name, code, _ in rows if code != 0]
     say(f"{len(rows) - len(failed)} of {len(rows)} passed, {len(failed)} failed.")
     return 1 if failed else 0
+
+
+def run_step(
+    environment: Environment, step: Step, variables: Mapping[str, str], *, is_held: bool = False
+) -> tuple[str, int, float]:
+    """Its name, exit code and seconds. What it says is shown at once, or at its end in one piece
+    when ``is_held``."""
+    title = f"\n=== {step.name}: python {shlex.join(step.arguments)}"
+    if not is_held:
+        say(title)
+    started = time.monotonic()
+    done = subprocess.run(
+        [environment.python, *step.arguments], cwd=environment.root, env=variables, check=False,
+        stdout=subprocess.PIPE if is_held else None, stderr=subprocess.STDOUT if is_held else None,
+        text=True, encoding="utf-8", errors="replace",
+    )  # fmt: skip
+    if is_held:
+        say(f"{title}\n{done.stdout.rstrip()}")
+    return step.name, done.returncode, time.monotonic() - started
+
+
+@contextmanager
+def scratch_folder() -> Iterator[dict[str, str]]:
+    """Variables that have the tests keep their files in memory where Linux offers that: processes
+    are killed there, never the machine, so that no disk need be waited for."""
+    if not has_room_in_memory():
+        yield {}
+        return
+    folder = Path(tempfile.mkdtemp(prefix="quarterdeck-tests-", dir=MEMORY_DISK))
+    folder.chmod(0o711)  # PostgreSQL's own user goes through it
+    try:
+        yield {"TMPDIR": str(folder)}
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def has_room_in_memory() -> bool:
+    """Whether a file system in memory is there and has room for what the tests write."""
+    return (
+        MEMORY_DISK.is_dir()
+        and os.access(MEMORY_DISK, os.W_OK | os.X_OK)
+        and shutil.disk_usage(MEMORY_DISK).free > ENOUGH_BYTES
+    )
 
 
 def prepare_postgres() -> None:

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 from tooling.place import HOST
 
@@ -17,7 +17,23 @@ ANSWER_LIMIT_BYTES = 65_536
 LOG_LIMIT_BYTES = 5_000_000
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
-Process = subprocess.Popen[bytes]
+
+class Process(Protocol):
+    """A running program, as ``subprocess.Popen`` has it."""
+
+    pid: int
+
+    def poll(self) -> int | None:
+        """The exit code; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Raises subprocess.TimeoutExpired."""
+
+    def send_signal(self, sig: int, /) -> None:
+        """Nothing happens when it has ended."""
+
+    def terminate(self) -> None:
+        """Ask it to end."""
 
 
 def spawn(
@@ -33,7 +49,7 @@ def spawn(
         return subprocess.Popen(
             command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=output,
             stderr=output, start_new_session=True,
-            preexec_fn=_dies_with_parent(),  # noqa: PLW1509 - run.py has one thread
+            preexec_fn=dies_with_parent(),  # noqa: PLW1509 - run.py has one thread
         )  # fmt: skip
 
 
@@ -113,8 +129,8 @@ def ask(port: int, path: str, *, method: str = "GET", token: str = "") -> tuple[
         connection.close()
 
 
-def _dies_with_parent() -> Callable[[], None] | None:
-    """On Linux: asks the kernel to stop the child, gracefully, when even we are killed."""
+def dies_with_parent() -> Callable[[], None] | None:
+    """On Linux, what a child calls to be stopped, gracefully, when even its parent is killed."""
     if not sys.platform.startswith("linux"):
         return None
     import ctypes

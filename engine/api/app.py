@@ -14,6 +14,7 @@ from engine.api import (
     routes_engine,
     routes_performance,
     routes_reference,
+    routes_rules,
     routes_studies,
 )
 from engine.api.auth import Gate
@@ -22,8 +23,8 @@ from engine.errors import ConfigError
 
 URGENT_THREADS = 4
 ROUTES = (
-    routes_engine, routes_bots, routes_accounts, routes_books, routes_reference, routes_candles,
-    routes_backtests, routes_studies,
+    routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
+    routes_candles, routes_rules, routes_backtests, routes_studies,
 )  # fmt: skip
 
 
@@ -49,5 +50,4 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     errors.install(app)
     for routes in ROUTES:
         app.include_router(routes.router)
-    app.include_router(routes_performance.router)
     return app

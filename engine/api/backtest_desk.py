@@ -43,7 +43,7 @@ from engine.ports import KeptResult, StrategyHost
 from engine.ports.reports import ReportSection, ReportWriter
 from engine.services.backtests import BacktestService, BotMaker
 
-KEPT_REPORTS = 8
+KEPT_REPORTS, MOST_KEPT_BARS = 8, 2_000_000
 REPORT_TRADES = 1_000
 
 
@@ -203,9 +203,14 @@ class BacktestDesk:
             known = _Opened(kept, analyse(history_of(kept.result), quote=run.quote))
             with self._lock:
                 self._open[run.id] = known
-                while len(self._open) > KEPT_REPORTS:
+                while len(self._open) > 1 and self._is_too_much():
                     self._open.popitem(last=False)
         return known
+
+    def _is_too_much(self) -> bool:
+        """Whether the runs that are kept open take too much memory. The lock is held."""
+        bars = sum(len(one.kept.result.time) for one in self._open.values())
+        return len(self._open) > KEPT_REPORTS or bars > MOST_KEPT_BARS
 
     def _kept(self, run_id: str) -> KeptResult:
         return self._opened(self.backtests.get(run_id)).kept

@@ -117,9 +117,9 @@ class CandleDesk:
 
     def delete(self, set_id: str, actor: str) -> None:
         """Unless it is filled by a download or replayed by a bot."""
-        entry = self._library.get(set_id)
         if self._downloads.is_filling(set_id):
             raise Conflict(f"{set_id} is being downloaded: cancel that first.")
+        entry = self._library.get(set_id)
         users = [bot.config.name for bot in list(self._books.bots.values())
                  if bot.config.market.partition("?")[0] == f"replay:{entry.path}"]  # fmt: skip
         if users:

@@ -64,6 +64,7 @@ SENTENCES = {
     "less_than": "must be less than {lt}",
     "less_than_equal": "must be at most {le}",
     "finite_number": "must be a finite number",
+    "float_parsing": "must be a number",
     "decimal_parsing": "must be a number",
     "decimal_type": "must be a number",
     "decimal_max_digits": "must have at most {max_digits} digits",

@@ -13,6 +13,7 @@ from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.market_words import CCXT_TIMEFRAMES, MARKET_WORDS
 from engine.api.performance_desk import PerformanceDesk
+from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
 from engine.api.study_desk import StudyDesk
 from engine.api.views import Views, lateness, sum_bots, sum_trades
@@ -92,6 +93,7 @@ class EngineFacade:
     control_desk: ControlDesk
     candles: CandleDesk
     backtests: BacktestDesk
+    rules: RuleDesk
     studies: StudyDesk
     performance: PerformanceDesk
     stop_engine: Callable[[str], None]

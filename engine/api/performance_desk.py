@@ -28,6 +28,8 @@ from engine.services.performance import PerformanceReader, QuoteHistory, Scope
 
 REPORT_TRADES = 1_000
 PAGE = 1_000
+REPLAY = "replay:"
+"""What a replay's market id begins with."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +115,15 @@ def _view(one: QuoteHistory, chosen: PerformanceFilter) -> QuotePerformance:
         quote=one.quote,
         capital=one.capital,
         is_marked=one.is_marked,
+        mixes_replays=_mixes_replays(one),
         analysis=_analysis(one, chosen),
         compared=groups_of(one.history.trades, chosen.by),
     )
+
+
+def _mixes_replays(one: QuoteHistory) -> bool:
+    markets = one.history.trades.labels["market"].names
+    return len(markets) > 1 and any(market.startswith(REPLAY) for market in markets)
 
 
 def _analysis(one: QuoteHistory, chosen: PerformanceFilter) -> Analysis:

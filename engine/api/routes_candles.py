@@ -27,7 +27,10 @@ from engine.errors import ConfigError, StoreError
 
 router = new_router("candles")
 
-SetId = Annotated[str, Path(max_length=80, description="a candle set's id")]
+PATIENCE = 4
+"""So many times the limit is read of what is too large."""
+
+SetId = Annotated[str, Path(max_length=255, description="a candle set's id")]
 DownloadId = Annotated[str, Path(max_length=64)]
 
 
@@ -136,20 +139,24 @@ def _drop(path: FilePath) -> None:
 
 
 async def _receive(request: Request, path: FilePath) -> bool:
-    """Write the body to ``path`` as it comes; False when it is too large, and nothing is left."""
+    """Write the body to ``path`` as it comes; False when it is too large, and nothing is left.
+
+    What is too much is read and dropped, within reason: who is still sending hears no answer.
+    """
     size = 0
     is_whole = False
     try:
         with path.open("wb") as file:
             async for chunk in request.stream():
                 size += len(chunk)
-                if size > MAX_UPLOAD_BYTES:
-                    return False
-                await run_sync(file.write, chunk)
+                if size <= MAX_UPLOAD_BYTES:
+                    await run_sync(file.write, chunk)
+                elif size > PATIENCE * MAX_UPLOAD_BYTES:
+                    break
         if not size:
             raise ConfigError("The file is empty.", field="file")
-        is_whole = True
-        return True
+        is_whole = size <= MAX_UPLOAD_BYTES
+        return is_whole
     except OSError as error:
         raise StoreError(
             f"The upload cannot be kept: {error.strerror}. Nothing was imported."

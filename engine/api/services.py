@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.api.candle_desk import CandleServices
+from engine.api.rule_desk import RuleServices
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -413,6 +414,11 @@ class EngineServices(
     @property
     def backtests(self) -> BacktestServices:
         """Backtests."""
+        ...
+
+    @property
+    def rules(self) -> RuleServices:
+        """Rules that make a strategy without code."""
         ...
 
     @property

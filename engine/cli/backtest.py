@@ -99,7 +99,8 @@ def backtest(
     metrics = measure(history_of(result))
     warnings = _warnings(instrument, bars)
     document = _document(strategy, chosen, result, metrics, warnings)
-    desk.printer.show(document, _lines(result, metrics, instrument.quote, warnings))
+    lines = _lines(result, metrics, instrument.quote, warnings)
+    desk.printer.show(document, lines, is_long=True)
 
 
 # --- what was asked ------------------------------------------------------------------------------
@@ -178,9 +179,9 @@ def _warnings(instrument: Instrument, bars: Candles) -> list[str]:
     if not holes.any():
         return []
     first = int(np.flatnonzero(holes)[0])
-    missing = int(gaps.missing[holes].sum())
+    missing, count = int(gaps.missing[holes].sum()), int(holes.sum())
     return [
-        f"{missing} candles are missing in {int(holes.sum())} gaps, the first at"
+        f"{missing} candles are missing in {count} {'gap' if count == 1 else 'gaps'}, the first at"
         f" {iso(int(gaps.since[first]))}; orders wait over a gap for the next candle's open"
     ]
 

@@ -20,10 +20,11 @@ class Printer:
     def __init__(self, is_json: bool) -> None:
         self.is_json = is_json
 
-    def show(self, document: Any, lines: Sequence[str]) -> None:
-        """``document`` for programs, ``lines`` for people."""
+    def show(self, document: Any, lines: Sequence[str], *, is_long: bool = False) -> None:
+        """``document`` for programs, ``lines`` for people; a long document without indents, which
+        cost many times its memory."""
         if self.is_json:
-            print(json.dumps(document, indent=2))
+            print(json.dumps(document, indent=None if is_long else 2))
         else:
             print("\n".join(lines))
         sys.stdout.flush()  # a reader that went away is noticed here, not at the very end

@@ -64,12 +64,14 @@ class QuotePerformance(Contract):
 
     ``capital`` is what the bots in question are given together; returns are on it. Where
     ``is_marked``, the curve shows open positions at the prices of then, otherwise closed trades
-    alone. ``compared`` are the groups asked for.
+    alone. ``mixes_replays``: trades of a replay, whose times are those of its candles, stand beside
+    those of another market. ``compared`` are the groups asked for.
     """
 
     quote: str
     capital: float
     is_marked: bool
+    mixes_replays: bool
     analysis: Analysis
     compared: tuple[GroupRow, ...]
 

@@ -131,9 +131,9 @@ class BacktestRequest(BaseModel):
 class Coverage(BaseModel):
     """The candles that a run uses of one symbol. Times are opens, in UTC.
 
-    ``bars`` are those that are traded on, ``warmup_bars`` come before them. ``missing`` counts the
-    candles that a market without pauses would have had in between; ``is_planned``: not read yet,
-    but what was asked for.
+    ``bars`` are those that are traded on, ``warmup_bars`` come before them. ``gaps`` and
+    ``missing`` count candles that should be there; a market's usual nights, weekends and single
+    days off are none. ``is_planned``: not read yet, but what was asked for.
     """
 
     model_config = ConfigDict(frozen=True)

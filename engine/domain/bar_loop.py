@@ -109,7 +109,7 @@ def _on_grid(count: float, step: float) -> float:
     """``count`` steps, as the very float that its decimal reads as: 115 / 100, not 115 * 0.01."""
     inverse = np.rint(1.0 / step)
     if abs(inverse * step - 1.0) < GRID:
-        return count / inverse
+        return float(count / inverse)
     return count * step
 
 

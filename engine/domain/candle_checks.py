@@ -295,12 +295,15 @@ def _coverage(
     span = Span(
         rows=len(time), first=from_epoch_ms(int(time[0])), last=from_epoch_ms(int(time[-1])),
         gap_count=holes, missing=missing, closed_days=int((~counted).sum()),
-        coverage=len(time) / (len(time) + missing), gaps=tuple(gaps.rows(GAPS_KEPT)),
+        coverage=len(time) / (len(time) + missing),
+        gaps=tuple(gaps.rows(GAPS_KEPT, closed_days=False)),
     )  # fmt: skip
     if not holes:
         return span, tuple(gaps.rows(GAPS_SHOWN)), []
     apart = "; nights and weekends are not counted" if closes else ""
-    words = f"{missing:,} candles are missing in {holes:,} gaps{apart}"
+    candles = "candle is" if missing == 1 else "candles are"
+    places = "gap" if holes == 1 else "gaps"
+    words = f"{missing:,} {candles} missing in {holes:,} {places}{apart}"
     problem = Problem(kind="gap", severity=Severity.WARNING, count=holes, words=words)
     return span, tuple(gaps.rows(GAPS_SHOWN)), [problem]
 

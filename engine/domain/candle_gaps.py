@@ -52,10 +52,12 @@ class Gaps:
     def __len__(self) -> int:
         return len(self.since)
 
-    def rows(self, most: int) -> Iterator[Gap]:
-        """The longest ``most`` of them, oldest first."""
-        longest = np.sort(np.argsort(-self.missing, kind="stable")[:most])
-        for row in longest:
+    def rows(self, most: int, *, closed_days: bool = True) -> Iterator[Gap]:
+        """The longest ``most`` of them, oldest first; gaps before closed days."""
+        order = np.lexsort((-self.missing, self.is_closed_day))
+        if not closed_days:
+            order = order[~self.is_closed_day[order]]
+        for row in np.sort(order[:most]):
             yield Gap(
                 since=from_epoch_ms(int(self.since[row])),
                 until=from_epoch_ms(int(self.until[row])),

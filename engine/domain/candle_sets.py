@@ -15,7 +15,7 @@ from engine.domain.timeframes import SECONDS
 
 IMPORT = "import"
 AS_GIVEN = "as given"
-SYMBOL = r"^[A-Z0-9.^]{1,20}(/[A-Z0-9]{1,15})?$"
+SYMBOL = r"^\^?[A-Z0-9][A-Z0-9.]{0,19}(/[A-Z0-9]{1,15})?$"
 STEM = re.compile(
     r"^(?P<symbol>[A-Za-z0-9.^]+?(-[A-Za-z0-9]+)?)"
     r"(\.(?P<timeframe>\d+[smhd]))?(@(?P<source>[a-z0-9_-]+))?$"
@@ -68,7 +68,7 @@ class Span(BaseModel):
     missing: int = Field(description="candles that are missing in the gaps")
     closed_days: int = Field(description="whole days without trading that are no weekends")
     coverage: float = Field(description="share of the candles that should be there, 0 to 1")
-    gaps: tuple[Gap, ...] = Field(description="the longest, oldest first")
+    gaps: tuple[Gap, ...] = Field(description="the longest, oldest first, without closed days")
 
 
 class StoredSet(BaseModel):
@@ -105,6 +105,11 @@ class MergeReport(BaseModel):
             conflicts=self.conflicts + other.conflicts,
             conflict_times=(self.conflict_times + other.conflict_times)[:10],
         )
+
+
+def is_symbol(name: str) -> bool:
+    """Whether the library can call a candle set so."""
+    return re.fullmatch(SYMBOL, name) is not None
 
 
 def kind_of(symbol: str) -> InstrumentKind:

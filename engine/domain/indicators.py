@@ -161,12 +161,16 @@ def directional(candles: Candles, period: int = 14) -> Directional:
 
 def above(left: FloatArray, right: FloatArray | float) -> BoolArray:
     """Where ``left`` exceeds ``right`` by more than rounding; never where either is NaN."""
-    return _exceeds(left, right, len(left))
+    over = np.empty(len(left), dtype=np.bool_)
+    _compare(left, right, over=over)
+    return over
 
 
 def below(left: FloatArray, right: FloatArray | float) -> BoolArray:
     """Where ``left`` is under ``right`` by more than rounding; never where either is NaN."""
-    return _exceeds(right, left, len(left))
+    under = np.empty(len(left), dtype=np.bool_)
+    _compare(left, right, under=under)
+    return under
 
 
 def crosses_above(left: FloatArray, right: FloatArray | float) -> BoolArray:
@@ -180,6 +184,13 @@ def crosses_above(left: FloatArray, right: FloatArray | float) -> BoolArray:
 def crosses_below(left: FloatArray, right: FloatArray | float) -> BoolArray:
     """Where ``left`` is below ``right`` and was not on the candle before; see above."""
     return _begins(below(left, right), left, right)
+
+
+def crossings(left: FloatArray, right: FloatArray | float) -> tuple[BoolArray, BoolArray]:
+    """``crosses_above`` and ``crosses_below``, for little more than the cost of one."""
+    over, under = np.empty((2, len(left)), dtype=np.bool_)
+    _compare(left, right, over=over, under=under)
+    return _begins(over, left, right), _begins(under, left, right)
 
 
 def begins(condition: BoolArray) -> BoolArray:
@@ -198,21 +209,30 @@ def _begins(condition: BoolArray, left: FloatArray, right: FloatArray | float) -
     return start
 
 
-def _exceeds(more: FloatArray | float, less: FloatArray | float, count: int) -> BoolArray:
-    """``more - less > TIE * max(|more|, |less|)``, a block at a time."""
-    result = np.empty(count, dtype=np.bool_)
+def _compare(
+    left: FloatArray,
+    right: FloatArray | float,
+    *,
+    over: BoolArray | None = None,
+    under: BoolArray | None = None,
+) -> None:
+    """Fill in where ``left - right`` is more than TIE * max(|left|, |right|), and where it is less
+    than minus that, a block at a time."""
+    count = len(left)
     scratch = np.empty((3, min(count, BLOCK)))
     for start in range(0, count, BLOCK):
         window = slice(start, start + BLOCK)
         gap, size, other = scratch[:, : min(BLOCK, count - start)]
-        left, right = _part(more, window), _part(less, window)
-        np.subtract(left, right, out=gap)
-        np.abs(left, out=size)
-        np.abs(right, out=other)
+        ours, theirs = left[window], _part(right, window)
+        np.subtract(ours, theirs, out=gap)
+        np.abs(ours, out=size)
+        np.abs(theirs, out=other)
         np.maximum(size, other, out=size)
         np.multiply(size, TIE, out=size)
-        np.greater(gap, size, out=result[window])
-    return result
+        if over is not None:
+            np.greater(gap, size, out=over[window])
+        if under is not None:
+            np.less(gap, np.negative(size, out=size), out=under[window])
 
 
 def _part(values: FloatArray | float, where: "slice | np.ndarray[tuple[int], np.dtype[np.intp]]"

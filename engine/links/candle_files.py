@@ -46,17 +46,15 @@ def read_candles(name: str | Path, folder: Path | None = None) -> tuple[Instrume
 
 
 def find_file(folder: Path, set_id: str) -> Path | None:
-    """The file of a candle set in ``folder``; ``NAME~csv`` is a CSV of a person's own."""
-    is_csv = set_id.endswith("~csv")
-    stem = set_id.removesuffix("~csv")
-    if STEM.match(stem) is None:  # nor can it name another folder
+    """The file of a candle set in ``folder``, never one outside; ``NAME~csv`` is a CSV."""
+    if not folder.is_dir():
         return None
-    path = folder / f"{stem}{'.csv' if is_csv else '.parquet'}"
-    return path if path.is_file() else None
+    paths = (path for path in folder.iterdir() if path.suffix in SUFFIXES and path.is_file())
+    return next((path for path in paths if id_of(path) == set_id), None)
 
 
 def id_of(path: Path) -> str:
-    """The other way round."""
+    """What a file is called: its name without the ending, which only a CSV keeps, as ``~csv``."""
     return f"{path.stem}~csv" if path.suffix == ".csv" else path.stem
 
 

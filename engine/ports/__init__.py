@@ -35,6 +35,7 @@ from engine.ports.candles import (
 )
 from engine.ports.compute import Compute, Crew, Outcome
 from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
+from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
@@ -64,6 +65,7 @@ __all__ = [
     "ReadTable",
     "Repository",
     "ResultFiles",
+    "RuleBook",
     "Search",
     "SearchPlan",
     "Searches",

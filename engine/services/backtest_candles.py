@@ -8,8 +8,9 @@ from datetime import datetime
 import numpy as np
 
 from engine.domain.backtest_runs import BacktestRequest, Coverage, FileSource, MarketSource
+from engine.domain.candle_gaps import find_gaps
 from engine.domain.candles import Candles, empty_candles, resample
-from engine.domain.instruments import Instrument
+from engine.domain.instruments import Instrument, InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.domain.timeframes import timeframe_s
 from engine.errors import ConfigError, NotFound
@@ -259,7 +260,7 @@ def _leg(
     first = max(0, begin - history)
     traded = joined[begin:end]
     fine = _inside(found, traded) if found.timeframe != request.timeframe else None
-    coverage = _coverage(instrument.symbol, source, found, traded, begin - first, fine)
+    coverage = _coverage(instrument, source, found, traded, begin - first, fine)
     return CandleLeg(instrument, market_id, joined[first:end], begin - first, fine, coverage)
 
 
@@ -279,15 +280,21 @@ def _inside(found: Candles, traded: Candles) -> Candles:
 
 
 def _coverage(
-    symbol: str, source: str, found: Candles, traded: Candles, warmup: int, fine: Candles | None
+    instrument: Instrument,
+    source: str,
+    found: Candles,
+    traded: Candles,
+    warmup: int,
+    fine: Candles | None,
 ) -> Coverage:
     read = traded if fine is None else fine
-    step_ms = timeframe_s(read.timeframe) * 1000
-    steps = np.diff(read.time)
-    gaps = steps[steps > step_ms]
+    closes = instrument.kind is not InstrumentKind.CRYPTO
+    gaps = find_gaps(read.time, timeframe_s(read.timeframe) * 1000, closes=closes)
+    unusual = ~gaps.is_closed_day
+    longest_ms = (gaps.until - gaps.since)[unusual].max(initial=0)
     is_empty = not len(traded)
     return Coverage(
-        symbol=symbol,
+        symbol=instrument.symbol,
         source=source,
         read_timeframe=found.timeframe,
         timeframe=traded.timeframe,
@@ -296,7 +303,7 @@ def _coverage(
         fine_bars=0 if fine is None else len(fine),
         first=None if is_empty else from_epoch_ms(int(traded.time[0])),
         last=None if is_empty else from_epoch_ms(int(traded.time[-1])),
-        gaps=len(gaps),
-        missing=int((gaps // step_ms - 1).sum()),
-        longest_gap_s=int(gaps.max(initial=0)) // 1000,
+        gaps=int(unusual.sum()),
+        missing=int(gaps.missing[unusual].sum()),
+        longest_gap_s=int(longest_ms) // 1000,
     )

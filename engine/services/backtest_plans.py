@@ -14,6 +14,8 @@ from engine.ports import StrategyHost
 from engine.services.backtest_candles import CandleLeg, CandleReader, Progress, no_progress
 
 LEAST_BARS = 2
+LEAST_WARMUP_SHARE = 0.05
+"""How much of the period warming up must take for a warning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +156,10 @@ def _about(coverage: Coverage, warmup: int) -> list[str]:
     """What a person should know about a symbol's candles."""
     words = []
     inside = warmup - coverage.warmup_bars
-    if 0 < inside < coverage.bars:
+    if coverage.bars * LEAST_WARMUP_SHARE < inside < coverage.bars:
         words.append(
-            f"{coverage.symbol}: there are {coverage.warmup_bars:,} candles before the period, so"
-            f" its first {inside:,} only warm the strategy up."
+            f"{coverage.symbol}: the first {inside:,} of {coverage.bars:,} candles only warm the"
+            " strategy up, as there are not enough before the period."
         )
     if coverage.gaps:
         words.append(

@@ -37,7 +37,10 @@ log = logging.getLogger("quarterdeck.candles")
 SETTING = "candles.downloads"
 KEPT = 50
 FLUSH_BARS = 50_000
-FLUSH_S = 5.0
+FLUSH_S = 1.0
+WRITING = 10
+"""A file is written as a whole: what that takes is waited this many times before the next time."""
+
 ATTEMPTS = 6
 FIRST_WAIT_S = 1.0
 MOST_WAIT_S = 60.0
@@ -70,12 +73,12 @@ class _Run:
     source: CandleSource
     stop: threading.Event
     pages: list[CandlePage] = field(default_factory=list)
-    flushed_s: float = field(default_factory=time.monotonic)
+    next_flush_s: float = float("-inf")
 
-    def is_due(self, flush_s: float) -> bool:
+    def is_due(self) -> bool:
         """Whether it is time to put the pages into the library."""
         bars = sum(len(page.candles) for page in self.pages)
-        return bars >= FLUSH_BARS or time.monotonic() - self.flushed_s >= flush_s
+        return bars >= FLUSH_BARS or time.monotonic() >= self.next_flush_s
 
 
 class CandleDownloads:
@@ -129,7 +132,8 @@ class CandleDownloads:
     def list(self) -> Sequence[Download]:
         """The newest first."""
         with self._lock:
-            return sorted(self._downloads.values(), key=lambda one: one.asked_at, reverse=True)
+            rows = reversed(self._downloads.values())
+            return sorted(rows, key=lambda one: one.asked_at, reverse=True)
 
     def is_filling(self, set_id: str) -> bool:
         """Whether a download that goes on puts candles into a set."""
@@ -224,7 +228,7 @@ class CandleDownloads:
                 for page in run.source.fetch(run.symbol, run.about.timeframe, since, until):
                     run.pages.append(page)
                     since, failures = page.until, 0
-                    if run.stop.is_set() or run.is_due(self._patience.flush_s):
+                    if run.stop.is_set() or run.is_due():
                         self._flush(download_id, run)
                     if run.stop.is_set():
                         return self._stopped()
@@ -249,6 +253,7 @@ class CandleDownloads:
         if not run.pages:
             return
         pages, run.pages = run.pages, []
+        begun_s = time.monotonic()
         candles = _joined(run.about.timeframe, [page.candles for page in pages])
         download = self._downloads[download_id]
         added = conflicts = 0
@@ -259,7 +264,8 @@ class CandleDownloads:
             download, bars=download.bars + len(candles), added=download.added + added,
             conflicts=download.conflicts + conflicts, done_until=pages[-1].until, message="",
         )  # fmt: skip
-        run.flushed_s = time.monotonic()
+        now_s = time.monotonic()
+        run.next_flush_s = now_s + max(self._patience.flush_s, WRITING * (now_s - begun_s))
 
     def _stopped(self) -> tuple[DownloadState, str]:
         if self._is_closing:
@@ -281,7 +287,7 @@ class CandleDownloads:
             self._downloads[download_id] = ended
             self._stops.pop(download_id, None)
         level = Level.ERROR if state is DownloadState.FAILED else Level.INFO
-        words = f"The download of {ended.set_id} is {state}: {ended.bars:,} candles. {message}"
+        words = f"Download of {ended.set_id}: {state}, {ended.bars:,} candles. {message}"
         try:
             self._save()
             with self._books.writing() as writing:

@@ -25,7 +25,7 @@ class SourceKind:
 
 
 class CandleSources:
-    """Used from many threads. The kinds are rows of a table; the first that fits an id counts."""
+    """Used from many threads. The kinds are rows of a table, by an id or by what it begins with."""
 
     def __init__(self, kinds: Mapping[str, SourceKind]) -> None:
         self.kinds = kinds
@@ -34,9 +34,9 @@ class CandleSources:
 
     def get(self, source_id: str) -> CandleSource:
         """Raises ConfigError for an id of no kind, NotFound for an exchange that nobody knows."""
-        kind = self.kinds.get(source_id.partition(":")[0])
-        is_known = kind is not None and (source_id in kind.offered or source_id.startswith("ccxt:"))
-        if kind is None or not is_known:
+        prefix = source_id.partition(":")[0]
+        kind = self.kinds.get(source_id) or self.kinds.get(prefix)
+        if kind is None or not (source_id in kind.offered or prefix == "ccxt"):
             known = ", ".join(one for row in self.kinds.values() for one in row.offered)
             raise ConfigError(f"There is no source '{source_id}'; there are {known}.",
                               field="source")  # fmt: skip

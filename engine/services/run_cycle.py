@@ -21,7 +21,7 @@ from engine.domain.risk import CASH_RULE, Proposal, judge
 from engine.domain.sizing import stake
 from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
 from engine.domain.trace import decision_of, first_steps, planned_step
-from engine.errors import Conflict, DataError, NotFound, StrategyError
+from engine.errors import ConfigError, Conflict, DataError, NotFound, StrategyError
 from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues
 from engine.services.books import Books, Writing
 from engine.services.candle_feed import CandleFeed, PriceBoard, check_candles
@@ -40,6 +40,9 @@ CANDLE_WAITS_S = (0.5, 1.0, 2.0, 0.0)
 TIME_WENT_BACK = 5
 """Candles by which the newest one is older than what was decided: no more than that is a venue
 that is late, or a clock that was set right."""
+
+STRATEGY_FAILURES = (StrategyError, ConfigError)
+"""Parameters that no longer fit a strategy that was changed fail like the strategy itself."""
 
 REPLAY_ENDED = "The replay has ended."
 
@@ -91,7 +94,7 @@ class CycleRunner:
         except (DataError, NotFound) as error:
             await self._lanes.run(lane, self._books.show_reason, bot.id, error.message,
                                   "cycle.no_data", Level.WARNING)  # fmt: skip
-        except StrategyError as error:
+        except STRATEGY_FAILURES as error:
             await self._lanes.run(lane, self._count_strategy_error, bot.id, error.message)
 
     async def _look(self, bot: Bot, market: MarketData) -> None:
@@ -171,7 +174,7 @@ class CycleRunner:
                 return None
             try:
                 self._replay_step(bot, market, moment)
-            except StrategyError as error:
+            except STRATEGY_FAILURES as error:
                 self._count_strategy_error(bot_id, error.message)
                 return None
             pause_s = market.pause_s(bot.config.timeframe)

@@ -73,7 +73,8 @@ class ChartView {
   }
 
   receive(payload, theme) {
-    if (this.payload && this.payload.view_id !== payload.view_id) this.range = null;
+    // A new view begins with the range it asks for, if it asks for one.
+    if (this.payload?.view_id !== payload.view_id) this.range = payload.range ?? null;
     this.payload = payload;
     this.theme = theme;
     this.candles = payload.traces.find((trace) => trace.type === "candlestick");

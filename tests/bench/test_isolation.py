@@ -44,6 +44,7 @@ def crowd(folder: Path, name: str) -> Iterator[tuple[Faulty, list[str]]]:
         folder.parent / name,
         QUARTERDECK_STRATEGIES=str(folder),
         QUARTERDECK_STRATEGY_DEADLINE_S="2",
+        QUARTERDECK_STRATEGY_WORKERS="2",
         QUARTERDECK_PAPER_BALANCE="10000000",
     ) as faulty:
         faulty.copy.start_engine()

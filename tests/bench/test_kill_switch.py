@@ -12,7 +12,7 @@ from engine.domain.records import KillLevel
 from tests.fakes.strategy_files import write_strategy
 from tests.support.books import rows
 from tests.support.client import Client, eventually
-from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.processes import Copy, copy_as_delivered
 
 BOTS, ACCOUNTS = 100, 10
 GOAL_S = 1.0
@@ -26,7 +26,7 @@ def crowd(tmp_path: Path) -> Iterator[Copy]:
     folder = tmp_path / "strategies"
     folder.mkdir()
     write_strategy(folder, "busy", act="above = candles.time // 1000 % 2 < 1")
-    with copy_of_quarterdeck(
+    with copy_as_delivered(
         tmp_path / "data",
         QUARTERDECK_STRATEGIES=str(folder),
         QUARTERDECK_PAPER_BALANCE="10000000",

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import open_page
 from tests.support.client import Client, eventually
-from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.processes import Copy, copy_as_delivered
 
 BOTS = 200
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT", "DOGE/USDT", "AAPL", "MSFT", "TSLA")
@@ -26,7 +26,7 @@ USABLE = "[data-testid=stDataFrame] canvas, .qd-card"
 def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """A panel over an engine with 200 bots that run on candles of one minute."""
     data: Path = tmp_path_factory.mktemp("data")
-    with copy_of_quarterdeck(data, QUARTERDECK_PAPER_BALANCE="10000000") as copy:
+    with copy_as_delivered(data, QUARTERDECK_PAPER_BALANCE="10000000") as copy:
         copy.start_engine()
         client = Client(copy)
         for number in range(BOTS):

@@ -18,7 +18,7 @@ from engine.services.order_outcomes import MANUAL
 from tests.fakes.exchange import KEY, SECRET, BinanceExchange, binance_exchange
 from tests.support.books import rows
 from tests.support.client import Client, eventually
-from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.processes import Copy, copy_as_delivered
 
 BOTS, ORDERS = 20, 1_000
 GOAL_S = 30.0
@@ -36,7 +36,7 @@ def exchange() -> Iterator[BinanceExchange]:
 @pytest.fixture
 def copy(tmp_path: Path, exchange: BinanceExchange) -> Iterator[Copy]:
     """An engine with a test account at the exchange, and running bots that rarely decide."""
-    with copy_of_quarterdeck(
+    with copy_as_delivered(
         tmp_path / "data",
         QUARTERDECK_BINANCE_TEST_KEY=KEY,
         QUARTERDECK_BINANCE_TEST_SECRET=SECRET,

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from tests.support.client import Client, eventually
-from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.processes import Copy, copy_as_delivered
 
 BOTS = 1_000
 MEASURED_S = 190
@@ -19,7 +19,7 @@ STRATEGIES = ("rsi", "ma_cross", "macd", "bollinger")
 @pytest.fixture
 def crowd(tmp_path: Path) -> Iterator[Copy]:
     """An engine with a thousand running bots."""
-    with copy_of_quarterdeck(tmp_path / "data", QUARTERDECK_PAPER_BALANCE="10000000") as copy:
+    with copy_as_delivered(tmp_path / "data", QUARTERDECK_PAPER_BALANCE="10000000") as copy:
         copy.start_engine()
         client = Client(copy)
         for number in range(BOTS):

@@ -15,8 +15,6 @@ from tests.support.books import rows
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 
-pytestmark = pytest.mark.xdist_group("by_hand")
-
 ACCOUNT = "paper:simulated"
 BOT = "by hand"
 

@@ -11,8 +11,6 @@ from tests.fakes.services import FakeServices
 from tests.support.browser import open_page
 from tests.support.processes import copy_of_quarterdeck
 
-pytestmark = pytest.mark.xdist_group("chart_zoom")
-
 BOT = "b0001"
 CHART = ".qd-chart[data-newest]"
 LATER_MS = 20_000

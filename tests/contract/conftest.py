@@ -12,8 +12,6 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
 from tests.support.postgres import PostgresServer
 
-POSTGRES = pytest.param("postgres", marks=pytest.mark.xdist_group("postgres"))
-
 
 @pytest.fixture(scope="session")
 def emptied_database(postgres: PostgresServer) -> Iterator[str]:
@@ -22,7 +20,7 @@ def emptied_database(postgres: PostgresServer) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", POSTGRES])
+@pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of an empty database."""
     return url_of_empty(request, tmp_path)
@@ -53,7 +51,7 @@ def store(store_url: str, clock: FakeClock) -> Iterator[SqlStore]:
     opened.close()
 
 
-@pytest.fixture(params=["sqlite", POSTGRES, "memory"])
+@pytest.fixture(params=["sqlite", "postgres", "memory"])
 def any_store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
     """An open store of any kind, the one in memory that stands in for it too."""
     opened: Store = (

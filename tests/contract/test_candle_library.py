@@ -1,6 +1,7 @@
 """The candle library, on disk and in memory; and what only a disk can do: be full, be shared."""
 
 import errno
+import os
 import shutil
 import subprocess
 from datetime import timedelta
@@ -146,14 +147,16 @@ def test_a_persons_own_files_are_listed_and_never_written(folder: Path) -> None:
     (folder / "BTC-USDT.1h.csv").write_text(text + rows)
     (folder / "ETH-USDT.1h.csv").write_text(text + "2026-03-02T00:00:00Z,1,2,-1,2,5\n" * 2)
     (folder / "notes.txt").write_text("mine")
+    (folder / "my candles.csv").write_text(text)
     table = pa.table({name: [1.0, 2.0] for name in ("open", "high", "low", "close", "volume")})
     stamps = pa.array([MONDAY_MS, MONDAY_MS + 3_600_000], pa.timestamp("ms", "UTC"))
     parquet.write_table(table.append_column("timestamp", stamps), folder / "BTC-USDT.1h.parquet")
     library = ParquetLibrary(folder)
     mine, broken = library.get("BTC-USDT.1h~csv"), library.get("ETH-USDT.1h~csv")
     assert [one.id for one in library.list()] == [
-        "BTC-USDT.1h", "BTC-USDT.1h~csv", "ETH-USDT.1h~csv"
+        "BTC-USDT.1h", "BTC-USDT.1h~csv", "ETH-USDT.1h~csv", "my candles~csv"
     ]  # fmt: skip
+    assert "name is not like" in library.get("my candles~csv").error
     assert mine.span is not None
     assert (mine.is_ours, mine.span.missing) == (False, 1)
     assert broken.span is None
@@ -235,6 +238,26 @@ def test_a_really_full_disk_leaves_the_old_set(tmp_path: Path) -> None:
         assert [path.name for path in mounted.iterdir()] == [f"{BTC.id}.parquet"]
     finally:
         subprocess.run([umount, str(mounted)], check=True)
+
+
+def test_another_program_that_writes_at_the_same_moment_loses_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine, shell = ParquetLibrary(folder), ParquetLibrary(folder)
+    engine.merge(BTC, candles_of([1, 2]))
+    usual = os.fsync
+
+    def while_somebody_writes(descriptor: int) -> None:
+        usual(descriptor)
+        monkeypatch.setattr(os, "fsync", usual)
+        shell.merge(BTC, candles_of([3], start_ms=MONDAY_MS + 2 * 3_600_000))
+
+    monkeypatch.setattr(os, "fsync", while_somebody_writes)
+    assert engine.merge(BTC, candles_of([4], start_ms=MONDAY_MS + 3 * 3_600_000)).added == 1
+    assert list(engine.read(BTC.id).open) == [1, 2, 3, 4]
+    monkeypatch.setattr("engine.adapters.candles.parquet_library.TRIES", 0)
+    with pytest.raises(Conflict, match="keeps writing"):
+        engine.merge(BTC, candles_of([5]))
 
 
 def test_a_list_reads_no_candles(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from engine.adapters.market_data.simulated import SimulatedMarket
-from engine.domain.backtest import Leg, backtest
+from engine.domain.backtest import Leg
 from engine.domain.backtest_runs import RunStage
+from engine.domain.exact_backtest import simulate
 from engine.domain.performance import history_of, measure
 from engine.errors import ConfigError, DataError, NotFound, QuarterdeckError, StrategyError
 from engine.ports import (
@@ -125,7 +126,7 @@ class FakeSimulation:
         except Exception as error:
             raise StrategyError(f"strategy '{self._task.strategy}': {error}") from error
         on_stage(RunStage.SIMULATING, 0.0)
-        result = backtest(legs, self._task.terms)
+        result = simulate(legs, self._task.terms)
         on_stage(RunStage.MEASURING, 0.0)
         metrics = measure(history_of(result)).model_dump(mode="json")
         return SimulationOutcome(result, metrics, "s" * 64)

@@ -1,7 +1,10 @@
 """The candle library of the fake engine: the real services over memory and a source that obeys."""
 
+import shutil
 import tempfile
 import threading
+import uuid
+import weakref
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
@@ -44,7 +47,8 @@ class FakeCandles(CandleDesk):
         self.books = Books(self.store, clock)
         self.library = library or MemoryLibrary()
         self.source = source or FakeCandleSource()
-        self._folder = tempfile.TemporaryDirectory(prefix="fake-candles-")
+        folder = Path(tempfile.gettempdir()) / f"fake-candles-{uuid.uuid4().hex}"  # made if needed
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._threads: list[threading.Thread] = []
         sources = CandleSources(
             {
@@ -58,7 +62,6 @@ class FakeCandles(CandleDesk):
             }
         )  # fmt: skip
         self.runs = CandleDownloads(self.books, self.library, sources, self._spawn, HASTY)
-        folder = Path(self._folder.name)
         imports = CandleImports(folder, self.library, TextReader(), clock)
         super().__init__(self.books, self.library, imports, self.runs, sources)
 

@@ -2,16 +2,18 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
 
-from engine.domain.candle_sets import AS_GIVEN
+import numpy as np
+
+from engine.domain.candle_sets import AS_GIVEN, is_symbol
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.domain.timeframes import timeframe_s
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 from engine.ports import CandlePage, SourceSymbol
-from tests.support.candle_rows import candles_of
+from tests.support.candle_rows import candles_of, without
 
 PAGE = 10
 
@@ -21,12 +23,17 @@ class FakeCandleSource:
 
     ``faults`` are raised one a page, None standing for a page that goes well; ``gate`` holds every
     page while it is clear; ``asked`` are the begins of all calls of ``fetch``; symbols that are not
-    in ``listed`` are unknown, and nothing is there before ``first_ms``.
+    in ``listed`` are unknown, nothing is there before ``first_ms``, nor the opens (ms) in
+    ``missing``; ``now`` tells what is finished.
     """
 
     prices = AS_GIVEN
 
-    def __init__(self, source_id: str = "ccxt:fake") -> None:
+    def __init__(
+        self, source_id: str = "ccxt:fake", now: Callable[[], datetime] | None = None
+    ) -> None:
+        self.now = now or (lambda: datetime.max.replace(tzinfo=UTC))
+        self.missing: set[int] = set()
         self.source_id = source_id
         self.listed = {"BTC/USDT", "ETH/USDT"}
         self.faults: deque[QuarterdeckError | Exception | None] = deque()
@@ -43,7 +50,7 @@ class FakeCandleSource:
     def resolve(self, symbol: str) -> SourceSymbol:
         """With a slash."""
         name = symbol.upper().replace("-", "/")
-        if "/" not in name:
+        if name.count("/") != 1 or not is_symbol(name):
             raise ConfigError(f"'{symbol}' is not a symbol such as BTC/USDT.", field="symbol")
         return SourceSymbol(name, name, InstrumentKind.CRYPTO)
 
@@ -56,6 +63,7 @@ class FakeCandleSource:
             raise NotFound(f"There is no symbol '{symbol.name}'.", field="symbol")
         length_ms = timeframe_s(timeframe) * 1000
         start, end = -(-to_epoch_ms(since) // length_ms), to_epoch_ms(until) // length_ms
+        end = min(end, to_epoch_ms(self.now()) // length_ms)
         while start < end:
             self.arrived.set()
             self.gate.wait(10)
@@ -66,5 +74,6 @@ class FakeCandleSource:
             first = max(start, -(-self.first_ms // length_ms))
             page = candles_of([float(one) for one in range(first, stop)], timeframe,
                               first * length_ms)  # fmt: skip
+            page = without(page, *np.flatnonzero(np.isin(page.time, list(self.missing))))
             yield CandlePage(page, from_epoch_ms(stop * length_ms))
             start = stop

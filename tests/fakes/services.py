@@ -63,6 +63,7 @@ from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
 from tests.fakes.performance import FakePerformance
+from tests.fakes.rules import MemoryRuleBook, rule_desk
 from tests.fakes.studies import FakeStudies
 
 SETTINGS = (
@@ -108,6 +109,8 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.reports: dict[str, AccountReport] = sample_reports(now())
         self.findings_seen: dict[str, Finding] = {}
         self.candles = FakeCandles(now)
+        self.rule_book = MemoryRuleBook()
+        self.rules = rule_desk(self, self.rule_book)
         self.performance = FakePerformance(self)
         self.fake_backtests = FakeBacktests(self)
         self.fake_studies = FakeStudies(self)
@@ -286,7 +289,7 @@ class FakeServices(FakeDesk, FakeAccounts):
             users.setdefault(bot.config.strategy, []).append(bot.config.name)
         return [
             view.model_copy(update={"used_by": tuple(users.get(view.id, ()))})
-            for view in sample.STRATEGIES
+            for view in (*sample.STRATEGIES, *self.rule_book.strategies())
         ]
 
     def markets(self) -> Sequence[MarketView]:

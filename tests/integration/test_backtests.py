@@ -100,6 +100,11 @@ def test_a_file_is_tested_and_everything_about_it_is_told(deck: Copy) -> None:
     assert page["count"] == done["trade_count"]
     gains = [one["pnl"] for one in page["items"]]
     assert gains == sorted(gains, reverse=True)
+    csv = client.call("GET", f"/backtests/{run['id']}/trades.csv").text.splitlines()
+    assert len(csv) == done["trade_count"] + 1
+    assert csv[0].startswith("number,symbol,side,entry_time")
+    html = client.call("GET", f"/backtests/{run['id']}/report.html").text
+    assert "first" in html and "<script" not in html
     chart = client.get(f"/backtests/{run['id']}/chart", at=page["items"][0]["entry_time"])
     assert len(chart["time"]) == 300
     assert page["items"][0]["entry_time"] in [one["time"] for one in chart["markers"]]

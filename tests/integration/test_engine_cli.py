@@ -22,8 +22,6 @@ from tests.support.processes import Copy, copy_of_quarterdeck
 from tests.support.scripted import planned_bot, write_planned
 from tooling.place import ROOT
 
-pytestmark = pytest.mark.xdist_group("engine_cli")
-
 OK, BAD_INPUT, NOT_RUNNING = 0, 2, 3
 
 

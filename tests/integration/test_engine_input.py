@@ -13,8 +13,6 @@ from tests.support.books import rows
 from tests.support.client import RSI_DEMO, Client
 from tests.support.processes import Copy, copy_of_quarterdeck
 
-pytestmark = pytest.mark.xdist_group("engine_input")
-
 OPTIONS = {
     "name": "--name", "market": "--market", "symbol": "--symbol", "strategy": "--strategy",
     "timeframe": "--timeframe", "interval_s": "--interval", "amount": "--amount",

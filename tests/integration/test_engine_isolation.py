@@ -14,8 +14,6 @@ from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tests.support.strategy_hosts import is_running
 
-pytestmark = pytest.mark.xdist_group("engine_isolation")
-
 WATCHED_S = 8
 LEAST_DECIDED = 3
 
@@ -56,6 +54,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
         QUARTERDECK_STRATEGIES=str(folder),
         QUARTERDECK_STRATEGY_DEADLINE_S="1",
         QUARTERDECK_STRATEGY_MEMORY_MB="600",
+        QUARTERDECK_STRATEGY_WORKERS="2",
     ) as copy:
         copy.start_engine()
         yield Engine(copy, Client(copy), folder)

@@ -26,8 +26,6 @@ from tests.support.processes import Copy, copy_of_quarterdeck
 from tests.support.strategy_hosts import is_running
 from tooling.place import ROOT, Place
 
-pytestmark = pytest.mark.xdist_group("engine_life")
-
 
 def run_engine(data: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     """Run ``python -m engine`` to its end over a data folder."""
@@ -80,6 +78,7 @@ def test_it_stops_in_time_while_a_replay_runs_and_a_strategy_hangs(
         tmp_path / "data",
         QUARTERDECK_STRATEGIES=str(folder),
         QUARTERDECK_STRATEGY_DEADLINE_S="120",
+        QUARTERDECK_STRATEGY_WORKERS="2",
     ) as copy:
         copy.start_engine()
         client = Client(copy)
@@ -264,7 +263,6 @@ def test_a_malformed_env_file_is_one_sentence(tmp_path: Path) -> None:
         assert sentence == "8710" or "QUARTERDECK_API_PORT" in sentence or ".env" in sentence
 
 
-@pytest.mark.xdist_group("postgres")
 def test_two_data_folders_on_one_postgresql(tmp_path: Path, postgres_url: str) -> None:
     variables = {"QUARTERDECK_DATABASE_URL": postgres_url, "QUARTERDECK_LEASE_TTL_S": "12"}
     with (

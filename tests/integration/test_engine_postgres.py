@@ -3,13 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from tests.support.client import Client, eventually
 from tests.support.market import eth_btc
 from tests.support.processes import copy_of_quarterdeck
-
-pytestmark = pytest.mark.xdist_group("postgres")
 
 CANDLES = 300
 KILLS = 3

@@ -13,8 +13,6 @@ from tests.support.books import check_books
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 
-pytestmark = pytest.mark.xdist_group("engine_recovery")
-
 KEPT = ("quantity", "average_price", "stop_price", "target_price", "entry_count", "opened_at")
 SLOW = {"interval_s": 900, "timeframe": "15m"}
 MANY = 50

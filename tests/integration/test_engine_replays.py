@@ -9,8 +9,6 @@ from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tests.support.scripted import BEGIN, MINUTE, minute, planned_bot, write_candles, write_planned
 
-pytestmark = pytest.mark.xdist_group("engine_rules")
-
 LONG_AFTER = [(100.0,), (100.0,), *[(150.0,)] * 1_500]
 
 

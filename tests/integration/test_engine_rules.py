@@ -16,8 +16,6 @@ from tests.support.client import Client
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tests.support.scripted import Prices, minute, planned_bot, write_planned
 
-pytestmark = pytest.mark.xdist_group("engine_rules")
-
 FLAT: Prices = (100,)
 
 

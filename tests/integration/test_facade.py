@@ -7,16 +7,20 @@ from typing import Any
 
 import pytest
 
+from tests.fakes.strategy_files import write_strategy
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
-
-pytestmark = pytest.mark.xdist_group("facade")
 
 
 @pytest.fixture(scope="module")
 def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
-    """One engine for the module."""
-    with copy_of_quarterdeck(tmp_path_factory.mktemp("deck") / "data") as copy:
+    """One engine for the module, with a strategy that trades every four seconds."""
+    folder = tmp_path_factory.mktemp("deck")
+    (folder / "strategies").mkdir()
+    write_strategy(folder / "strategies", "busy", act="above = candles.time // 1000 % 4 < 2")
+    with copy_of_quarterdeck(
+        folder / "data", QUARTERDECK_STRATEGIES=str(folder / "strategies")
+    ) as copy:
         copy.start_engine()
         yield copy
 
@@ -25,8 +29,7 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 def traded(deck: Copy) -> dict[str, Any]:
     """A bot that has closed two trades and is stopped."""
     client = Client(deck)
-    params = {"period": 3, "oversold": 45, "overbought": 55}
-    client.create_bot(name="nervous", params=params, amount="500")
+    client.create_bot(name="nervous", strategy="busy", params={}, amount="500")
     client.post("/bots/nervous/start")
     eventually(lambda: client.bot("nervous")["trade_count"], lambda n: n >= 2, timeout_s=90)
     client.post("/bots/nervous/stop", {"close_position": True})

@@ -34,8 +34,6 @@ from tests.support.client import Client, eventually
 from tests.support.faulty_engine import Faulty, faulty_engine
 from tests.unit.samples import bot, config
 
-pytestmark = pytest.mark.xdist_group("fault_matrix_data")
-
 MINUTE_MS = 60_000
 SECOND = timedelta(seconds=1)
 

@@ -19,8 +19,6 @@ from tests.support.faulty_engine import Faulty, faulty_engine
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tooling.processes import wait_for
 
-pytestmark = pytest.mark.xdist_group("fault_matrix_engine")
-
 SECOND = timedelta(seconds=1)
 HOUR_S = 3600
 BUSY = "above = candles.time // 1000 % 4 < 2"

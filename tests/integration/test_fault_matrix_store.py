@@ -28,8 +28,6 @@ from tests.support.client import Client, eventually
 from tests.support.faulty_engine import Faulty, faulty_engine
 from tests.unit.conftest import Room, open_room
 
-pytestmark = pytest.mark.xdist_group("fault_matrix_store")
-
 CYCLES = 500
 SEED = 20261125
 LONGEST_START = 8

@@ -42,7 +42,7 @@ def test_every_strategy_trades_alike_in_the_engine_and_in_the_backtest(
     strategy = load(STRATEGIES / f"{name}.py")()
     bars = BARS + min(strategy.warmup, 250)
     path = cut_file(MARKET / file, tmp_path, start, bars)
-    tight = {"stop_loss": D("0.004"), "take_profit": D("0.006")}
+    tight: dict[str, Any] = {"stop_loss": D("0.004"), "take_profit": D("0.006")}
     assert_equal(compare(strategy, path, tmp_path, amount=amount, direction="both", **tight))
 
 

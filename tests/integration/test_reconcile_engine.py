@@ -18,8 +18,6 @@ from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tooling.place import ROOT
 
-pytestmark = pytest.mark.xdist_group("reconcile_engine")
-
 ACCOUNT = "paper:simulated"
 
 

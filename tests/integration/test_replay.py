@@ -3,15 +3,12 @@
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
 from tests.support.books import check_books, rows, total
 from tests.support.client import Client
 from tests.support.market import COUNT, eth_btc
 from tests.support.processes import Copy
 
 
-@pytest.mark.xdist_group("replay")
 def test_every_candle_of_a_replay_is_decided_once_and_the_trades_add_up(
     quarterdeck: Copy, tmp_path: Path
 ) -> None:

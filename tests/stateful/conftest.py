@@ -1,6 +1,14 @@
 """Says how many steps the machines made, whichever process made them."""
 
+import logging
+
 import pytest
+
+
+@pytest.fixture(autouse=True)
+def unlogged(caplog: pytest.LogCaptureFixture) -> None:
+    """Every step goes wrong in some way and would be written down."""
+    caplog.set_level(logging.CRITICAL)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,4 @@
-"""Which machines are run, in parts that two processes can share."""
+"""Which machines are run, in parts that each begin anew."""
 
 from tests.stateful.account_machine import AccountMachine
 from tests.stateful.counting import CountingMachine

@@ -28,7 +28,7 @@ AMOUNT = Decimal(100)
 """What every entry asks for, in quote, by whatever signal."""
 
 BASE_PRICES = {"BTC/USDT": Decimal(50_000), "ETH/USDT": Decimal(3_000)}
-NAP_S = 0.05
+NAP_S = 0.02
 LONG = PositionSide.LONG
 
 

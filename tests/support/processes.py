@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.forks import CAN_FORK, fork
 from tests.support.ports import free_port
 from tooling.deck import is_engine_up, is_panel_up, panel_command, read_token
 from tooling.place import HOST, ROOT, Place
@@ -25,6 +26,7 @@ class Copy:
     place: Place
     variables: Mapping[str, str] = field(default_factory=dict)
     engine_command: Sequence[str] = ("engine", "run")
+    is_forked: bool = False
     engine: Process | None = None
     panel: Process | None = None
 
@@ -40,7 +42,17 @@ class Copy:
 
     def start_engine(self) -> None:
         """Start the engine and wait until it answers. Raises RuntimeError with its words."""
+        self.begin_engine()
+        self.wait_for_engine()
+
+    def begin_engine(self) -> None:
+        """Start the engine and do not wait."""
         self.engine = self._spawn(self.engine_log, *self.engine_command)
+
+    def wait_for_engine(self) -> None:
+        """Wait until the engine that was started answers. Raises RuntimeError with its words."""
+        if self.engine is None:
+            raise RuntimeError("no engine was started")
         self._wait_for_start(self.engine, self.engine_log)
 
     def start_panel(self) -> None:
@@ -89,6 +101,8 @@ class Copy:
             "QUARTERDECK_PANEL_PORT": str(self.place.panel_port),
             **self.variables,
         }
+        if self.is_forked:
+            return fork(arguments, environment, log)
         return spawn([sys.executable, "-m", *arguments], ROOT, environment, log)
 
     def _wait_for_start(self, process: Process, log: Path) -> None:
@@ -99,12 +113,23 @@ class Copy:
                 kill_group(process)
                 words = log.read_text(encoding="utf-8", errors="replace")[-2000:]
                 raise RuntimeError(f"did not start (exit code {process.poll()}): {words}")
-            time.sleep(0.05)
+            time.sleep(0.02)
 
 
 @contextmanager
 def copy_of_quarterdeck(data: Path, **variables: str) -> Iterator[Copy]:
-    """A copy over ``data``, nothing started yet; ``variables`` are added to its environment."""
+    """A copy over ``data``, nothing started yet; ``variables`` are added to its environment.
+
+    It starts cheaply: forked, and with one strategy worker instead of two kept warm.
+    """
+    with copy_as_delivered(data, **{"QUARTERDECK_STRATEGY_WORKERS": "1"} | variables) as copy:
+        copy.is_forked = CAN_FORK
+        yield copy
+
+
+@contextmanager
+def copy_as_delivered(data: Path, **variables: str) -> Iterator[Copy]:
+    """A copy like ``copy_of_quarterdeck`` that starts as people start it."""
     place = Place(data=data, api_port=free_port(), panel_port=free_port())
     place.logs.mkdir(parents=True, exist_ok=True)
     copy = Copy(place, variables)

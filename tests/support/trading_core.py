@@ -39,11 +39,11 @@ from tests.unit.samples import bot, config
 
 ACCOUNT = "test:binance"
 MARKET = "ccxt:binance"
-QUIET_S = 0.4
-LATE_S = 0.2
+QUIET_S = 0.2
+LATE_S = 0.1
 LONGEST_S = 20.0
-NAP_S = 0.05
-POLL_S = 0.05
+NAP_S = 0.02
+POLL_S = 0.02
 TIMEOUT_MS = 2_000
 WARM_ROUNDS = 5
 SYMBOLS = {"alpha": "BTC/USDT", "beta": "BTC/USDT", "gamma": "ETH/USDT"}

@@ -32,9 +32,9 @@ def walk(seed: int, count: int, volume: float) -> Candles:
 def chances(seed: int, count: int, share: float, *, has_size: bool) -> Signals:
     """Signals at random."""
     random = np.random.default_rng(seed)
-    arrays = (random.random(count) < share for _ in range(4))
+    long, out, short, back = (random.random(count) < share for _ in range(4))
     size = np.round(random.uniform(0.1, 1.0, count), 3) if has_size else None
-    return Signals(*arrays, size=size)
+    return Signals(long, out, short, back, size=size)
 
 
 FRACTIONS = st.none() | st.integers(5, 60).map(lambda n: D(n) / 1000)

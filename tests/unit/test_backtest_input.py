@@ -192,6 +192,11 @@ def test_the_same_symbol_twice_is_refused(room: BacktestRoom, tmp_path: Path) ->
         room.service.preview(asked(GOOD, "BTC-USD.csv"))
 
 
+def test_a_file_is_found_by_the_name_that_the_candle_library_gives_it(room: BacktestRoom) -> None:
+    by_name, by_id = (room.service.preview(asked(name)) for name in (GOOD, "BTC-USD.1h~csv"))
+    assert by_name.coverage[0].first == by_id.coverage[0].first
+
+
 def test_gaps_and_a_short_history_are_told_and_do_not_stop_it(
     room: BacktestRoom, tmp_path: Path
 ) -> None:
@@ -200,10 +205,10 @@ def test_gaps_and_a_short_history_are_told_and_do_not_stop_it(
     write(tmp_path, "ETH-USD.1h.csv", table)
     plan = room.service.preview(asked("ETH-USD.1h.csv"))
     [coverage] = plan.coverage
-    assert (coverage.gaps, coverage.missing, coverage.longest_gap_s) == (2, 31, 31 * 3600)
+    assert (coverage.gaps, coverage.missing, coverage.longest_gap_s) == (2, 31, 30 * 3600)
     words = " ".join(plan.warnings)
-    assert "2 gaps with 31 missing 1h candles, the longest of 1.29 days" in words
-    assert "first 15 only warm the strategy up" in words
+    assert "2 gaps with 31 missing 1h candles, the longest of 1.25 days" in words
+    assert "the first 15 of 269 candles only warm the strategy up" in words
     assert plan.problem == ""
 
 

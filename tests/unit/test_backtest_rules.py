@@ -12,12 +12,10 @@ from engine.domain.backtests import BacktestResult, BacktestTerms, trade_rows
 from engine.domain.bots import Direction, ExitRules, RoiStep
 from engine.domain.candles import Candles, resample
 from engine.domain.exact_backtest import exact_backtest, simulate
-from engine.domain.strategy import Signals
-from tests.support.plans import candles_of, signals_of
+from tests.support.plans import BEGIN_MS, MINUTE_MS, candles_of, signals_of, terms_of
 
 Bars = Sequence[tuple[float, ...]]
 FLAT = (100.0, 100.0, 100.0, 100.0)
-EXACT = {"price_tick": D("0.01"), "quantity_step": D("1e-8")}
 
 
 def run(bars: Bars, plan: str, *, exits: dict[str, Any] | None = None, volume: float = 0.0,
@@ -27,7 +25,7 @@ def run(bars: Bars, plan: str, *, exits: dict[str, Any] | None = None, volume: f
     candles = candles_of(bars, volume)
     leg = Leg("ABC/USDT", candles, signals_of(plan, len(bars)))
     if is_exact:
-        return exact_backtest(leg, BacktestTerms(exits=rules, **(EXACT | terms)))
+        return exact_backtest(leg, terms_of(exits=rules, **terms))
     return backtest([leg], BacktestTerms(exits=rules, **terms))
 
 
@@ -198,7 +196,7 @@ def test_finer_candles_tell_which_level_was_touched_first() -> None:
     assert only(coarse)["exit_reason"] == "stop_loss"
     inside = backtest([Leg("ABC", large, signals, small)], BacktestTerms(exits=exits))
     assert only(inside)["exit_reason"] == "take_profit"
-    exact = exact_backtest(Leg("ABC", large, signals, small), BacktestTerms(exits=exits, **EXACT))
+    exact = exact_backtest(Leg("ABC", large, signals, small), terms_of(exits=exits))
     assert only(exact) == only(inside)
 
 
@@ -223,10 +221,10 @@ def test_symbols_whose_candles_are_not_of_the_same_moments() -> None:
     gapped = Candles("1m", *(getattr(second, name)[holes] for name in
                              ("time", "open", "high", "low", "close", "volume")))  # fmt: skip
     legs = [Leg("A", first, signals_of("0L 3l", 6)), Leg("B", gapped, signals_of("1L 2l", 4))]
-    rows = trade_rows(backtest(legs, BacktestTerms()))
-    assert [(row["symbol"], row["entry_time"][14:16], row["exit_time"][14:16]) for row in rows] == [
-        ("A", "01", "04"), ("B", "04", "05"),
-    ]  # fmt: skip
+    table = backtest(legs, BacktestTerms()).trades
+    assert table.symbol.tolist() == [0, 1]
+    assert ((table.entry_ms - BEGIN_MS) // MINUTE_MS).tolist() == [1, 4]
+    assert ((table.exit_ms - BEGIN_MS) // MINUTE_MS).tolist() == [4, 5]
 
 
 def test_a_lost_account_enters_no_more() -> None:
@@ -240,7 +238,7 @@ def test_a_lost_account_enters_no_more() -> None:
 def test_nothing_is_decided_while_a_strategy_warms_up() -> None:
     leg = Leg("ABC/USDT", candles_of([FLAT] * 5), signals_of("0L 1L 2l", 5), warmup=3)
     assert not simulate([leg], BacktestTerms()).open_positions
-    assert simulate([leg], BacktestTerms(**EXACT)).trades.pnl.tolist() == []
+    assert simulate([leg], terms_of()).trades.pnl.tolist() == []
 
 
 def test_no_candles_and_signals_that_do_not_fit_are_refused() -> None:
@@ -249,8 +247,8 @@ def test_no_candles_and_signals_that_do_not_fit_are_refused() -> None:
         run([], "")
     with pytest.raises(ValueError, match="at least one candle"):
         backtest([Leg("A", none, signals_of("", 0))], BacktestTerms())
-    odd = Signals(*(np.zeros(3, dtype=np.bool_) for _ in range(4)))
+    odd = signals_of("", 3)
     with pytest.raises(ValueError, match="expected"):
-        simulate([Leg("A", candles_of([FLAT] * 2), odd)], BacktestTerms(**EXACT))
+        simulate([Leg("A", candles_of([FLAT] * 2), odd)], terms_of())
     with pytest.raises(ValueError, match="price tick"):
         exact_backtest(Leg("A", candles_of([FLAT]), signals_of("", 1)), BacktestTerms())

@@ -290,11 +290,12 @@ def test_candles_before_the_period_warm_the_strategy_up(room: BacktestRoom) -> N
 
 
 def test_finer_candles_are_joined_and_used_inside_a_candle(room: BacktestRoom) -> None:
-    ended(room, room.service.create(asked(timeframe="4h"), "me"))
+    done = ended(room, room.service.create(asked(timeframe="4h"), "me"))
     [leg] = room.simulator.tasks[-1].legs
     assert leg.fine is not None
     assert (len(leg.candles), len(leg.fine)) == (200, 800)
     assert np.array_equal(leg.candles.close, leg.fine.close[3::4])
+    assert done.metrics["days"] == pytest.approx(800 / 24)
 
 
 def test_the_market_s_rules_round_where_the_terms_do_not_say(room: BacktestRoom) -> None:

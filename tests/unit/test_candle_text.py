@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from engine.adapters.candles import text_reader
 from engine.adapters.candles.text_formats import FORMATS
 from engine.adapters.candles.text_reader import TextReader
 from engine.domain.candle_checks import NO_TIME
 from engine.errors import ConfigError
 from engine.ports import ReadTable
+from engine.services.candle_imports import guess
 
 T0, T1 = 1_767_312_000_000, 1_767_315_600_000  # 2026-01-02 00:00 and 01:00
 OPENS = [0.1 + 0.2, 0.09828605]
@@ -131,3 +133,38 @@ def test_what_is_no_candle_file_is_refused_in_a_sentence(
 ) -> None:
     with pytest.raises(ConfigError, match=words):
         read(tmp_path, content)
+
+
+@pytest.mark.parametrize("name", [name for name in FILES if name != "metatrader5"])
+def test_both_ways_read_the_same(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fast = read(tmp_path, FILES[name])
+    monkeypatch.setattr(text_reader, "_plain_table", lambda *_: None)
+    slow = read(tmp_path, FILES[name])
+    for column in ("time", "open", "high", "low", "close", "volume", "line"):
+        assert getattr(fast.raw, column).tolist() == getattr(slow.raw, column).tolist(), column
+    assert fast.raw.cell(1, "close") == slow.raw.cell(1, "close")
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol", "timeframe"),
+    [
+        ("ETH-BTC.5m.csv", "ETH/BTC", "5m"),
+        ("BTCUSDT-1h-2024-01.csv", "BTC/USDT", "1h"),
+        ("BINANCE_ethusdt_4h.csv", "", "4h"),
+        ("EURUSD.csv", "EUR/USD", None),
+        ("IBM.1d.csv", "IBM", "1d"),
+        ("AAPL.csv", "AAPL", None),
+        ("some candles of mine.csv", "", None),
+        ("", "", None),
+    ],
+)
+def test_what_a_name_tells(name: str, symbol: str, timeframe: str | None) -> None:
+    assert guess(name) == (symbol, timeframe)
+
+
+def test_days_of_metatrader_have_no_time(tmp_path: Path) -> None:
+    head = "<DATE>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\n"
+    rows = "2026.01.02\t1\t2\t0.5\t1.5\t7\n2026.01.05\t1\t2\t0.5\t1.5\t7\n"
+    assert list(read(tmp_path, head + rows).raw.time) == [T0, T0 + 3 * 86_400_000]

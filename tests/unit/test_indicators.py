@@ -233,6 +233,9 @@ def test_comparisons_are_their_definition_whatever_the_length(count: int) -> Non
             expected = np.zeros(count, dtype=np.bool_)
             expected[1:] = condition[1:] & ~condition[:-1] & is_known[:-1]
             assert crosses(left, other).tolist() == expected.tolist()
+        up, down = indicators.crossings(left, other)
+        assert up.tolist() == indicators.crosses_above(left, other).tolist()
+        assert down.tolist() == indicators.crosses_below(left, other).tolist()
 
 
 def test_shared_indicators_are_computed_once_and_are_the_same() -> None:

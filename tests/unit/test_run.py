@@ -158,6 +158,38 @@ def test_every_step_runs_and_one_failure_fails_the_whole(
     assert summary.endswith("1 of 2 passed, 1 failed.\n")
 
 
+def test_what_runs_beside_the_tests_speaks_in_one_piece_and_counts(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    environment = Environment()
+    environment.python = sys.executable
+    main = Step("main", ("-c", "import os; print(os.environ['PLACE'])"))
+    bad = Step("bad", ("-c", "import sys; print('one'); sys.stdout.flush(); sys.exit('two')"))
+
+    assert run_steps(environment, [main], beside=[bad], variables={"PLACE": "here"}) == 1
+    said, _, summary = capfd.readouterr().out.partition("=== summary")
+    assert "here\n" in said
+    assert re.search(r"=== bad: python .*\none\ntwo\n", said)
+    assert re.search(r"bad +FAILED \(1\) +\d+\.\d s\nmain +passed +\d+\.\d s\n", summary)
+
+
+def test_the_tests_write_into_memory_where_there_is_room_and_leave_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(checks, "MEMORY_DISK", tmp_path / "nowhere")
+    with checks.scratch_folder() as variables:
+        assert variables == {}
+    monkeypatch.setattr(checks, "MEMORY_DISK", tmp_path)
+    monkeypatch.setattr(checks, "ENOUGH_BYTES", 1 << 62)
+    with checks.scratch_folder() as variables:
+        assert variables == {}
+    monkeypatch.setattr(checks, "ENOUGH_BYTES", 0)
+    with checks.scratch_folder() as variables:
+        (Path(variables["TMPDIR"]) / "left.db").touch()
+        assert Path(variables["TMPDIR"]).parent == tmp_path
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_every_command_is_in_the_help_and_only_some_take_arguments(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

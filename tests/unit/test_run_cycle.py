@@ -11,7 +11,7 @@ from engine.domain.bots import BotState
 from engine.domain.candles import Candles, empty_candles
 from engine.domain.decisions import Action, Decision, Intent, Verdict
 from engine.domain.positions import PositionSide
-from engine.errors import DataError, StrategyError
+from engine.errors import ConfigError, DataError, StrategyError
 from engine.services.candle_feed import CandleFeed, PriceBoard, check_candles
 from engine.services.lanes import Lanes
 from engine.services.run_cycle import CycleRunner
@@ -41,7 +41,7 @@ class Cycle:
             prices, self.lanes,
         )  # fmt: skip
 
-    def run(self, *script: Intent | StrategyError, seconds: float = 60) -> None:
+    def run(self, *script: Intent | StrategyError | ConfigError, seconds: float = 60) -> None:
         """Let ``seconds`` pass, then one cycle, for each answer of the strategy."""
         for answer in script:
             self.room.broker.now = self.room.clock.advance(seconds)
@@ -137,6 +137,13 @@ def test_the_third_strategy_error_in_a_row_faults_the_bot(cycle: Cycle) -> None:
     asked = len(cycle.host.decided)
     cycle.run(HOLD)
     assert len(cycle.host.decided) == asked, "a faulted bot is not asked any more"
+
+
+def test_parameters_that_a_changed_strategy_does_not_take_any_more_are_shown(cycle: Cycle) -> None:
+    cycle.run(ConfigError("length: is not a parameter of this strategy", field="params.length"))
+    assert cycle.room.bot.reason == (
+        "Strategy error 1 of 3: length: is not a parameter of this strategy"
+    )
 
 
 def test_insufficient_funds_are_shown_and_the_next_cycle_tries_again(cycle: Cycle) -> None:

@@ -70,6 +70,14 @@ def test_the_promised_strategies_are_there() -> None:
     assert set(FILES) >= SHIPPED
 
 
+def test_every_shipped_strategy_is_in_the_catalogues() -> None:
+    documented = (FOLDER.parent / "docs" / "strategies.md").read_text("utf-8")
+    listed = (FOLDER / "README.md").read_text("utf-8")
+    for name in SHIPPED:
+        assert f"| `{name}.py` |" in listed
+        assert name.startswith("_") or f"| `{name}` |" in documented
+
+
 @pytest.mark.parametrize("name", FILES)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_look_ahead_on_random_walks(name: str, seed: int) -> None:

@@ -9,7 +9,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from engine.adapters.candles.vendor_pages import busy, page_of
-from engine.domain.candle_sets import AS_GIVEN
+from engine.domain.candle_sets import AS_GIVEN, is_symbol
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.domain.timeframes import timeframe_s
@@ -54,7 +54,7 @@ class AlpacaCandles:
     def resolve(self, symbol: str) -> SourceSymbol:
         """A ticker is a stock, ``BTC/USD`` a pair of crypto. Raises ConfigError."""
         name = symbol.strip().upper()
-        if not name or not name.replace("/", "").replace(".", "").isalnum() or name.count("/") > 1:
+        if not is_symbol(name):
             raise ConfigError(f"'{symbol}' is not a symbol such as AAPL or BTC/USD.",
                               field="symbol")  # fmt: skip
         kind = InstrumentKind.CRYPTO if "/" in name else InstrumentKind.STOCK

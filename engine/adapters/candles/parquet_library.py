@@ -32,6 +32,7 @@ SPAN_NOTE = b"quarterdeck.span.1"
 key: then spans of old files are found anew."""
 
 SPANS_KEPT = 1000
+TRIES = 5
 
 
 class ParquetLibrary:
@@ -68,27 +69,33 @@ class ParquetLibrary:
             raise ConfigError(f"{candles.timeframe} candles do not belong into {about.id}.")
         path = self._folder / f"{about.id}.parquet"
         with self._lock:
-            old = empty_candles(about.timeframe)
-            if path.exists():
-                note = note_of(path)
-                if note is None:
-                    raise Conflict(f"{path.name} was not written by the library: it is left alone.")
-                if note != about:
-                    raise Conflict(
-                        f"{path.name} holds {note.source} candles ({note.kind}, {note.prices}),"
-                        f" not {about.source} ({about.kind}, {about.prices}).",
-                    )
-                old = self._candles(path)
-            merged, report = merge_candles(old, candles)
-            if report.added or report.conflicts:
-                self._write(path, about, merged)
-        return report
+            for _ in range(TRIES):
+                stamp = _stamp(path)
+                merged, report = merge_candles(self._old(path, about), candles)
+                is_settled = not report.added and not report.conflicts
+                if is_settled or self._write(path, about, merged, stamp):
+                    return report
+        raise Conflict(f"Another program keeps writing {path.name}: try again.")
 
     def delete(self, set_id: str) -> None:
         """Raises NotFound, StoreError."""
         path = self._path(set_id)
         with self._lock, _disk(path, "deleted"):
             path.unlink(missing_ok=True)
+
+    def _old(self, path: Path, about: CandleSet) -> Candles:
+        """What is there already. Raises ConfigError, Conflict when it is something else."""
+        if not path.exists():
+            return empty_candles(about.timeframe)
+        note = note_of(path)
+        if note is None:
+            raise Conflict(f"{path.name} was not written by the library: it is left alone.")
+        if note != about:
+            raise Conflict(
+                f"{path.name} holds {note.source} candles ({note.kind}, {note.prices}),"
+                f" not {about.source} ({about.kind}, {about.prices})."
+            )
+        return _of_ours(path)
 
     def _path(self, set_id: str) -> Path:
         path = find_file(self._folder, set_id)
@@ -116,8 +123,14 @@ class ParquetLibrary:
             error=error,
         )  # fmt: skip
 
-    def _write(self, path: Path, about: CandleSet, candles: Candles) -> None:
-        """Beside the file first: a full disk or a crash leaves the old one as it was."""
+    def _write(
+        self, path: Path, about: CandleSet, candles: Candles, stamp: tuple[int, int] | None
+    ) -> bool:
+        """Beside the file first: a full disk or a crash leaves the old one as it was.
+
+        False, with nothing written, when the file is not the one of ``stamp`` any more: the
+        command line writes files too. Raises StoreError.
+        """
         import pyarrow as pa
         from pyarrow import parquet
 
@@ -137,9 +150,21 @@ class ParquetLibrary:
                     )
                     file.flush()
                     os.fsync(file.fileno())
+                if _stamp(path) != stamp:
+                    return False
                 fresh.replace(path)
             finally:
                 fresh.unlink(missing_ok=True)
+        return True
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """What tells one file of a name from the next; None when there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size
 
 
 def _of_ours(path: Path) -> Candles:

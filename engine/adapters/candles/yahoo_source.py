@@ -9,7 +9,7 @@ import httpx
 import numpy as np
 
 from engine.adapters.candles.vendor_pages import busy, page_of
-from engine.domain.candle_sets import kind_of
+from engine.domain.candle_sets import is_symbol, kind_of
 from engine.domain.candles import Candles
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms
@@ -52,19 +52,11 @@ class YahooCandles:
         """``AAPL``, ``BRK-B``, ``^GSPC``, ``BTC-USD``, ``EURUSD=X``, also ``EUR/USD``. Raises
         ConfigError."""
         name = symbol.strip().upper()
-        if not name or not all(letter.isalnum() or letter in "^.-=/" for letter in name):
+        found = _named(name)
+        if not is_symbol(found.symbol):
             raise ConfigError(f"'{symbol}' is not a symbol such as AAPL or BTC-USD.",
                               field="symbol")  # fmt: skip
-        if name.endswith("=X") and len(name) == 8:
-            return SourceSymbol(name, f"{name[:3]}/{name[3:6]}", InstrumentKind.FOREX)
-        name = name.replace("/", "-")
-        base, dash, quoted = name.partition("-")
-        if not dash or len(quoted) < 3:  # BRK-B is a class of shares
-            return SourceSymbol(name, name.replace("-", ".").replace("=", "."),
-                                InstrumentKind.STOCK)  # fmt: skip
-        kind = kind_of(f"{base}/{quoted}")
-        asked = f"{base}{quoted}=X" if kind is InstrumentKind.FOREX else name
-        return SourceSymbol(asked, f"{base}/{quoted}", kind)
+        return found
 
     def fetch(
         self, symbol: SourceSymbol, timeframe: str, since: datetime, until: datetime
@@ -131,6 +123,20 @@ class YahooCandles:
         columns = [one[is_told] for one in (*numbers[:4], volume)]
         time = stamps[is_told] * 1000
         return page_of("Yahoo", timeframe, time, _widened(columns), since_ms, until_ms)
+
+
+def _named(name: str) -> SourceSymbol:
+    """Yahoo's name and the library's, whichever of the two it is."""
+    if name.endswith("=X") and len(name) == 8:
+        return SourceSymbol(name, f"{name[:3]}/{name[3:6]}", InstrumentKind.FOREX)
+    name = name.replace("/", "-")
+    base, dash, quoted = name.partition("-")
+    if not dash or len(quoted) < 3:  # BRK-B is a class of shares
+        plain = name.replace("-", ".").replace("=", ".")
+        return SourceSymbol(name, plain, InstrumentKind.STOCK)
+    kind = kind_of(f"{base}/{quoted}")
+    asked = f"{base}{quoted}=X" if kind is InstrumentKind.FOREX else name
+    return SourceSymbol(asked, f"{base}/{quoted}", kind)
 
 
 def _column(values: Sequence[float | None] | None, count: int) -> np.ndarray:

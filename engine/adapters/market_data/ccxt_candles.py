@@ -5,9 +5,9 @@ from datetime import datetime
 
 import numpy as np
 
-from engine.adapters.market_data.ccxt_public import PAGE, CcxtPublicMarket
+from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.domain.candle_checks import RawCandles, clean_page
-from engine.domain.candle_sets import AS_GIVEN
+from engine.domain.candle_sets import AS_GIVEN, is_symbol
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.domain.timeframes import timeframe_s
@@ -35,7 +35,7 @@ class CcxtCandles:
     def resolve(self, symbol: str) -> SourceSymbol:
         """``BTC/USDT``, also written with a dash. Raises ConfigError."""
         name = symbol.strip().upper().replace("-", "/")
-        if name.count("/") != 1 or not all(name.split("/")):
+        if name.count("/") != 1 or not is_symbol(name):
             raise ConfigError(f"'{symbol}' is not a symbol such as BTC/USDT.", field="symbol")
         return SourceSymbol(name, name, InstrumentKind.CRYPTO)
 
@@ -57,15 +57,16 @@ class CcxtCandles:
         length_ms = timeframe_s(timeframe) * 1000
         closed_ms = to_epoch_ms(self._market.now()) // length_ms * length_ms
         end_ms = min(until_ms, closed_ms)
+        size = self._market.page_size(symbol)
         while since_ms < end_ms:
-            limit = min(PAGE, -(-(end_ms - since_ms) // length_ms))
+            limit = min(size, -(-(end_ms - since_ms) // length_ms))
             rows = self._market.page(symbol, timeframe, since_ms, limit)
             try:
                 table = np.array(rows, dtype=np.float64).reshape(len(rows), 6)
                 page = clean_page(_raw(table), timeframe, since_ms, end_ms)
             except (TypeError, ValueError) as error:
                 raise DataError(f"{self.source_id} gave candles that cannot be read.") from error
-            since_ms = int(page.time[-1]) + length_ms if len(page) else since_ms + PAGE * length_ms
+            since_ms = int(page.time[-1]) + length_ms if len(page) else since_ms + size * length_ms
             yield CandlePage(page, from_epoch_ms(min(since_ms, end_ms)))
 
 

@@ -27,6 +27,7 @@ TIMEOUT_MS = 10_000
 MOST_BYTES = 64 * 1024 * 1024  # the listing of a large exchange is some 20 MB
 PAUSE_S = 10.0  # when an exchange asks for fewer requests without saying for how long
 PAGE = 1000  # candles of one request, the most that Binance gives
+SMALL_PAGE = 100  # of an exchange of which ccxt does not say it
 MOST_PAGES = 50
 LISTING_AGE = timedelta(hours=1)
 JUMP_S = 1.0  # more than a clock is slowed or hurried within an hour
@@ -76,7 +77,10 @@ class CcxtPublicMarket:
             {"enableRateLimit": is_paced, "timeout": timeout_ms, "options": self.options()}
         )
         # ccxt paces requests by the wall clock: set back by an hour, it would sleep for an hour.
-        self._exchange.milliseconds = lambda: int(time.monotonic() * 1000)
+        # It is the wall clock's time all the same: by it some exchanges choose where to ask for
+        # old candles.
+        ahead_s = time.time() - time.monotonic()
+        self._exchange.milliseconds = lambda: int((time.monotonic() + ahead_s) * 1000)
         self._answers = BoundedAnswers(self._exchange.session, MOST_BYTES, 3 * timeout_ms / 1000)
         self._pause = pause or Pause(clock.monotonic)
         self.point(self._exchange)
@@ -171,7 +175,20 @@ class CcxtPublicMarket:
     def page(self, symbol: str, timeframe: str, since_ms: int, limit: int) -> list[list[Any]]:
         """One request for past candles from a moment on, as ccxt tells them: time, open, high,
         low, close, volume. Raises NotFound, DataError."""
-        return self._call(self._exchange.fetch_ohlcv, symbol, timeframe, since_ms, limit)
+        with self._lock:
+            rows: list[list[Any]] = self._call(
+                self._exchange.fetch_ohlcv, symbol, timeframe, since_ms, limit
+            )
+            answer = self._answers.last
+        if not rows and answer is not None and not answer.text.lstrip().startswith(("[", "{")):
+            # ccxt takes a page of maintenance for an answer without candles.
+            raise DataError(f"{self._name} gave an answer that cannot be read.")
+        return rows
+
+    def page_size(self, symbol: str) -> int:
+        """How many candles of a symbol one request gives; it must be listed."""
+        told = self._exchange.feature_value(symbol, "fetchOHLCV", "limit", SMALL_PAGE)
+        return min(int(told or SMALL_PAGE), PAGE)
 
     def pause_s(self) -> float:
         """How long the exchange wants to be left alone."""

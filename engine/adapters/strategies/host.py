@@ -1,5 +1,6 @@
 """The strategy host: strategies found in a folder, asked in worker processes without keys."""
 
+import contextlib
 import json
 import re
 import threading
@@ -12,6 +13,7 @@ from typing import Any, NoReturn
 
 from pydantic import ValidationError
 
+from engine.adapters.strategies.loader import CODE_SUFFIX, RULES_SUFFIX, strategy_id_of
 from engine.adapters.strategies.pool import WorkerPool
 from engine.adapters.strategies.process import NotStarted
 from engine.domain.candles import Candles
@@ -25,12 +27,13 @@ DESCRIBERS = 4
 LOADING = "is still being loaded"
 MOST_HISTORIES = 10_000
 
-Stamp = tuple[int, int]
-"""Modification time in nanoseconds and size: when either changes, a file is loaded afresh."""
+Stamp = tuple[int, ...]
+"""Modification time in nanoseconds and size of each file of an id: when any changes, the strategy
+is loaded afresh."""
 
 
 class StrategyHost:
-    """``ports.StrategyHost`` over a folder of strategy files; thread-safe.
+    """``ports.StrategyHost`` over a folder of strategy files, of code or of rules; thread-safe.
 
     ``workers`` processes are kept warm; a call gets ``deadline_s`` and ``memory_mb``. The engine's
     own process never imports a strategy.
@@ -110,6 +113,10 @@ class StrategyHost:
         except (TypeError, ValidationError) as error:
             _raise_nonsense(strategy_id, error)
 
+    def path_of(self, strategy_id: str) -> Path:
+        """The strategy's file. Raises NotFound."""
+        return self._locate(strategy_id)[0]
+
     def worker_pids(self) -> set[int]:
         """Process ids of the workers that are up, for diagnostics."""
         return self._pool.pids()
@@ -122,25 +129,32 @@ class StrategyHost:
     # --- files ------------------------------------------------------------------------------------
 
     def _locate(self, strategy_id: str) -> tuple[Path, Stamp]:
-        path = self._folder / f"{strategy_id}.py"
+        """The file of a strategy. Raises NotFound, or StrategyError when there are two."""
+        found: list[tuple[Path, Stamp]] = []
         if ID_PATTERN.fullmatch(strategy_id):
-            try:
-                return path, _stamp(path)
-            except OSError:
-                pass
-        raise NotFound(f"there is no strategy '{strategy_id}'", field="strategy")
+            for suffix in (CODE_SUFFIX, RULES_SUFFIX):
+                path = self._folder / f"{strategy_id}{suffix}"
+                with contextlib.suppress(OSError):  # not there, or not readable
+                    found.append((path, _stamp(path)))
+        if not found:
+            raise NotFound(f"there is no strategy '{strategy_id}'", field="strategy")
+        if len(found) > 1:
+            names = " and ".join(path.name for path, _stamp in found)
+            raise StrategyError(f"{_prefix(strategy_id)}{names} are both there: remove one")
+        return found[0]
 
     def _scan(self) -> None:
         """Describe what is new or changed; forget what is gone."""
-        found: set[str] = set()
-        for path in self._folder.glob("*.py"):
-            if not path.name.startswith("_"):
-                found.add(path.stem)
-                try:
-                    self._described(path.stem, _stamp(path))
-                except OSError:  # deleted since, or not readable
-                    found.discard(path.stem)
-        for strategy_id in self._known.keys() - found:
+        found: dict[str, Stamp] = {}
+        for suffix in (CODE_SUFFIX, RULES_SUFFIX):
+            for path in self._folder.glob(f"*{suffix}"):
+                strategy_id = strategy_id_of(path)
+                if not path.name.startswith("_"):
+                    with contextlib.suppress(OSError):  # deleted since, or not readable
+                        found[strategy_id] = found.get(strategy_id, ()) + _stamp(path)
+        for strategy_id, stamp in found.items():
+            self._described(strategy_id, stamp)
+        for strategy_id in self._known.keys() - found.keys():
             del self._known[strategy_id]
 
     def _described(self, strategy_id: str, stamp: Stamp) -> Future[StrategyInfo]:
@@ -168,8 +182,9 @@ class StrategyHost:
             return self._broken(strategy_id, f"its description makes no sense: {error}")
 
     def _broken(self, strategy_id: str, error: str) -> StrategyInfo:
-        path = str(self._folder / f"{strategy_id}.py")
-        return StrategyInfo(id=strategy_id, title=strategy_id, path=path, error=error)
+        paths = [self._folder / f"{strategy_id}{end}" for end in (CODE_SUFFIX, RULES_SUFFIX)]
+        path = next((one for one in paths if one.exists()), paths[0])
+        return StrategyInfo(id=strategy_id, title=strategy_id, path=str(path), error=error)
 
     # --- workers ----------------------------------------------------------------------------------
 

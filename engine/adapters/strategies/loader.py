@@ -13,9 +13,12 @@ from typing import Any, TypeGuard
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from engine.domain.rule_strategy import RuleStrategy, strategy_of
+from engine.domain.rules import RuleSet
 from engine.domain.strategy import Strategy
 from engine.errors import ConfigError, StrategyError
 
+CODE_SUFFIX, RULES_SUFFIX = ".py", ".rules.json"
 MODULE_PREFIX = "quarterdeck_strategy_"
 MOST_CANDLES = 200_000
 MOST_WORDS = 300  # characters of an error that are shown
@@ -40,8 +43,33 @@ KINDS = {
 }
 
 
+def strategy_id_of(path: Path) -> str:
+    """A strategy file's name without its ending."""
+    return path.name.removesuffix(RULES_SUFFIX).removesuffix(CODE_SUFFIX)
+
+
 def load(path: Path) -> type[Strategy]:
-    """The one public strategy class of a file, read afresh. Raises StrategyError, one line.
+    """The strategy class of a file of code or of rules, read afresh. Raises StrategyError, one
+    line, or whatever the code raises."""
+    return _load_rules(path) if path.name.endswith(RULES_SUFFIX) else _load_code(path)
+
+
+def read_rules(content: bytes) -> RuleSet:
+    """The rules of a file's content. Raises StrategyError naming what is wrong."""
+    try:
+        return RuleSet.model_validate_json(content)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        raise StrategyError(f"{_in_words(problems[0]).message}{more}") from error
+
+
+def _load_rules(path: Path) -> type[RuleStrategy]:
+    return strategy_of(strategy_id_of(path), read_rules(path.read_bytes()))
+
+
+def _load_code(path: Path) -> type[Strategy]:
+    """The one public strategy class of a file.
 
     Compiled here and not by Python's import system, whose bytecode cache can miss an edit made
     within one second.
@@ -75,7 +103,10 @@ def describe(strategy_id: str, path: Path, chosen: type[Strategy]) -> dict[str, 
     if schema.get("required"):
         raise StrategyError(f"every parameter needs a default: {', '.join(schema['required'])}")
     instance = build(chosen, {})
-    doc = (sys.modules[chosen.__module__].__doc__ or chosen.__doc__ or "").strip()
+    module_doc = (
+        None if issubclass(chosen, RuleStrategy) else sys.modules[chosen.__module__].__doc__
+    )
+    doc = (module_doc or chosen.__doc__ or "").strip()
     return {
         "id": strategy_id,
         "title": str(getattr(chosen, "title", strategy_id)),

@@ -1,21 +1,22 @@
 """Backtests as the engine sees them: each in a process of its own, killed when it is cancelled."""
 
+import contextlib
 import json
 import pickle
 import socket
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine.adapters.strategies.confinement import yield_to_bots
-from engine.adapters.strategies.host import ID_PATTERN
 from engine.adapters.strategies.packing import SERIES, packed_bytes, unpack
-from engine.adapters.strategies.process import Died, WorkerProcess
+from engine.adapters.strategies.process import Died, NotStarted, WorkerProcess
 from engine.adapters.strategies.wire import Closed, receive, send
 from engine.domain.backtest_runs import RunStage
-from engine.errors import ConfigError, DataError, NotFound, StrategyError
+from engine.errors import ConfigError, DataError, StrategyError
 from engine.ports import SimulationOutcome, SimulationTask, StageListener
 
 MESSAGE_LIMIT = 16 * 1024 * 1024
@@ -23,14 +24,30 @@ CANCELLED = "The backtest was cancelled."
 
 
 class BenchProcess(WorkerProcess):
-    """A process that carries out one task. Raises NotStarted when it does not come up."""
+    """A process that carries out one task. Raises NotStarted when it does not come up.
+
+    ``on_start`` is told of it before it is up, so that it can be killed from then on.
+    """
 
     module = "engine.adapters.strategies.bench"
 
+    def __init__(
+        self, memory_mb: int, deadline_s: float, on_start: "Callable[[BenchProcess], None]"
+    ) -> None:
+        self._on_start = on_start
+        super().__init__(memory_mb, deadline_s)
+
     def _start(self, theirs: socket.socket, complaints: Any) -> "subprocess.Popen[bytes]":
-        process = super()._start(theirs, complaints)
+        self._process = process = super()._start(theirs, complaints)
         yield_to_bots(process.pid)  # from the first import on
+        self._on_start(self)
         return process
+
+    def kill(self) -> None:
+        """End it, whoever waits for it: closing the channel alone wakes nobody."""
+        with contextlib.suppress(OSError):
+            self._channel.shutdown(socket.SHUT_RDWR)
+        super().kill()
 
     def carry_out(
         self, task: dict[str, Any], bars: int, on_stage: StageListener
@@ -79,13 +96,7 @@ class BenchSimulation:
     def outcome(self, on_stage: StageListener) -> SimulationOutcome:
         """Wait for it. Raises as ``ports.Simulation`` says."""
         on_stage(RunStage.SIGNALS, 0.0)
-        if self._is_cancelled:
-            raise DataError(CANCELLED)
-        process = BenchProcess(self._memory_mb, self._deadline_s)
-        with self._lock:
-            self._process = process
-        if self._is_cancelled:
-            process.kill()
+        process = self._started()
         task = self._task
         bars = sum(len(leg.candles if leg.fine is None else leg.fine) for leg in task.legs)
         request = {
@@ -101,11 +112,29 @@ class BenchSimulation:
         return self._read(answer, body)
 
     def cancel(self) -> None:
-        """End the process at once, or when it comes up."""
+        """End the process at once, be it up or not."""
         with self._lock:
             self._is_cancelled = True
             process = self._process
         if process is not None:
+            process.kill()
+
+    def _started(self) -> BenchProcess:
+        """The process, up. Raises DataError."""
+        if self._is_cancelled:
+            raise DataError(CANCELLED)
+        try:
+            return BenchProcess(self._memory_mb, self._deadline_s, self._remember)
+        except (NotStarted, OSError) as error:
+            if self._is_cancelled:
+                raise DataError(CANCELLED) from error
+            raise DataError(f"The backtest could not be started: {error}") from error
+
+    def _remember(self, process: BenchProcess) -> None:
+        """What a cancel has to kill; at once when that came first."""
+        with self._lock:
+            self._process = process
+        if self._is_cancelled:
             process.kill()
 
     def _read(self, answer: dict[str, Any], body: bytes) -> SimulationOutcome:
@@ -126,15 +155,13 @@ class BenchSimulation:
 
 
 class BenchSimulator:
-    """``ports.Simulator`` over a folder of strategy files; thread-safe."""
+    """``ports.Simulator``; ``locate`` finds a strategy's file or raises NotFound. Thread-safe."""
 
-    def __init__(self, folder: Path, deadline_s: float, memory_mb: int) -> None:
-        self._folder = folder.resolve()
+    def __init__(self, locate: Callable[[str], Path], deadline_s: float, memory_mb: int) -> None:
+        self._locate = locate
         self._deadline_s, self._memory_mb = deadline_s, memory_mb
 
     def begin(self, task: SimulationTask) -> BenchSimulation:
         """Prepare one. Raises NotFound."""
-        path = self._folder / f"{task.strategy}.py"
-        if not ID_PATTERN.fullmatch(task.strategy) or not path.is_file():
-            raise NotFound(f"There is no strategy '{task.strategy}'.", field="strategy")
+        path = self._locate(task.strategy)
         return BenchSimulation(path, task, self._memory_mb, self._deadline_s)

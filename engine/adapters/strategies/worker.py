@@ -26,7 +26,7 @@ from engine.adapters.strategies.confinement import (
     take_channel,
     watch,
 )
-from engine.adapters.strategies.loader import build, describe, explain, load
+from engine.adapters.strategies.loader import build, describe, explain, load, strategy_id_of
 from engine.adapters.strategies.wire import Closed, receive, send
 from engine.domain.candles import FloatArray
 from engine.domain.decisions import Intent
@@ -63,7 +63,7 @@ class Workshop:
         chosen = self._class(path, stamp)
         if operation == "describe":
             try:
-                return describe(path.stem, path, chosen)
+                return describe(strategy_id_of(path), path, chosen)
             except ConfigError as error:
                 raise StrategyError(f"the defaults do not fit: {error.message}") from error
         strategy = self._instance(path, stamp, chosen, request["params"])
@@ -78,16 +78,16 @@ class Workshop:
         return _plots(strategy, request["candles"])
 
     def _class(self, path: Path, stamp: object) -> type[Strategy]:
-        known = self._classes.get(path.stem)
+        known = self._classes.get(path.name)
         if known is None or known[0] != stamp:
             known = stamp, load(path)
-            self._classes[path.stem] = known
+            self._classes[path.name] = known
         return known[1]
 
     def _instance(
         self, path: Path, stamp: object, chosen: type[Strategy], params: dict[str, Any]
     ) -> Strategy:
-        key = path.stem, stamp, json.dumps(params, sort_keys=True, default=repr)
+        key = path.name, stamp, json.dumps(params, sort_keys=True, default=repr)
         instance = self._instances.get(key)
         if instance is None:
             if len(self._instances) >= MOST_INSTANCES:

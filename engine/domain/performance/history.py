@@ -106,9 +106,11 @@ class History:
 
 
 def history_of(result: BacktestResult) -> History:
-    """A backtest's history. Equity is at the closes of its bars."""
+    """A backtest's history. Equity is at the closes of its bars, which are finer than its timeframe
+    where it was followed inside of its candles."""
     table = result.trades
-    bar_ms = timeframe_s(result.timeframe) * MS_A_SECOND
+    longest_ms = timeframe_s(result.timeframe) * MS_A_SECOND
+    bar_ms = int(np.diff(result.time).min(initial=longest_ms))
     trades = ClosedTrades(
         is_long=table.side == LONG,
         entry_ms=table.entry_ms,

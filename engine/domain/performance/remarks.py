@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict
 from engine.domain.performance.catalogue import METRICS
 from engine.domain.performance.metrics import Metrics
 from engine.domain.performance.tables import GroupRow
-from engine.domain.performance.words import money, percent, shown
+from engine.domain.performance.words import money, percent, shown, span
+from engine.domain.timeframes import SECONDS
 
 FEWEST_TRADES = 30
 FEWEST_IN_A_GROUP = 10
@@ -184,7 +185,8 @@ RULES = (
          "Only {count}: too few to tell skill from luck.",
          lambda case: {"count": _trades(case.metrics.trades)}),
     Rule("short", C, 2, lambda case: 0 < case.metrics.days < SHORT_DAYS,
-         "Only {days} days: figures that are scaled to a year mean little."),
+         "It lasted only {length}: figures that are scaled to a year mean little.",
+         lambda case: {"length": span(case.metrics.days * SECONDS["1d"])}),
     Rule("luck", C, 2,
          lambda case: below("probabilistic_sharpe", 0.9, trades=FEWEST_TRADES)(case)
          and case.metrics.net_profit > 0,

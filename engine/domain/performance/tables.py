@@ -116,7 +116,8 @@ def months_of(facts: Facts) -> tuple[YearRow, ...]:
     daily = facts.daily
     if not len(daily.at):
         return ()
-    months = _months(daily.at - 1)  # a bar that closes at midnight belongs to the day before
+    # A bar belongs to the month in which it opened, as it does to that day.
+    months = _months(daily.at - facts.history.bar_ms)
     growth = np.log1p(np.maximum(daily.returns, -1.0 + 1e-15))
     last = np.flatnonzero(np.r_[months[1:] != months[:-1], True])
     sums = np.diff(np.concatenate(([0.0], np.cumsum(growth)[last])))
@@ -231,16 +232,6 @@ def _labels(trades: ClosedTrades, by: str) -> Labels:
         return Labels(months - first, names)
     known = ", ".join((*trades.labels, *DERIVED))
     raise ValueError(f"trades cannot be grouped by '{by}', only by {known}")
-
-
-def weekday_returns(facts: Facts) -> tuple[tuple[str, float], ...]:
-    """The mean daily return of each weekday that has one."""
-    days = ((facts.daily.at - 1) // _DAY_MS + _THURSDAY) % 7
-    return tuple(
-        (name, float(facts.daily.returns[days == at].mean()))
-        for at, name in enumerate(WEEKDAYS)
-        if (days == at).any()
-    )
 
 
 def times(epochs_ms: IntArray) -> tuple[datetime, ...]:
