@@ -91,7 +91,10 @@ def test_stability_is_how_far_parameters_moved() -> None:
         Dimension("period", "", "integer", 0, 100), Dimension("mode", "", "choice", choices=("a",)),
         Dimension("same", "", "number", 1.0, 1.0),
     )  # fmt: skip
-    chosen: list[dict[str, Value]] = [{"period": 10, "mode": "a", "same": 1.0}, {"period": 60, "mode": "a", "same": 1.0},
-              {"period": 20, "mode": "b", "same": 1.0}]  # fmt: skip
+    chosen: list[dict[str, Value]] = [
+        {"period": 10, "mode": "a", "same": 1.0},
+        {"period": 60, "mode": "a", "same": 1.0},
+        {"period": 20, "mode": "b", "same": 1.0},
+    ]
     found = stability(space, chosen)
     assert found == {"period": 0.5, "mode": pytest.approx(2 / 3), "same": 1.0}
