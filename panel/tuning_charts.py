@@ -10,7 +10,7 @@ from engine.contracts.studies import StudySummary, TrialRow, Value
 from panel.charts import style_figure
 from panel.palette import BLUE, DOWN, GREY, ORANGE, UP, faded
 
-MOST_CELLS = 24
+MOST_CELLS = 40
 """A parameter of more values is cut into so many columns of the heatmap."""
 
 FAN = (("p5", "p95", 0.12), ("p25", "p75", 0.22))
@@ -144,7 +144,9 @@ def _axis(values: Sequence[Value]) -> list[Value]:
     if len(each) <= MOST_CELLS or len(numbers) < len(each):
         return each
     edges = np.linspace(numbers[0], numbers[-1], MOST_CELLS + 1)
-    return [float(f"{middle:.4g}") for middle in (edges[:-1] + edges[1:]) / 2]
+    middles = [float(f"{middle:.4g}") for middle in (edges[:-1] + edges[1:]) / 2]
+    is_whole = all(isinstance(one, int) for one in each)
+    return list(sorted({round(one) for one in middles}) if is_whole else middles)
 
 
 def _place(axis: Sequence[Value], value: Value) -> int:

@@ -141,8 +141,9 @@ class TuningForm(BacktestForm):
             if start is not None:
                 st.session_state.setdefault(key, int(start) if is_whole else float(start))
             st.number_input(
-                label, key=key, value=None, width=110, format="%d" if is_whole else "%g",
-                step=1 if is_whole else 0.1, placeholder="any" if part == "step" else "",
+                label, key=key, width=130, format="%d" if is_whole else "%g",
+                step=1 if is_whole else 0.1, value=None if start is None else "min",
+                placeholder="any" if part == "step" else "",
             )  # fmt: skip
 
     def draw_search(self) -> None:

@@ -44,7 +44,7 @@ def draw_sections(panel: ControlPanel, form: TuningForm) -> None:
     """Candles to name, each in its frame."""
     with st.container(border=True):
         st.markdown("**1  Candles and period**")
-        source = form.draw_source()
+        source = form.draw_source(now())
         symbols = () if source == FILES else find_symbols(panel, source)
         form.draw_candles(symbols, source, now())
     with st.container(border=True):

@@ -50,7 +50,7 @@ def draw_result(study: Study, rows: Sequence[TrialRow]) -> None:
         head.append(Figure("Efficiency out of sample", f"{summary.efficiency:.2f}"))
     draw_figures(head)
     for words in summary.luck.verdict[:1]:
-        st.markdown(f":{luck_colour(summary.luck)}-badge[{escape(words)}]")
+        st.markdown(f"**:{luck_colour(summary.luck)}[{escape(words)}]**")
     left, right = st.columns([1, 1.4], gap="medium")
     with left:
         draw_compared(study)

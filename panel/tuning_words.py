@@ -12,7 +12,7 @@ from engine.contracts.studies import (
     TrialOutcome,
     Value,
 )
-from panel.format import NONE, percent
+from panel.format import MINUS, NONE, percent
 
 STATE_COLOURS = {
     StudyState.QUEUED: "blue", StudyState.RUNNING: "blue", StudyState.DONE: "green",
@@ -71,7 +71,8 @@ def figure_words(key: str, value: float | None) -> str:
         return NONE
     if key in FRACTIONS:
         return percent(value)
-    return f"{value:,.0f}" if key == "trades" else f"{value:,.3f}"
+    words = f"{value:,.0f}" if key == "trades" else f"{value:,.3f}"
+    return words.replace("-", MINUS)
 
 
 def luck_colour(luck: Luck) -> str:

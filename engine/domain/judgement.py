@@ -31,7 +31,7 @@ class Judgement(NamedTuple):
 
 
 def judge(bench: Bench, task: TrialTask) -> Judgement:
-    """Simulate once more and keep everything. ``task.test`` must be there. Raises ConfigError, and
+    """Simulate once more and keep everything. ``task.test`` must be there. Raises Unfit, and
     whatever the strategy's own code does."""
     if task.test is None:
         raise ValueError("there is nothing to judge by")

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.errors import ConfigError
+from engine.domain.unfit import Unfit
 
 EXIT_PREFIX = "exits."
 EXIT_DIGITS = 6
@@ -109,11 +109,11 @@ class SearchSpace:
         return found
 
     def check_grid(self) -> int:
-        """The grid's size. Raises ConfigError when nobody would wait for it."""
+        """The grid's size. Raises Unfit when nobody would wait for it."""
         size = self.grid_size
         if size > MOST_GRID:
             parts = ", ".join(f"{one.name} {len(one.values())}" for one in self.dimensions)
-            raise ConfigError(
+            raise Unfit(
                 f"The grid has {size:,} combinations ({parts}); at most {MOST_GRID:,} are tried."
                 " Narrow a range, set a larger step, or use the method tpe or random.",
                 field="method",
@@ -140,7 +140,7 @@ def search_space(
     """The space of a strategy's JSON schema.
 
     With ``ranges`` only those parameters are searched, without any all that have bounds and are
-    not ``fixed``. Raises ConfigError naming the range that is wrong (``ranges.period``).
+    not ``fixed``. Raises Unfit naming the range that is wrong (``ranges.period``).
     """
     properties = {
         name: _resolved(raw, schema.get("$defs", {}))
@@ -149,13 +149,13 @@ def search_space(
     unknown = [name for name in (*ranges, *fixed) if name not in properties and name not in EXITS]
     if unknown:
         known = ", ".join((*properties, *EXITS))
-        raise ConfigError(
+        raise Unfit(
             f"{unknown[0]} is not a parameter of this strategy; there are: {known}.",
             field=f"ranges.{unknown[0]}",
         )
     both = [name for name in ranges if name in fixed]
     if both:
-        raise ConfigError(f"{both[0]} cannot be fixed and searched.", field=f"ranges.{both[0]}")
+        raise Unfit(f"{both[0]} cannot be fixed and searched.", field=f"ranges.{both[0]}")
     if ranges:
         dimensions = [_dimension(name, properties.get(name), wanted)
                       for name, wanted in ranges.items()]  # fmt: skip
@@ -163,7 +163,7 @@ def search_space(
         dimensions = [_dimension(name, raw, Range()) for name, raw in properties.items()
                       if name not in fixed and _has_bounds(raw)]  # fmt: skip
     if not dimensions:
-        raise ConfigError(
+        raise Unfit(
             "There is nothing to search: no parameter of this strategy has bounds. Give a range.",
             field="ranges",
         )
@@ -180,25 +180,25 @@ def _dimension(name: str, raw: Mapping[str, Any] | None, wanted: Range) -> Dimen
     if wanted.choices or kind == "choice":
         return Dimension(name, title, "choice", choices=_choices(name, raw, wanted))
     if kind not in ("integer", "number"):
-        raise ConfigError(f"{name} is text; give the values to try as choices.", field=field)
+        raise Unfit(f"{name} is text; give the values to try as choices.", field=field)
     low_bound, high_bound = bounds
     lowest = low_bound if wanted.low is None else wanted.low
     highest = high_bound if wanted.high is None else wanted.high
     if lowest is None or highest is None:
-        raise ConfigError(f"{name} has no bounds of its own; give both ends.", field=field)
+        raise Unfit(f"{name} has no bounds of its own; give both ends.", field=field)
     if (low_bound is not None and lowest < low_bound) or (
         high_bound is not None and highest > high_bound
     ):
-        raise ConfigError(
+        raise Unfit(
             f"{name} goes from {_shown(low_bound)} to {_shown(high_bound)}, not from"
             f" {lowest:g} to {highest:g}.",
             field=field,
         )
     if lowest > highest:
-        raise ConfigError(f"{name}: {lowest:g} is above {highest:g}.", field=field)
+        raise Unfit(f"{name}: {lowest:g} is above {highest:g}.", field=field)
     numbers = (lowest, highest, wanted.step or 1)
     if kind == "integer" and any(number != int(number) for number in numbers):
-        raise ConfigError(f"{name} takes whole numbers, and a whole step.", field=field)
+        raise Unfit(f"{name} takes whole numbers, and a whole step.", field=field)
     return Dimension(
         name, title, "integer" if kind == "integer" else "number", lowest, highest, wanted.step
     )
@@ -211,7 +211,7 @@ def _choices(name: str, raw: Mapping[str, Any] | None, wanted: Range) -> tuple[V
     chosen = tuple(dict.fromkeys(wanted.choices or offered))
     strange = [value for value in chosen if offered and value not in offered]
     if strange:
-        raise ConfigError(
+        raise Unfit(
             f"{name} is one of {', '.join(map(str, offered))}, not {strange[0]}.",
             field=f"ranges.{name}",
         )

@@ -23,8 +23,8 @@ from engine.domain.search_space import Value
 from engine.domain.sharing import shared_indicators
 from engine.domain.strategy import Signals, Strategy
 from engine.domain.timeframes import timeframe_s
+from engine.domain.unfit import Unfit
 from engine.domain.walk_forward import Window
-from engine.errors import ConfigError, StrategyError
 
 SLICES = 64
 """Into so many parts the training is cut for the overfitting measures."""
@@ -100,7 +100,7 @@ class Bench:
         return self.__dict__ | {"_class": None, "_views": {}, "_rulers": {}}
 
     def strategy(self, params: Mapping[str, Any]) -> Strategy:
-        """An instance. Raises ConfigError when the strategy refuses these parameters."""
+        """An instance. Raises Unfit when the strategy refuses these parameters."""
         if self._class is None:
             self._class = self.load(self.path, self.source)
         try:
@@ -109,7 +109,7 @@ class Bench:
             problem = error.errors(include_url=False)[0]
             words = str(problem.get("ctx", {}).get("error", problem["msg"]))
             place = ".".join(map(str, problem["loc"]))
-            raise ConfigError(f"{place}: {words}" if place else words, field="params") from error
+            raise Unfit(f"{place}: {words}" if place else words, field="params") from error
 
     def terms_with(self, exits: Mapping[str, Value]) -> BacktestTerms:
         """The terms with some exit rules replaced."""
@@ -167,7 +167,7 @@ def try_one(bench: Bench, task: TrialTask) -> TrialResult:
     """Carry out one trial. Raises whatever the strategy's own code does."""
     try:
         strategy = bench.strategy(task.params)
-    except ConfigError as error:
+    except Unfit as error:
         return TrialResult(TrialOutcome.REFUSED, note=error.message)
     terms = bench.terms_with(task.exits)
     result = bench.simulate(strategy, terms, task.train, task.lead)
@@ -193,11 +193,9 @@ def try_many(bench: Bench, tasks: Sequence[TrialTask]) -> list[TrialResult]:
 def _tried(bench: Bench, task: TrialTask) -> TrialResult:
     try:
         return try_one(bench, task)
-    except StrategyError as error:
-        return TrialResult(TrialOutcome.FAILED, note=error.message)
     except Exception as error:  # noqa: BLE001  strategy code may raise anything; it is the outcome
-        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        return TrialResult(TrialOutcome.FAILED, note=words)
+        words = getattr(error, "message", f"{type(error).__name__}: {error}")
+        return TrialResult(TrialOutcome.FAILED, note=" ".join(str(words).split())[:300])
 
 
 def _inside(fine: Candles, candles: Candles) -> Candles:
@@ -228,19 +226,19 @@ class Inspection(NamedTuple):
 def inspect(bench: Bench, combinations: Sequence[Mapping[str, Any]]) -> Inspection:
     """Look at a strategy with each of these parameters; those that it refuses are passed over.
 
-    The look-ahead check takes the first that it accepts. Raises ConfigError when it accepts none,
+    The look-ahead check takes the first that it accepts. Raises Unfit when it accepts none,
     and whatever the strategy's own code does.
     """
     accepted: list[Strategy] = []
-    refusal: ConfigError | None = None
+    refusal: Unfit | None = None
     for params in combinations:
         try:
             accepted.append(bench.strategy(params))
-        except ConfigError as error:
+        except Unfit as error:
             refusal = refusal or error
     if not accepted:
         words = refusal.message if refusal else "there is nothing to try"
-        raise ConfigError(f"The strategy refuses these parameters: {words}.", field="params")
+        raise Unfit(f"The strategy refuses these parameters: {words}.", field="params")
     found = find_look_ahead(accepted[0], bench.candles)
     return Inspection(
         warmup=max(one.warmup for one in accepted),

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from engine.domain.candles import FloatArray
 from engine.domain.search_space import Dimension, Value
-from engine.errors import ConfigError
+from engine.domain.unfit import Unfit
 
 FEWEST_BARS = 30
 """A shorter window says nothing."""
@@ -65,7 +65,7 @@ def plan_folds(count: int, plan: WalkForward, gap: int) -> tuple[Fold, ...]:
 
     Tests follow one another without a gap up to the last bar, so that each of their bars is judged
     once. Between training and test ``gap`` bars are left out: what warms up the test's indicators
-    was not trained on. Raises ConfigError, with the numbers, for too few bars.
+    was not trained on. Raises Unfit, with the numbers, for too few bars.
     """
     if plan.train_bars is not None and plan.test_bars is not None:
         train, test = plan.train_bars, plan.test_bars
@@ -76,7 +76,7 @@ def plan_folds(count: int, plan: WalkForward, gap: int) -> tuple[Fold, ...]:
         train = test * plan.train_tests
     if folds < 1 or test < FEWEST_BARS or train < FEWEST_BARS:
         needed = _needed(plan, gap)
-        raise ConfigError(
+        raise Unfit(
             f"{count:,} candles are too few for this walk-forward: it needs {needed:,}"
             f" (windows of at least {FEWEST_BARS} candles, and {gap} between them for the warm-up)."
             " Use more candles, or fewer folds.",
@@ -99,11 +99,11 @@ def _needed(plan: WalkForward, gap: int) -> int:
 
 def hold_out(count: int, fraction: float, gap: int) -> Fold:
     """The newest ``fraction`` of the bars as the test, what comes before it as the training, less
-    ``gap`` bars. Raises ConfigError, with the numbers, for too few bars."""
+    ``gap`` bars. Raises Unfit, with the numbers, for too few bars."""
     first = count - round(count * fraction)
     train, test = first - gap, count - first
     if train < FEWEST_BARS or test < FEWEST_BARS:
-        raise ConfigError(
+        raise Unfit(
             f"{count:,} candles are too few: {max(0, train):,} would be left to choose on and"
             f" {test:,} to judge by, after {gap:,} for the warm-up; each needs {FEWEST_BARS}.",
             field="holdout",

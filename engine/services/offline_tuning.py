@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.domain.search_space import search_space
 from engine.domain.studies import StudyProgress, StudyRequest, StudySummary, TrialRow
 from engine.ports import Compute, Searches, SearchPlan, StrategyHost
 from engine.services.study_run import StudyRun, study_trials
 from engine.services.study_setting import StudyPlanner
+from engine.services.study_space import space_of
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,6 @@ class OfflineTuner:
     def trials(self, request: StudyRequest, name: str, folds: int) -> Sequence[TrialRow]:
         """What was tried."""
         info = self.host.get(request.backtest.strategy)
-        space = search_space(info.parameters, request.ranges, request.fixed)
+        space = space_of(info.parameters, request.ranges, request.fixed, request.method)
         plan = SearchPlan(space.dimensions, request.method, request.pruner, request.seed)
         return study_trials(self.searches, name, plan, folds)

@@ -14,7 +14,6 @@ from engine.domain.retunes import (
     first_due,
     next_due,
 )
-from engine.domain.search_space import search_space
 from engine.domain.studies import Study, StudyRequest, StudyState
 from engine.domain.timeframes import timeframe_delta
 from engine.errors import ConfigError, Conflict, NotFound, QuarterdeckError
@@ -23,6 +22,7 @@ from engine.services.books import Books, Writing
 from engine.services.bots import BotService
 from engine.services.lanes import Lanes, account_lane
 from engine.services.studies import StudyService
+from engine.services.study_space import space_of
 
 log = logging.getLogger("quarterdeck.retunes")
 
@@ -77,9 +77,7 @@ class Retuner:
         if self._venues.is_stepped(bot.config.market):
             raise ConfigError("A replay has no history of its own to tune on.", field="is_on")
         info = self._host.get(bot.config.strategy)
-        space = search_space(info.parameters, settings.ranges, {})
-        if settings.method == "grid":
-            space.check_grid()
+        space_of(info.parameters, settings.ranges, {}, settings.method)
 
     async def begin_due(self) -> None:
         """The job: judge what has ended, apply what has won, start what is due."""

@@ -5,7 +5,6 @@ from typing import Any
 
 from engine.domain.backtest_runs import BacktestRun, Coverage, FileSource, labels_of
 from engine.domain.bots import Bot, ExitRules
-from engine.domain.search_space import search_space
 from engine.domain.studies import (
     RESUMABLE,
     Study,
@@ -22,6 +21,7 @@ from engine.services.bots import BotService
 from engine.services.study_run import study_trials
 from engine.services.study_runner import StudyRunner
 from engine.services.study_setting import StudyPlanner, StudyPreview
+from engine.services.study_space import space_of
 
 
 class StudyService:
@@ -78,7 +78,7 @@ class StudyService:
             return []
         request = study.request
         info = self._host.get(request.backtest.strategy)
-        space = search_space(info.parameters, request.ranges, request.fixed)
+        space = space_of(info.parameters, request.ranges, request.fixed, request.method)
         plan = SearchPlan(space.dimensions, request.method, request.pruner, request.seed)
         folds = max(1, study.progress.folds if study.state is not StudyState.QUEUED else 1)
         begun = max(1, study.progress.fold) if study.state is not StudyState.DONE else folds

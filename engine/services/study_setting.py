@@ -7,14 +7,15 @@ from pathlib import Path
 
 from engine.domain.backtest_runs import BacktestRequest
 from engine.domain.candles import Candles
-from engine.domain.search_space import SearchSpace, search_space
+from engine.domain.search_space import SearchSpace
 from engine.domain.studies import Method, StudyRequest
 from engine.domain.trials import Bench, LoadStrategy
-from engine.domain.walk_forward import Fold, Window, hold_out, plan_folds
+from engine.domain.walk_forward import Fold, Window
 from engine.errors import StrategyError
 from engine.ports import StrategyHost
 from engine.services.backtest_candles import Progress, fingerprint, no_progress
 from engine.services.backtest_plans import BacktestPlanner, Plan
+from engine.services.study_space import plan_windows, space_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,17 +105,8 @@ class StudyPlanner:
 
     def _space(self, request: StudyRequest) -> tuple[SearchSpace, int]:
         info = self._host.get(request.backtest.strategy)
-        space = search_space(info.parameters, request.ranges, request.fixed)
-        if request.method is Method.GRID:
-            space.check_grid()
+        space = space_of(info.parameters, request.ranges, request.fixed, request.method)
         return space, info.warmup
-
-
-def plan_windows(request: StudyRequest, bars: int, warmup: int) -> tuple[Fold, ...]:
-    """The folds of a period. Raises ConfigError for too few candles."""
-    if request.walk_forward is None:
-        return (hold_out(bars, request.holdout, warmup),)
-    return plan_folds(bars, request.walk_forward, warmup)
 
 
 def _as_defaults(request: StudyRequest) -> BacktestRequest:

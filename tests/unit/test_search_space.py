@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from engine.domain.search_space import EXITS, MOST_GRID, Range, SearchSpace, search_space
-from engine.errors import ConfigError
+from engine.domain.unfit import Unfit
 from tests.fakes.strategy_host import FakeStrategyHost
 
 SCHEMA: dict[str, Any] = {
@@ -67,7 +67,7 @@ def test_a_grid_without_steps_is_cut_and_reaches_both_ends() -> None:
 
 
 def test_a_grid_that_nobody_would_wait_for_is_said_to_be_one() -> None:
-    with pytest.raises(ConfigError, match=r"2,401 .*|grid has [\d,]+ combinations \(period 49"):
+    with pytest.raises(Unfit, match=r"2,401 .*|grid has [\d,]+ combinations \(period 49"):
         space(period={"step": 1}, above={"low": 0.1, "high": 0.9, "step": 0.001}).check_grid()
     assert space(period={"step": 1}).check_grid() < MOST_GRID
 
@@ -93,13 +93,13 @@ def test_exits_are_searched_where_a_person_names_them() -> None:
     ],
 )
 def test_a_wrong_range_names_its_field(name: str, wanted: dict[str, Any], sentence: str) -> None:
-    with pytest.raises(ConfigError, match=sentence) as caught:
+    with pytest.raises(Unfit, match=sentence) as caught:
         space(**{name: wanted})
     assert caught.value.field == f"ranges.{name}"
 
 
 def test_nothing_to_search_is_a_sentence() -> None:
-    with pytest.raises(ConfigError, match="nothing to search"):
+    with pytest.raises(Unfit, match="nothing to search"):
         search_space({"properties": {"loose": {"type": "number"}}}, {}, {})
 
 

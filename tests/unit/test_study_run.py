@@ -96,7 +96,7 @@ def test_exits_are_tuned_too_and_a_baseline_is_judged_beside(tmp_path: Path) -> 
         baseline={"fast": 10, "slow": 30}, trials=10,
     )  # fmt: skip
     summary = bench.run(request)
-    assert 0.01 <= summary.exits["stop_loss"] <= 0.05
+    assert 0.01 <= float(summary.exits["stop_loss"]) <= 0.05
     assert set(summary.params) == {"slow"}
     assert summary.baseline["trades"] >= 0
     assert summary.baseline != summary.outside

@@ -21,12 +21,13 @@ from engine.domain.strategy import Signals, Strategy
 from engine.domain.studies import figures, scores_of
 from engine.domain.sweeps import sweep
 from engine.domain.trials import Bench, TrialOutcome, TrialTask, inspect, try_many
+from engine.domain.unfit import Unfit
 from engine.domain.walk_forward import Window
-from engine.errors import ConfigError
 from tests.fakes.candles import random_candles
 from tests.fakes.strategy_host import STRATEGIES
 
 PATH = STRATEGIES / "ma_cross.py"
+MA: Any = load(PATH)
 COSTS = BacktestTerms(fee_bps="10", slippage_bps="5")  # type: ignore[arg-type]
 
 
@@ -41,7 +42,7 @@ def bench(candles: Candles, path: Any = PATH, **changes: Any) -> Bench:
 @pytest.mark.parametrize(("count", "frame"), [(400, "1h"), (3_000, "1h"), (200, "1d"), (40, "1m")])
 def test_scores_are_the_metrics_to_the_last_digit(count: int, frame: str) -> None:
     candles = random_candles(count, 3, volatility=0.02, timeframe=frame)
-    strategy, other = (load(PATH)(fast=f, slow=s) for f, s in ((3, 11), (5, 30)))
+    strategy, other = (MA(fast=f, slow=s) for f, s in ((3, 11), (5, 30)))
     ruler = None
     for one in (strategy, other):
         result = backtest([Leg("X", candles, one.signals(candles), warmup=one.warmup)], COSTS)
@@ -71,7 +72,7 @@ def test_an_objective_needs_trades_and_a_value() -> None:
 
 def test_a_window_sees_what_came_before_it_and_nothing_after() -> None:
     candles = random_candles(1_200, 4, volatility=0.01, timeframe="1h")
-    own, strategy = bench(candles), load(PATH)(fast=5, slow=20)
+    own, strategy = bench(candles), MA(fast=5, slow=20)
     whole = strategy.signals(candles)
     leg = own.leg(strategy, Window(600, 900), lead=500)
     assert len(leg.candles) == 300
@@ -112,7 +113,7 @@ def test_exits_of_a_trial_replace_those_of_the_terms() -> None:
 
 def test_a_sweep_is_many_single_backtests() -> None:
     candles = random_candles(500, 7, volatility=0.02, timeframe="1h")
-    strategy = load(PATH)
+    strategy = MA
     combinations = [{"fast": f, "slow": s} for f in (3, 8, 20) for s in (10, 30)]
     found = sweep(strategy, combinations, candles, COSTS)
     assert found.shape == (6, len(Scores._fields))
@@ -165,13 +166,13 @@ def test_an_inspection_takes_the_longest_warm_up_that_is_accepted() -> None:
     assert found.warmup >= 90
     assert found.history >= found.warmup
     assert found.refusal == ""
-    with pytest.raises(ConfigError, match="refuses these parameters"):
+    with pytest.raises(Unfit, match="refuses these parameters"):
         inspect(own, [{"fast": 50, "slow": 10}])
 
 
 def test_histories_one_after_another_compound() -> None:
     candles = random_candles(600, 2, volatility=0.02, timeframe="1h")
-    own, strategy = bench(candles), load(PATH)(fast=5, slow=20)
+    own, strategy = bench(candles), MA(fast=5, slow=20)
     parts = [history_of(own.simulate(strategy, COSTS, window, 100))
              for window in (Window(0, 300), Window(300, 600))]  # fmt: skip
     joined = one_after_another(parts)
@@ -186,7 +187,7 @@ def test_histories_one_after_another_compound() -> None:
 def test_luck_knows_noise_from_an_edge() -> None:
     random = np.random.default_rng(1)
     candles = random_candles(900, 2, timeframe="1h")
-    result = bench(candles).simulate(load(PATH)(fast=5, slow=20), COSTS, Window(0, 900), 0)
+    result = bench(candles).simulate(MA(fast=5, slow=20), COSTS, Window(0, 900), 0)
     history = history_of(result)
     noise = random.normal(0, 1, (60, 64))
     worthless = luck_of(history, [0.1] * 60, noise)

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from engine.domain.search_space import Dimension
+from engine.domain.search_space import Dimension, Value
+from engine.domain.unfit import Unfit
 from engine.domain.walk_forward import (
     FEWEST_BARS,
     WalkForward,
@@ -17,7 +18,6 @@ from engine.domain.walk_forward import (
     stability,
     stitched,
 )
-from engine.errors import ConfigError
 
 
 @given(
@@ -31,7 +31,7 @@ def test_every_bar_of_the_tests_is_judged_once_and_never_trained_on(
     plan = WalkForward(mode=mode, folds=folds, train_tests=tests)  # type: ignore[arg-type]
     try:
         found = plan_folds(count, plan, gap)
-    except ConfigError as error:
+    except Unfit as error:
         assert f"{count:,} candles" in error.message
         assert count < gap + (FEWEST_BARS + 1) * (folds + tests)
         return
@@ -56,10 +56,10 @@ def test_windows_by_their_lengths_end_with_the_last_bar() -> None:
 
 
 def test_too_few_candles_are_told_with_the_numbers() -> None:
-    with pytest.raises(ConfigError, match=r"200 candles are too few.*needs 290.*50 between") as one:
+    with pytest.raises(Unfit, match=r"200 candles are too few.*needs 290.*50 between") as one:
         plan_folds(200, WalkForward(folds=5), 50)
     assert one.value.field == "walk_forward"
-    with pytest.raises(ConfigError, match=r"100 candles are too few: 10 would be left"):
+    with pytest.raises(Unfit, match=r"100 candles are too few: 10 would be left"):
         hold_out(100, 0.3, 60)
 
 
@@ -91,7 +91,10 @@ def test_stability_is_how_far_parameters_moved() -> None:
         Dimension("period", "", "integer", 0, 100), Dimension("mode", "", "choice", choices=("a",)),
         Dimension("same", "", "number", 1.0, 1.0),
     )  # fmt: skip
-    chosen = [{"period": 10, "mode": "a", "same": 1.0}, {"period": 60, "mode": "a", "same": 1.0},
-              {"period": 20, "mode": "b", "same": 1.0}]  # fmt: skip
+    chosen: list[dict[str, Value]] = [
+        {"period": 10, "mode": "a", "same": 1.0},
+        {"period": 60, "mode": "a", "same": 1.0},
+        {"period": 20, "mode": "b", "same": 1.0},
+    ]
     found = stability(space, chosen)
     assert found == {"period": 0.5, "mode": pytest.approx(2 / 3), "same": 1.0}

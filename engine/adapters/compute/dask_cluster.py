@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import queue
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,9 +16,13 @@ from engine.ports.compute import Crew, Outcome, never
 
 CONNECT_TIMEOUT_S = 10.0
 LOOK_INTERVAL_S = 0.1
+PATIENCE_S = 10.0
 IN_FLIGHT_PER_THREAD = 2
 LOST = (asyncio.CancelledError, FutureCancelledError, FuturesCancelledError)
 """What a future says whose worker took the shared input along when it died."""
+
+GONE = ("lost", "cancelled", "error")
+"""States of a shared input that no worker has any more: nothing that waits for it ever ends."""
 
 
 class DaskCluster:
@@ -87,12 +92,21 @@ class _DaskCrew:
         flying: dict[Future[Any], int] = {}
         done: queue.SimpleQueue[Future[Any]] = queue.SimpleQueue()
         lost: list[int] = []
+        heard_at = time.monotonic()
         try:
             while waiting or flying:
                 if is_cancelled():
                     return None
                 self._take_off(function, items, waiting, flying, done)
-                for future in _next_done(done):
+                finished = _next_done(done)
+                if finished:
+                    heard_at = time.monotonic()
+                elif self._scattered is not None and self._scattered.status in GONE:
+                    return lost + list(flying.values()) + waiting
+                elif time.monotonic() - heard_at > PATIENCE_S:
+                    self._require_workers()
+                    heard_at = time.monotonic()
+                for future in finished:
                     index = flying.pop(future)
                     outcome = _outcome(future)
                     future.release()
@@ -103,6 +117,11 @@ class _DaskCrew:
         finally:
             self._client.cancel(list(flying), force=True)
         return lost
+
+    def _require_workers(self) -> None:
+        """Raises DataError when nobody is left who could answer."""
+        if not self._client.nthreads():
+            raise DataError("The Dask cluster has no workers any more.")
 
     def _take_off(
         self,

@@ -4,7 +4,6 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-from engine.errors import QuarterdeckError
 from engine.ports.compute import Outcome
 
 MOST_WORDS = 300
@@ -18,13 +17,11 @@ def carry_out(function: Callable[[Any, Any], Any], shared: Any, item: Any) -> Ou
     """One item's outcome; whatever the function raises becomes an error in one line."""
     try:
         return Outcome(function(shared, item))
-    except QuarterdeckError as error:
-        return Outcome(error=error.message[:MOST_WORDS])
     except MemoryError:
         return Outcome(error="ran out of memory")
     except Exception as error:  # noqa: BLE001  a strategy may raise anything; it is told, not hidden
-        words = " ".join(f"{type(error).__name__}: {error}".split())
-        return Outcome(error=words[:MOST_WORDS])
+        words = getattr(error, "message", f"{type(error).__name__}: {error}")
+        return Outcome(error=" ".join(str(words).split())[:MOST_WORDS])
 
 
 def packed(shared: Any) -> bytes:

@@ -51,7 +51,14 @@ def strategy_id_of(path: Path) -> str:
 def load(path: Path) -> type[Strategy]:
     """The strategy class of a file of code or of rules, read afresh. Raises StrategyError, one
     line, or whatever the code raises."""
-    return _load_rules(path) if path.name.endswith(RULES_SUFFIX) else _load_code(path)
+    return load_source(str(path), path.read_bytes())
+
+
+def load_source(path: str, source: bytes) -> type[Strategy]:
+    """The same of a file's content, for a machine that does not have the file. Raises alike."""
+    if path.endswith(RULES_SUFFIX):
+        return strategy_of(strategy_id_of(Path(path)), read_rules(source))
+    return _load_code(path, source)
 
 
 def read_rules(content: bytes) -> RuleSet:
@@ -64,21 +71,12 @@ def read_rules(content: bytes) -> RuleSet:
         raise StrategyError(f"{_in_words(problems[0]).message}{more}") from error
 
 
-def _load_rules(path: Path) -> type[RuleStrategy]:
-    return strategy_of(strategy_id_of(path), read_rules(path.read_bytes()))
-
-
-def _load_code(path: Path) -> type[Strategy]:
+def _load_code(path: str, source: bytes) -> type[Strategy]:
     """The one public strategy class of a file.
 
     Compiled here and not by Python's import system, whose bytecode cache can miss an edit made
     within one second.
     """
-    return load_source(str(path), path.read_bytes())
-
-
-def load_source(path: str, source: bytes) -> type[Strategy]:
-    """The same of a file's text, for a machine that does not have the file. Raises alike."""
     module = ModuleType(MODULE_PREFIX + Path(path).stem)
     module.__file__ = path
     sys.modules[module.__name__] = module
