@@ -8,9 +8,10 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from engine.domain import bar_loop as loop
+from engine.domain import bar_state as loop
 from engine.domain.backtests import LONG, BacktestResult, BacktestTerms, OpenPosition, TradeTable
-from engine.domain.bar_loop import Bars, Book, FlagArray
+from engine.domain.bar_loop import run_bars
+from engine.domain.bar_state import Bars, Book, FlagArray
 from engine.domain.bots import Direction
 from engine.domain.candles import BoolArray, Candles, FloatArray, IntArray
 from engine.domain.positions import PositionSide
@@ -74,7 +75,7 @@ def backtest(legs: Sequence[Leg], terms: BacktestTerms) -> BacktestResult:
         timeline = np.unique(np.concatenate([candles.time for candles in bars]))
     equity = np.empty(len(timeline))
     book = _book(terms, legs, int(np.count_nonzero(flags & ENTRIES)) + len(legs))
-    closed, states = loop.run_bars(timeline, _bars(legs, flags), book, equity)
+    closed, states = run_bars(timeline, _bars(legs, flags), book, equity)
     return BacktestResult(
         symbols=tuple(leg.symbol for leg in legs),
         timeframe=legs[0].candles.timeframe,
@@ -117,7 +118,7 @@ def _book(terms: BacktestTerms, legs: Sequence[Leg], most_trades: int) -> Book:
 
 
 def flags_of(leg: Leg, direction: Direction, can_short: bool = True) -> FlagArray:
-    """What each bar's closing candle makes of a position, in bits of ``bar_loop``.
+    """What each bar's closing candle makes of a position, in bits of ``bar_state``.
 
     The rules are those of ``domain.cycle.choose_action``: contradictory entries cancel each other
     out, an entry against what is held is an exit too.
@@ -192,7 +193,7 @@ def _joined(arrays: Sequence[NDArray[T]]) -> NDArray[T]:
 
 
 def trade_table(ints: IntArray, floats: FloatArray) -> TradeTable:
-    """Rows in the order of ``bar_loop``'s columns, as a table."""
+    """Rows in the order of ``bar_state``'s columns, as a table."""
     whole = {name: ints[:, k].copy() for k, name in enumerate(loop.INT_COLUMNS)}
     real = {name: floats[:, k].copy() for k, name in enumerate(loop.FLOAT_COLUMNS)}
     columns: dict[str, Any] = {**whole, **real}

@@ -2,7 +2,7 @@
 
 from numba import njit
 
-from engine.domain.bar_loop import FlagArray
+from engine.domain.bar_state import FlagArray
 from engine.domain.candles import FloatArray, IntArray
 
 MARGIN = 1e-9

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 import numpy as np
 
-from engine.domain import bar_loop as loop
+from engine.domain import bar_state as loop
 from engine.domain.backtest import Leg, backtest, entry_lag_ms, flags_of, trade_table
 from engine.domain.backtests import (
     EXIT_REASONS,
@@ -20,8 +20,8 @@ from engine.domain.backtests import (
     BacktestTerms,
     OpenPosition,
 )
-from engine.domain.bar_loop import FlagArray
 from engine.domain.bar_scan import MARGIN, next_look, next_trailing_look
+from engine.domain.bar_state import FlagArray
 from engine.domain.bots import Bot, BotConfig
 from engine.domain.candles import FloatArray, IntArray
 from engine.domain.exits import better_price, find_exit, fixed_levels, price_bar
