@@ -3,30 +3,27 @@
 import json
 from datetime import UTC, datetime
 from decimal import InvalidOperation
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import typer
 from pydantic import ValidationError
 
+from engine.cli.backtest_output import document_of, lines_of, warnings_of
 from engine.cli.context import desk_of
 from engine.cli.failures import BadInput
 from engine.cli.options import roi_steps, seconds
-from engine.cli.output import amount, moment, pairs, percent, signed, table
 from engine.domain.backtest import Leg
-from engine.domain.backtests import BacktestResult, BacktestTerms, OpenPosition, iso, trade_rows
+from engine.domain.backtests import BacktestResult, BacktestTerms, iso
 from engine.domain.bots import Direction
-from engine.domain.candle_gaps import find_gaps
 from engine.domain.candles import Candles, resample
 from engine.domain.exact_backtest import simulate
-from engine.domain.instruments import Instrument, InstrumentKind
+from engine.domain.instruments import Instrument
 from engine.domain.money import to_epoch_ms
-from engine.domain.performance import Metrics, history_of, measure
+from engine.domain.performance import history_of, measure
 from engine.domain.strategy import Strategy
-from engine.domain.timeframes import timeframe_s
 from engine.errors import QuarterdeckError
-
-TRADES_SHOWN = 20
 
 
 def backtest(
@@ -78,29 +75,46 @@ def backtest(
             "roi_steps": roi_steps(roi or []),
         },
     }  # fmt: skip
-    from engine.bootstrap_research import judge_candles, load_strategy
+    from engine.bootstrap_research import load_strategy
     from engine.links.candle_files import read_candles
 
     try:
         terms = _terms(fields)
-        chosen = load_strategy(settings.strategies, strategy, _params(params))
+        chosen = load_strategy(settings.strategies, strategy, params_of(params))
         instrument, bars = read_candles(candles, settings.data / "candles")
         if like_a_bot:
             terms = _of_instrument(terms, instrument)
         bars = _within(bars, since, until)
-        leg_candles = _joined(bars, timeframe)
-        _check_enough(chosen, strategy, leg_candles)
-        signals = judge_candles(settings.strategies, strategy, chosen, leg_candles)
+        result = simulated(
+            settings.strategies, strategy, chosen, instrument, bars, timeframe, terms
+        )
     except QuarterdeckError as error:
         raise BadInput(error.message, error.code, _details(error)) from error
-    fine = None if leg_candles is bars else bars
-    leg = Leg(instrument.symbol, leg_candles, signals, fine, chosen.warmup)
-    result = simulate([leg], terms)
     metrics = measure(history_of(result))
-    warnings = _warnings(instrument, bars)
-    document = _document(strategy, chosen, result, metrics, warnings)
-    lines = _lines(result, metrics, instrument.quote, warnings)
+    warnings = warnings_of(instrument, bars)
+    document = document_of(strategy, chosen, result, metrics, warnings)
+    lines = lines_of(result, metrics, instrument.quote, warnings)
     desk.printer.show(document, lines, is_long=True)
+
+
+def simulated(
+    folder: Path,
+    name: str,
+    strategy: Strategy,
+    instrument: Instrument,
+    bars: Candles,
+    timeframe: str | None,
+    terms: BacktestTerms,
+) -> BacktestResult:
+    """A strategy over candles, or over longer ones with these inside them. Raises BadInput for a
+    timeframe that does not fit or too few candles, StrategyError."""
+    from engine.bootstrap_research import judge_candles
+
+    candles = _joined(bars, timeframe)
+    _check_enough(strategy, name, candles)
+    signals = judge_candles(folder, name, strategy, candles)
+    fine = None if candles is bars else bars
+    return simulate([Leg(instrument.symbol, candles, signals, fine, strategy.warmup)], terms)
 
 
 # --- what was asked ------------------------------------------------------------------------------
@@ -118,7 +132,7 @@ def _terms(fields: dict[str, Any]) -> BacktestTerms:
         raise BadInput("An amount is not a number.") from error
 
 
-def _params(words: str) -> dict[str, Any]:
+def params_of(words: str) -> dict[str, Any]:
     try:
         params = json.loads(words)
     except ValueError as error:
@@ -169,102 +183,6 @@ def _check_enough(strategy: Strategy, name: str, candles: Candles) -> None:
 def _details(error: QuarterdeckError) -> list[dict[str, Any]]:
     field = getattr(error, "field", None)
     return [] if field is None else [{"field": field, "message": error.message}]
-
-
-def _warnings(instrument: Instrument, bars: Candles) -> list[str]:
-    """What a person should know about the candles, though they can be used."""
-    closes = instrument.kind is not InstrumentKind.CRYPTO
-    gaps = find_gaps(bars.time, timeframe_s(bars.timeframe) * 1000, closes=closes)
-    holes = ~gaps.is_closed_day
-    if not holes.any():
-        return []
-    first = int(np.flatnonzero(holes)[0])
-    missing, count = int(gaps.missing[holes].sum()), int(holes.sum())
-    return [
-        f"{missing} candles are missing in {count} {'gap' if count == 1 else 'gaps'}, the first at"
-        f" {iso(int(gaps.since[first]))}; orders wait over a gap for the next candle's open"
-    ]
-
-
-# --- what came out -------------------------------------------------------------------------------
-
-
-def _document(
-    name: str,
-    strategy: Strategy,
-    result: BacktestResult,
-    metrics: Metrics,
-    warnings: list[str],
-) -> dict[str, Any]:
-    return {
-        "strategy": name,
-        "params": strategy.model_dump(mode="json"),
-        "symbol": result.symbols[0],
-        "timeframe": result.timeframe,
-        "candles": len(result.time),
-        "since": iso(int(result.time[0])),
-        "until": iso(int(result.time[-1]) + timeframe_s(result.timeframe) * 1000),
-        "trades": trade_rows(result),
-        "open_position": _open_row(result.open_positions[0]) if result.open_positions else None,
-        "metrics": metrics.model_dump(mode="json"),
-        "equity": result.equity.tolist(),
-        "refused": dict(result.refused),
-        "warnings": warnings,
-    }
-
-
-def _open_row(held: OpenPosition) -> dict[str, Any]:
-    return {
-        "entry_time": iso(held.entry_ms),
-        "entry_price": held.entry_price,
-        "quantity": held.quantity,
-        "side": held.side.value,
-        "fee": held.fees,
-        "unrealised_pnl": held.unrealised_pnl,
-        "entry_count": held.entry_count,
-    }
-
-
-def _lines(result: BacktestResult, metrics: Metrics, quote: str, warnings: list[str]) -> list[str]:
-    rows = trade_rows(result)
-    head = ("entry (UTC)", "side", "entry", "exit (UTC)", "exit", "quantity", "profit", "why")
-    shown = [
-        (
-            moment(str(row["entry_time"])), str(row["side"]), f"{row['entry_price']:.8g}",
-            moment(str(row["exit_time"])), f"{row['exit_price']:.8g}", f"{row['quantity']:.8g}",
-            signed(str(row["pnl"])), str(row["exit_reason"]).replace("_", " "),
-        )
-        for row in rows[-TRADES_SHOWN:]
-    ]  # fmt: skip
-    lines = table(head, shown, "No trades.")
-    if len(rows) > len(shown):
-        lines.insert(0, f"The last {len(shown)} of {len(rows)} trades; --json has all of them.")
-    for held in result.open_positions:
-        lines.append(
-            f"Still open: {held.side.value} {held.quantity:.8g} from {held.entry_price:.8g},"
-            f" {signed(str(held.unrealised_pnl))} {quote} so far."
-        )
-    lines += ["", *pairs(_summary(result, metrics, quote))]
-    lines += [f"Entries refused: {count}, {reason}." for reason, count in result.refused.items()]
-    return lines + [f"Note: {words}." for words in warnings]
-
-
-def _summary(result: BacktestResult, metrics: Metrics, quote: str) -> list[tuple[str, str]]:
-    return [
-        ("candles", f"{len(result.time)} of {result.timeframe}"),
-        ("equity", f"{amount(str(float(result.equity[-1])))} {quote}"),
-        ("return", percent(str(metrics.total_return))),
-        ("market", percent(str(metrics.market_change))),
-        ("largest drawdown", _share(metrics.max_drawdown)),
-        ("trades", f"{metrics.trades}, {_share(metrics.win_rate)} won"),
-        ("Sharpe", "none" if metrics.sharpe is None else f"{metrics.sharpe:.2f}"),
-        ("profit factor", "none" if metrics.profit_factor is None
-         else f"{metrics.profit_factor:.2f}"),
-    ]  # fmt: skip
-
-
-def _share(fraction: float | None) -> str:
-    return "none" if fraction is None else f"{fraction:.1%}"
 
 
 COMMANDS = {"backtest": backtest}

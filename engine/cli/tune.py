@@ -5,11 +5,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
+from engine.cli.backtest import params_of, simulated
+from engine.cli.backtest_output import document_of
 from engine.cli.context import Desk, desk_of
 from engine.cli.failures import BadInput, Failure
 from engine.cli.options import parameters
@@ -18,6 +20,7 @@ from engine.domain.backtest_runs import BacktestRequest, FileSource
 from engine.domain.backtests import BacktestTerms
 from engine.domain.bots import Direction
 from engine.domain.objectives import OBJECTIVES, ObjectiveKey
+from engine.domain.performance import history_of, measure
 from engine.domain.search_space import Range
 from engine.domain.studies import (
     Method,
@@ -30,8 +33,12 @@ from engine.domain.studies import (
 from engine.domain.walk_forward import WalkForward
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 
+if TYPE_CHECKING:
+    from engine.bootstrap_studies import GivenCandles
+
 Several = list[str] | None
 CANDLES = "candles"
+BACKTEST_PARTS = ("trades", "open_position", "metrics", "equity")
 SHOWN = (("total_return", "total return"), ("cagr", "a year"), ("sharpe", "Sharpe ratio"),
          ("sortino", "Sortino ratio"), ("max_drawdown", "max drawdown"),
          ("profit_factor", "profit factor"), ("trades", "trades"))  # fmt: skip
@@ -61,6 +68,7 @@ def tune(
     seed: Annotated[int, typer.Option(help="the same seed gives the same result")] = 1,
     param_range: RangeOption = None,
     param: ParamOption = None,
+    params: Annotated[str, typer.Option(help="the same as a JSON object")] = "{}",
     walk_forward: FoldsOption = None,
     is_anchored: Annotated[
         bool, typer.Option("--anchored", help="every training begins with the first candle")
@@ -73,6 +81,9 @@ def tune(
     fee_bps: Annotated[str, typer.Option(help="of the value, in basis points")] = "0",
     slippage_bps: Annotated[str, typer.Option(help="at every fill, in basis points")] = "0",
     direction: Annotated[Direction, typer.Option(help="sides taken")] = Direction.LONG,
+    stop_loss: Annotated[str | None, typer.Option(help="fraction, as 0.02")] = None,
+    take_profit: Annotated[str | None, typer.Option(help="fraction, as 0.05")] = None,
+    trailing_stop: Annotated[str | None, typer.Option(help="fraction, as 0.03")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="processes; else the settings' Dask cluster, or one "
                                  "fewer than there are processors")
@@ -100,11 +111,13 @@ def tune(
                 "walk_forward": _folds(walk_forward, is_anchored),
             },
             {
-                "strategy": strategy, "params": parameters(param or ()),
+                "strategy": strategy, "params": {**params_of(params), **parameters(param or ())},
                 "source": FileSource(files=(CANDLES,)),
                 "timeframe": timeframe or bars.timeframe,
                 "terms": {"cash": cash, "fee_bps": fee_bps, "slippage_bps": slippage_bps,
-                          "direction": direction},
+                          "direction": direction,
+                          "exits": {"stop_loss": stop_loss, "take_profit": take_profit,
+                                    "trailing_stop": trailing_stop}},
             },
         )  # fmt: skip
         with _records(desk, study) as folder:
@@ -113,8 +126,9 @@ def tune(
                 name = study or "study"
                 found = tuner.run(request, name, _tell)
                 tried = tuner.trials(request, name, len(found.folds) or 1)
+        best = _best(desk, request, given, found)
     document, lines = _document(request, candles, found, tried), _lines(request, found)
-    desk.printer.show(document, lines)
+    desk.printer.show({**document, **best}, lines, is_long=True)
 
 
 # --- what is asked ------------------------------------------------------------------------------
@@ -205,6 +219,27 @@ def _tell(progress: StudyProgress) -> None:
 
 
 # --- what is answered ---------------------------------------------------------------------------
+
+
+def _best(
+    desk: Desk, request: StudyRequest, given: "GivenCandles", found: StudySummary
+) -> dict[str, Any]:
+    """The backtest of the best over all the candles, as ``backtest`` prints it: in and out of
+    sample together, so it judges nothing."""
+    if not found.best:
+        return dict.fromkeys(BACKTEST_PARTS)
+    from engine.bootstrap_research import load_strategy
+
+    asked, folder = request.backtest, desk.settings.strategies
+    strategy = load_strategy(folder, asked.strategy, found.params)
+    exits = asked.terms.exits.model_dump() | {
+        name.removeprefix("exits."): value for name, value in found.exits.items()
+    }
+    terms = BacktestTerms.model_validate(asked.terms.model_dump() | {"exits": exits})
+    result = simulated(folder, asked.strategy, strategy, given.instrument, given.candles,
+                       asked.timeframe, terms)  # fmt: skip
+    document = document_of(asked.strategy, strategy, result, measure(history_of(result)), [])
+    return {part: document[part] for part in BACKTEST_PARTS}
 
 
 def _document(
