@@ -13,8 +13,6 @@ from tests.support.client import Client, eventually
 from tests.support.market import eth_btc
 from tests.support.processes import Copy, copy_of_quarterdeck
 
-pytestmark = pytest.mark.xdist_group("backtests")
-
 FILE = "ETH-BTC.5m.csv"
 SLOW = '''
 """Takes its time."""

@@ -10,8 +10,6 @@ from engine.cli import main
 from tests.fakes.candles import random_candles
 from tests.support.tuning import write_candles
 
-pytestmark = pytest.mark.xdist_group("studies")
-
 FILE = "BTC-USD.1h.csv"
 
 
@@ -53,6 +51,21 @@ def test_a_study_is_printed_kept_and_found_again(
     assert main(words) == 0
     again, _ = printed(capsys)
     assert again == document
+
+
+def test_the_backtest_of_the_best_is_that_of_the_other_command(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    levels = ("--stop-loss", "0.03", "--fee-bps", "10")
+    assert main((*tune(data), "--json", *levels)) == 0
+    tuned, _ = printed(capsys)
+    params = json.dumps(tuned["best"]["all_params"])
+    assert main(("backtest", "--strategy", "ma_cross", "--candles", str(data / FILE), "--params",
+                 params, "--json", *levels)) == 0  # fmt: skip
+    tested, _ = printed(capsys)
+    assert tested["trades"], "a comparison of nothing shows nothing"
+    for part in ("trades", "open_position", "metrics", "equity"):
+        assert tuned[part] == tested[part]
 
 
 def test_a_walk_forward_for_people(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
