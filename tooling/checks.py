@@ -41,8 +41,9 @@ STATIC = (
 )
 # A file's tests share their engine; tests/conftest.py puts the long files first.
 PYTEST = (
-    "-m", "pytest", "-n", "2", "--dist", "loadfile", "--no-loadscope-reorder", "--timeout", "300",
+    "-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--timeout", "300",
 )  # fmt: skip
+COMPILE = Step("numba", ("-m", "engine.domain.compiled"))  # else each process does it by itself
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
 ENOUGH_BYTES = 2_000_000_000
 
@@ -55,8 +56,9 @@ def test(arguments: Sequence[str]) -> int:
     prepare_browser(environment)
     with scratch_folder() as variables:
         return run_steps(
-            environment, [Step("pytest", (*PYTEST, *arguments))], beside=STATIC, variables=variables
-        )
+            environment, [COMPILE, Step("pytest", (*PYTEST, *arguments))], beside=STATIC,
+            variables=variables,
+        )  # fmt: skip
 
 
 def lint() -> int:

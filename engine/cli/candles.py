@@ -14,13 +14,13 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from engine.cli.context import Desk, desk_of
 from engine.cli.failures import BadInput, Failure, NotRunning
 from engine.cli.output import moment, pairs, table
-from engine.domain.candle_checks import CandleReport, inspect, raw_of
 from engine.domain.candle_downloads import Download, DownloadState
-from engine.domain.candle_sets import StoredSet
 from engine.domain.instruments import InstrumentKind
 from engine.errors import ConfigError, NotFound, QuarterdeckError
 
 if TYPE_CHECKING:
+    from engine.domain.candle_checks import CandleReport
+    from engine.domain.candle_sets import StoredSet
     from engine.ports import CandleLibrary
     from engine.services.candle_imports import CandleImports
 
@@ -70,6 +70,8 @@ def check(ctx: typer.Context, candles: SetId) -> None:
         if entry.about is None:
             raise ConfigError(entry.error, field="id")
         read = library.read(candles)
+    from engine.domain.candle_checks import inspect, raw_of
+
     report = inspect(raw_of(read), read.timeframe, entry.about.kind)
     desk.printer.show(_plain(report), _report_lines(report))
 
@@ -178,7 +180,7 @@ def _moment(words: str, option: str) -> str:
     return (found if found.tzinfo else found.replace(tzinfo=UTC)).isoformat()
 
 
-def _row(one: StoredSet) -> tuple[str, ...]:
+def _row(one: "StoredSet") -> tuple[str, ...]:
     if one.span is None or one.about is None:
         return one.id, "-", "-", "-", "-", "-", "-", one.error
     span = one.span
@@ -188,7 +190,7 @@ def _row(one: StoredSet) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _report_lines(report: CandleReport) -> list[str]:
+def _report_lines(report: "CandleReport") -> list[str]:
     rows = [("rows", f"{report.rows:,}"), ("timeframe", report.timeframe or "-")]
     if report.span is not None:
         span = report.span

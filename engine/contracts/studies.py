@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field
 from engine.contracts.base import Contract
 from engine.domain.bots import BotName
 from engine.domain.money import ZERO, UtcDatetime
-from engine.domain.objectives import OBJECTIVES, ObjectiveKey
+from engine.domain.objectives import OBJECTIVES
 from engine.domain.retunes import Retune, RetuneSettings
 from engine.domain.search_space import EXITS, MOST_GRID, Range, Value
 from engine.domain.studies import (
@@ -16,8 +16,6 @@ from engine.domain.studies import (
     RESUMABLE,
     Judged,
     Luck,
-    Method,
-    Pruner,
     Study,
     StudyProgress,
     StudyRequest,
@@ -25,6 +23,7 @@ from engine.domain.studies import (
     StudySummary,
     TrialRow,
 )
+from engine.domain.study_kinds import Method, ObjectiveKey, Pruner
 from engine.domain.trials import TrialOutcome
 from engine.domain.walk_forward import WalkForward
 

@@ -3,22 +3,11 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 
 from engine.domain.scores import Scores
+from engine.domain.study_kinds import ObjectiveKey
 
 DRAWDOWN_WEIGHT = 2.0
-
-
-class ObjectiveKey(StrEnum):
-    """The objectives there are."""
-
-    SHARPE = "sharpe"
-    SORTINO = "sortino"
-    CALMAR = "calmar"
-    PROFIT_FACTOR = "profit_factor"
-    RETURN = "return"
-    PENALISED = "penalised"
 
 
 @dataclass(frozen=True, slots=True)

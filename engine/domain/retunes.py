@@ -6,10 +6,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.domain.money import UtcDatetime
-from engine.domain.objectives import OBJECTIVES, ObjectiveKey
+from engine.domain.objectives import OBJECTIVES
 from engine.domain.scores import Scores
 from engine.domain.search_space import Range, Value
-from engine.domain.studies import MOST_TRIALS, Method, StudySummary, scores_of
+from engine.domain.studies import MOST_TRIALS, StudySummary, scores_of
+from engine.domain.study_kinds import Method, ObjectiveKey
 
 
 class RetuneSettings(BaseModel):

@@ -10,29 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from engine.domain.backtest_runs import BacktestRequest, labels_of
 from engine.domain.money import UtcDatetime
 from engine.domain.monte_carlo import MonteCarlo
-from engine.domain.objectives import ObjectiveKey
 from engine.domain.scores import Scores
 from engine.domain.search_space import Range, Value
+from engine.domain.study_kinds import Method, ObjectiveKey, Pruner
 from engine.domain.trials import TrialOutcome
 from engine.domain.walk_forward import WalkForward
 
 MOST_TRIALS = 5_000
-
-
-class Method(StrEnum):
-    """How parameters are chosen."""
-
-    GRID = "grid"
-    RANDOM = "random"
-    TPE = "tpe"
-
-
-class Pruner(StrEnum):
-    """Which trials are given up after a first part of the training."""
-
-    NONE = "none"
-    MEDIAN = "median"
-    HALVING = "halving"
 
 
 class StudyState(StrEnum):

@@ -17,11 +17,12 @@ from engine.domain.backtest import Leg, backtest
 from engine.domain.backtests import BacktestResult, BacktestTerms
 from engine.domain.candles import Candles, FloatArray
 from engine.domain.look_ahead import find_look_ahead
-from engine.domain.objectives import OBJECTIVES, ObjectiveKey
+from engine.domain.objectives import OBJECTIVES
 from engine.domain.scores import NO_SCORES, Ruler, Scores
 from engine.domain.search_space import Value
 from engine.domain.sharing import shared_indicators
 from engine.domain.strategy import Signals, Strategy
+from engine.domain.study_kinds import ObjectiveKey
 from engine.domain.timeframes import timeframe_s
 from engine.domain.unfit import Unfit
 from engine.domain.walk_forward import Window

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from engine.domain.search_space import Dimension, Value
-from engine.domain.studies import Method, Pruner
+from engine.domain.study_kinds import Method, Pruner
 from engine.domain.trials import TrialOutcome
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.domain.search_space import SearchSpace
-from engine.domain.studies import Figures, Method, Pruner, StudyRequest, TrialRow, figures
+from engine.domain.studies import Figures, StudyRequest, TrialRow, figures
+from engine.domain.study_kinds import Method, Pruner
 from engine.domain.trials import TrialOutcome, TrialResult, TrialTask, try_many
 from engine.domain.walk_forward import Fold, Window
 from engine.ports.compute import Crew, Outcome

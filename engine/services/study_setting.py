@@ -8,7 +8,8 @@ from pathlib import Path
 from engine.domain.backtest_runs import BacktestRequest
 from engine.domain.candles import Candles
 from engine.domain.search_space import SearchSpace
-from engine.domain.studies import Method, StudyRequest
+from engine.domain.studies import StudyRequest
+from engine.domain.study_kinds import Method
 from engine.domain.trials import Bench, LoadStrategy
 from engine.domain.walk_forward import Fold, Window
 from engine.errors import StrategyError

@@ -5,7 +5,8 @@ from contextlib import contextmanager
 from typing import Any
 
 from engine.domain.search_space import Range, SearchSpace, search_space
-from engine.domain.studies import Method, StudyRequest
+from engine.domain.studies import StudyRequest
+from engine.domain.study_kinds import Method
 from engine.domain.unfit import Unfit
 from engine.domain.walk_forward import Fold, hold_out, plan_folds
 from engine.errors import ConfigError

@@ -7,7 +7,7 @@ import pytest
 
 from engine.adapters.search.optuna_search import OptunaSearches
 from engine.domain.search_space import Dimension, Value
-from engine.domain.studies import Method, Pruner
+from engine.domain.study_kinds import Method, Pruner
 from engine.domain.trials import TrialOutcome
 from engine.errors import StoreError
 from engine.ports.search import Asked, Search, SearchPlan, Told

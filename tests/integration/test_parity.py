@@ -24,7 +24,7 @@ FILES = {
 }
 """Where a piece begins, and what a bot trades there."""
 
-BARS = 330
+BARS = 220
 NAMES = sorted(path.stem for path in STRATEGIES.glob("*.py") if not path.stem.startswith("_"))
 
 needs_market = pytest.mark.skipif(
@@ -40,7 +40,7 @@ def test_every_strategy_trades_alike_in_the_engine_and_in_the_backtest(
 ) -> None:
     start, amount = FILES[file]
     strategy = load(STRATEGIES / f"{name}.py")()
-    bars = BARS + min(strategy.warmup, 250)
+    bars = BARS + min(strategy.warmup, 200)
     path = cut_file(MARKET / file, tmp_path, start, bars)
     tight: dict[str, Any] = {"stop_loss": D("0.004"), "take_profit": D("0.006")}
     assert_equal(compare(strategy, path, tmp_path, amount=amount, direction="both", **tight))

@@ -13,7 +13,8 @@ from engine.domain.candles import Candles
 from engine.domain.money import from_epoch_ms
 from engine.domain.search_space import Range
 from engine.domain.strategy import Strategy
-from engine.domain.studies import Method, StudyProgress, StudyRequest, StudySummary
+from engine.domain.studies import StudyProgress, StudyRequest, StudySummary
+from engine.domain.study_kinds import Method
 from engine.ports import Compute, StrategyInfo
 from engine.services.backtest_candles import CandleReader
 from engine.services.backtest_plans import BacktestPlanner

@@ -7,7 +7,8 @@ import pytest
 
 from engine.adapters.compute.process_pool import ProcessPool
 from engine.domain.search_space import Range
-from engine.domain.studies import Method, Pruner, StudySummary
+from engine.domain.studies import StudySummary
+from engine.domain.study_kinds import Method, Pruner
 from engine.domain.trials import TrialOutcome
 from engine.errors import ConfigError, StrategyError
 from engine.ports.search import SearchPlan

@@ -14,11 +14,12 @@ from engine.domain.backtests import BacktestTerms
 from engine.domain.candles import Candles
 from engine.domain.judgement import luck_of, one_after_another
 from engine.domain.look_ahead import find_look_ahead
-from engine.domain.objectives import OBJECTIVES, ObjectiveKey
+from engine.domain.objectives import OBJECTIVES
 from engine.domain.performance import history_of, measure
 from engine.domain.scores import NO_SCORES, Ruler, Scores
 from engine.domain.strategy import Signals, Strategy
 from engine.domain.studies import figures, scores_of
+from engine.domain.study_kinds import ObjectiveKey
 from engine.domain.sweeps import sweep
 from engine.domain.trials import Bench, TrialOutcome, TrialTask, inspect, try_many
 from engine.domain.unfit import Unfit

@@ -24,7 +24,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from engine.adapters.search.journal import BatchedJournal, open_journal
 from engine.domain.search_space import Dimension
-from engine.domain.studies import Method, Pruner
+from engine.domain.study_kinds import Method, Pruner
 from engine.domain.trials import TrialOutcome
 from engine.ports.search import Asked, Search, SearchPlan, Told
 
