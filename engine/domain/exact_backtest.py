@@ -13,24 +13,23 @@ from decimal import Decimal
 import numpy as np
 
 from engine.domain import bar_state as loop
-from engine.domain.backtest import Leg, backtest, entry_lag_ms, flags_of, trade_table
+from engine.domain.backtest import Leg, backtest, entry_lag_ms, flags_of
 from engine.domain.backtests import (
-    EXIT_REASONS,
     BacktestResult,
     BacktestTerms,
-    OpenPosition,
 )
 from engine.domain.bar_scan import MARGIN, next_look, next_trailing_look
 from engine.domain.bar_state import FlagArray
 from engine.domain.bots import Bot, BotConfig
-from engine.domain.candles import FloatArray, IntArray
+from engine.domain.candles import FloatArray
+from engine.domain.exact_books import ExactBooks
 from engine.domain.exits import better_price, find_exit, fixed_levels, price_bar
 from engine.domain.instruments import Instrument
-from engine.domain.ledger import apply_fill, closed_trade, entry_side, exit_side, open_pnl
+from engine.domain.ledger import apply_fill, closed_trade, entry_side, exit_side
 from engine.domain.matching import affordable, capped, fee_of, with_slippage
-from engine.domain.money import ONE, ZERO, exact, floor_to, from_epoch_ms, to_epoch_ms
+from engine.domain.money import ONE, ZERO, exact, floor_to, from_epoch_ms
 from engine.domain.orders import Purpose, Side
-from engine.domain.positions import Fill, Position, PositionSide, Trade
+from engine.domain.positions import Fill, Position, PositionSide
 from engine.domain.sizing import BPS, stake
 
 BOT_ID = "backtest"
@@ -97,22 +96,19 @@ class _Run:
         self._size = _sizes(leg)
         self._half_spread = terms.spread_bps / 2
         self._lag_ms = entry_lag_ms(config.timeframe)
-        self._realised = ZERO
         self._position: Position | None = None
         self._entry_index = 0
         self._exiting: str | None = None
         self._entry: _Entry | None = None
         self._waiting: PositionSide | None = None
         self._decided_ms = 0
-        self._trades: list[Trade] = []
-        self._rows: list[tuple[int, int]] = []  # entry and exit index of each trade
-        self._marks: list[tuple[int, float, float]] = []  # bar, constant and slope of the equity
+        self._books = ExactBooks(terms.cash, leg.bars.close)
         self._refused = dict.fromkeys(loop.REFUSALS, 0)
 
     def result(self) -> BacktestResult:
         """Run, and everything that was found."""
         bars = self._bars
-        self._mark(0)
+        self._books.mark(0, self._position)
         place = self._next(0)
         while place < len(bars):
             self._bar(place)
@@ -123,11 +119,11 @@ class _Run:
             starting_cash=float(self._terms.cash),
             time=bars.time,
             close=bars.close,
-            equity=_equity(self._marks, bars.close),
-            trades=trade_table(self._int_rows(), self._float_rows()),
-            open_positions=self._open_positions(),
+            equity=self._books.equity(),
+            trades=self._books.table(),
+            open_positions=self._books.still_open(self._position, self._entry_index),
             refused={reason: count for reason, count in self._refused.items() if count},
-            exact_trades=tuple(self._trades),
+            exact_trades=tuple(self._books.trades),
         )
 
     # --- which bars -----------------------------------------------------------------------------
@@ -303,7 +299,7 @@ class _Run:
         entry.left -= quantity
         entry.spent += price * quantity + fill.fee
         entry.is_new = False
-        self._mark(place)
+        self._books.mark(place, self._position)
 
     def _reduce(self, place: int, price: Decimal) -> None:
         """Close what the bar's volume allows, at ``price`` less what a taker pays."""
@@ -319,14 +315,12 @@ class _Run:
         self._position = position
         if not position.is_open:
             self._close(position, place)
-        self._mark(place)
+        self._books.mark(place, self._position)
 
     def _close(self, position: Position, place: int) -> None:
         reason = self._exiting or ""
         trade = closed_trade(self._bot(), position, self._instrument.quote, reason)
-        self._trades.append(trade)
-        self._rows.append((self._entry_index, place))
-        self._realised += trade.pnl
+        self._books.close(trade, self._entry_index, place)
         self._position = self._exiting = None
 
     def _fill(
@@ -335,7 +329,7 @@ class _Run:
         time = from_epoch_ms(int(self._bars.time[place]))
         return Fill.model_construct(
             id="", trade_id="", client_id="",
-            position_id=f"{BOT_ID}-{len(self._trades) + 1}", bot_id=BOT_ID, account_id=BOT_ID,
+            position_id=f"{BOT_ID}-{len(self._books.trades) + 1}", bot_id=BOT_ID, account_id=BOT_ID,
             symbol=self._instrument.symbol, side=side, purpose=purpose, price=price,
             quantity=quantity, fee=fee_of(price * quantity, self._terms.fee_bps),
             fee_asset=self._instrument.quote, fee_value=ZERO, time=time,
@@ -347,13 +341,13 @@ class _Run:
         now = from_epoch_ms(0)
         return Bot.model_construct(id=BOT_ID, config=self._config, account_id=BOT_ID,
                                    created_at=now, updated_at=now,
-                                   realised_pnl=self._realised)  # fmt: skip
+                                   realised_pnl=self._books.realised)  # fmt: skip
 
     def _free(self) -> Decimal:
         """The account's cash beside what the position was entered with."""
         held = self._position
         bound = held.entry_value + held.fees if held else ZERO
-        return self._terms.cash + self._realised - bound
+        return self._terms.cash + self._books.realised - bound
 
     def _open_price(self, place: int) -> Decimal:
         return exact(float(self._bars.open[place]))
@@ -372,54 +366,6 @@ class _Run:
             price *= ONE + half if side is Side.BUY else ONE - half
         return with_slippage(side, price, self._terms.slippage_bps, self._instrument.price_tick)
 
-    # --- what comes out -------------------------------------------------------------------------
-
-    def _mark(self, place: int) -> None:
-        """From bar ``place`` on, the equity is a constant plus so many times the close."""
-        cash, held = self._terms.cash + self._realised, self._position
-        if held is None:
-            self._marks.append((place, float(cash), 0.0))
-            return
-        slope = held.quantity if held.side is PositionSide.LONG else -held.quantity
-        self._marks.append((place, float(cash + open_pnl(held, ZERO)), float(slope)))
-
-    def _int_rows(self) -> IntArray:
-        rows = [
-            (0, 1 if trade.side is PositionSide.LONG else -1, entered, left,
-             to_epoch_ms(trade.entry_time), to_epoch_ms(trade.exit_time),
-             trade.entry_count, EXIT_REASONS.index(trade.exit_reason))
-            for trade, (entered, left) in zip(self._trades, self._rows, strict=True)
-        ]  # fmt: skip
-        return np.array(rows, dtype=np.int64).reshape(-1, len(loop.INT_COLUMNS))
-
-    def _float_rows(self) -> FloatArray:
-        rows = [
-            (trade.entry_price, trade.exit_price, trade.quantity, trade.entry_value, trade.fees,
-             trade.pnl)
-            for trade in self._trades
-        ]  # fmt: skip
-        return np.array(rows, dtype=np.float64).reshape(-1, len(loop.FLOAT_COLUMNS))
-
-    def _open_positions(self) -> tuple[OpenPosition, ...]:
-        held = self._position
-        if held is None:
-            return ()
-        last = exact(float(self._bars.close[-1]))
-        return (
-            OpenPosition(
-                symbol=self._leg.symbol,
-                side=held.side,
-                entry_index=self._entry_index,
-                entry_ms=to_epoch_ms(held.opened_at),
-                entry_price=float(held.average_price),
-                quantity=float(held.quantity),
-                entry_value=float(held.entry_value),
-                fees=float(held.fees),
-                unrealised_pnl=float(open_pnl(held, last)),
-                entry_count=held.entry_count,
-            ),
-        )
-
 
 def _opened(fill: Fill, side: PositionSide) -> Position:
     """``ledger.opened_position`` of a fill that nothing needs to check."""
@@ -431,12 +377,3 @@ def _opened(fill: Fill, side: PositionSide) -> Position:
 
 def _sizes(leg: Leg) -> FloatArray:
     return np.empty(0) if leg.signals.size is None else leg.on_bars(leg.signals.size)
-
-
-def _equity(marks: list[tuple[int, float, float]], close: FloatArray) -> FloatArray:
-    """One value a bar: the mark in force, at the bar's close. Of marks on one bar the last."""
-    places = np.array([place for place, _, _ in marks] + [len(close)])
-    lengths = np.diff(places)
-    constant = np.repeat(np.array([mark[1] for mark in marks]), lengths)
-    slope = np.repeat(np.array([mark[2] for mark in marks]), lengths)
-    return np.asarray(constant + slope * close)

@@ -12,7 +12,7 @@ import pytest
 from engine.adapters.clock.system import SystemClock
 from engine.adapters.store.store import SqlStore
 from engine.api.settings_view import SettingsDesk
-from engine.bootstrap import TESTNET, build_venues
+from engine.bootstrap_venues import TESTNET, build_venues
 from engine.domain.orders import OrderRequest, OrderState, Side
 from engine.errors import BrokerError, ConfigError, NotFound
 from engine.links.binance import test_addresses as addresses_of
