@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from engine.adapters.compute.inline import InlineCompute
 from engine.adapters.compute.process_pool import ProcessPool
 from engine.adapters.market_data.candle_folder import CandleFolder
 from engine.adapters.search.optuna_search import OptunaSearches
@@ -78,7 +79,8 @@ class GivenCandles:
 def offline_tuner(
     settings: Settings, candles: GivenCandles, records: Path, workers: int | None
 ) -> Iterator[OfflineTuner]:
-    """Studies on ``candles`` without an engine, written down in ``records``."""
+    """Studies on ``candles`` without an engine, written down in ``records``. One worker is this
+    process itself: the user's own code at the user's own command, as with ``backtest``."""
     host = StrategyHost(
         settings.strategies, 1, settings.strategy_deadline_s, settings.strategy_memory_mb
     )
@@ -87,7 +89,7 @@ def offline_tuner(
         yield OfflineTuner(
             StudyPlanner(planner, host, load_source),
             host,
-            build_compute(settings, workers),
+            InlineCompute() if workers == 1 else build_compute(settings, workers),
             OptunaSearches(records),
         )
     finally:

@@ -17,7 +17,7 @@ import pandas as pd
 warnings.filterwarnings("ignore")
 
 FEE = 0.001
-CASH = 1e9  # backtesting.py trades whole units
+CASH = 1e9  # one unit a trade: only bars and prices are compared
 FAST, SLOW = 20, 50
 PERIOD, OVERSOLD, OVERBOUGHT = 14, 30, 70
 STOP, TARGET = 0.02, 0.05
@@ -61,7 +61,7 @@ def cross_of_backtesting() -> Any:
             if np.isnan(self.b[-2]):
                 return
             if self.a[-1] > self.b[-1] and not self.a[-2] > self.b[-2] and not self.position:
-                self.buy(size=0.999)
+                self.buy(size=1)
             elif self.a[-1] < self.b[-1] and not self.a[-2] < self.b[-2]:
                 self.position.close()
 
@@ -80,7 +80,7 @@ def rsi_of_backtesting(opens: np.ndarray) -> Any:
             i = len(self.data)
             if self.r[-1] < OVERSOLD and not self.position and i < len(opens):
                 entry = opens[i]
-                self.buy(size=0.999, sl=entry * (1 - STOP), tp=entry * (1 + TARGET))
+                self.buy(size=1, sl=entry * (1 - STOP), tp=entry * (1 + TARGET))
             elif self.r[-1] > OVERBOUGHT:
                 self.position.close()
 
