@@ -52,7 +52,7 @@ class Client:
         bot: dict[str, Any] = self.get(f"/bots/{key}")
         return bot
 
-    def wait_for_state(self, key: str, state: str, timeout_s: float = 30) -> dict[str, Any]:
+    def wait_for_state(self, key: str, state: str, timeout_s: float = 90) -> dict[str, Any]:
         """The bot once it is in ``state``."""
         return eventually(
             lambda: self.bot(key), lambda bot: bot["state"] == state, timeout_s=timeout_s
@@ -63,7 +63,7 @@ def eventually(
     look: Callable[[], T],
     is_there: Callable[[T], bool],
     *,
-    timeout_s: float = 30,
+    timeout_s: float = 90,
     every_s: float = 0.1,
 ) -> T:
     """Look until ``is_there`` says yes. Raises AssertionError with the last sight."""

@@ -22,7 +22,7 @@ import psutil
 
 import engine.adapters.clock.system
 import engine.adapters.store.store
-from engine import bootstrap
+from engine import bootstrap, bootstrap_venues
 from engine.adapters.market_data import ccxt_streams
 from engine.adapters.store.store import SqlStore
 from engine.ports import Broker, Clock, MarketData
@@ -146,7 +146,7 @@ def main() -> int:
     settings = load_settings()
     for module in CLOCK_READERS:
         vars(module)["datetime"] = wrong_clock(settings.data / "clock")
-    vars(bootstrap)["VenueRegistry"] = hangable(settings.data)
+    vars(bootstrap_venues)["VenueRegistry"] = hangable(settings.data)
     if url := os.environ.get("FAULTY_EXCHANGE_URL"):
         vars(ccxt_streams)["CcxtStreamingMarket"] = market_at(url)
     if patience_s := os.environ.get("FAULTY_BUSY_S"):
