@@ -22,8 +22,8 @@ export default function ({ data, parentElement }) {
 
 // --- plotly.js, loaded once a page -------------------------------------------------------------
 
+// `window.Plotly` may be Streamlit's own, of whatever version: it is not used, whichever came first.
 function loadPlotly(url) {
-  if (window.Plotly) return Promise.resolve(window.Plotly);
   window.quarterdeckPlotly ??= new Promise((resolve, reject) => {
     const script = document.createElement("script");
     script.src = url;
