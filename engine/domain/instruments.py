@@ -31,6 +31,10 @@ class Instrument(BaseModel):
     min_quantity: Decimal = Field(default=ZERO, ge=0, description="in base")
     min_notional: Decimal = Field(default=ZERO, ge=0, description="smallest order value, in quote")
     can_short: bool = False
+    calendar: str = Field(
+        default="",
+        description="its hours as exchange_calendars names them (XNYS, XBOM); empty: by its kind",
+    )
 
 
 class Quote(BaseModel):

@@ -4,6 +4,14 @@ Adapters plug in here; bootstrap chooses them; one contract suite per port runs 
 All calls block; services run the slow ones on the worker of their account or market.
 """
 
+from engine.ports.adapters import (
+    AccountAccess,
+    DailyLogin,
+    SecretField,
+    SessionToken,
+    VenueAdapter,
+    VenueConnection,
+)
 from engine.ports.backtests import (
     CandleFileContent,
     CandleFiles,
@@ -42,6 +50,7 @@ from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
 
 __all__ = [
+    "AccountAccess",
     "Balance",
     "Broker",
     "BrokerCapabilities",
@@ -54,6 +63,7 @@ __all__ = [
     "Clock",
     "Compute",
     "Crew",
+    "DailyLogin",
     "KeptResult",
     "MarketData",
     "OrderListener",
@@ -69,6 +79,8 @@ __all__ = [
     "Search",
     "SearchPlan",
     "Searches",
+    "SecretField",
+    "SessionToken",
     "Simulation",
     "SimulationLeg",
     "SimulationOutcome",
@@ -83,5 +95,7 @@ __all__ = [
     "StreamingBroker",
     "StreamingMarket",
     "Transaction",
+    "VenueAdapter",
+    "VenueConnection",
     "Venues",
 ]

@@ -51,6 +51,11 @@ class BrokerCapabilities(BaseModel):
         default=0.0,
         description="how often all working orders are listed in one call; 0: asked for one by one",
     )
+    has_exact_cash: bool = Field(
+        default=True,
+        description="cash moves by what trades, fees and listed flows say, exactly; False: it is "
+        "settled, lent, charged or converted otherwise, and positions alone are compared",
+    )
     fee_bps_maker: Decimal | None = Field(default=None, description="None: as for takers")
 
 

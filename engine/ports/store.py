@@ -21,6 +21,7 @@ from engine.domain.records import (
 )
 from engine.domain.retunes import Retune
 from engine.domain.studies import Study
+from engine.domain.venue_accounts import SealedSecret, VenueAccount
 
 T = TypeVar("T")
 
@@ -118,6 +119,8 @@ class Transaction(Protocol):
     audit: Repository[AuditEntry]
     backtests: Repository[BacktestRun]
     studies: Repository[Study]
+    venue_accounts: Repository[VenueAccount]
+    secrets: Repository[SealedSecret]
     retunes: Repository[Retune]
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:

@@ -30,6 +30,14 @@ from engine.domain.studies import (
     StudyState,
     StudySummary,
 )
+from engine.domain.venue_accounts import (
+    AccountCheck,
+    Grade,
+    Inspection,
+    Mode,
+    SealedSecret,
+    VenueAccount,
+)
 from engine.domain.walk_forward import WalkForward
 from tests.fakes.clock import START
 from tests.unit.samples import bot, config, fill, position
@@ -177,6 +185,25 @@ def retune() -> Retune:
                   study_id="s1", wins={"params": {"period": 7}}, updated_at=START)  # fmt: skip
 
 
+def account(**changes: Any) -> VenueAccount:
+    """An account that was never tested."""
+    fields: dict[str, Any] = {
+        "id": "ac000001", "name": "Main", "venue": "ccxt", "mode": Mode.TEST,
+        "options": {"exchange": "binance", "sandbox": True}, "created_at": START,
+        "updated_at": START,
+    }  # fmt: skip
+    return VenueAccount.model_validate(fields | changes)
+
+
+def secret(**changes: Any) -> SealedSecret:
+    """A sealed secret of ``account()``."""
+    fields: dict[str, Any] = {
+        "id": "ac000001/key", "account_id": "ac000001", "name": "key", "sealed": "c2VhbGVk",
+        "updated_at": START,
+    }  # fmt: skip
+    return SealedSecret.model_validate(fields | changes)
+
+
 # By repository: an entity, and what is changed on it.
 SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
     "bots": (rich_bot(), {"state": BotState.FAULTED, "reason": "no ☂", "win_count": 2}),
@@ -206,5 +233,13 @@ SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
         {"state": StudyState.DONE, "finished_at": START,
          "summary": StudySummary(best={"period": 7.5}, luck=Luck(trials=3, pbo=0.25))},
     ),
+    "venue_accounts": (
+        account(),
+        {"name": "Main éÉ", "is_enabled": False, "tested_at": START, "expires_at": START,
+         "inspection": Inspection(
+             checks=(AccountCheck(name="Clock", grade=Grade.FAILED, detail="5 s", advice="set"),),
+             balances={"USDT": D("0.10")}, can_withdraw=True, clock_skew_s=5.0)},
+    ),
+    "secrets": (secret(), {"sealed": "bm90aGluZw=="}),
     "retunes": (retune(), {"wins": {}, "next_at": None, "outcome": "kept"}),
 }  # fmt: skip

@@ -10,7 +10,8 @@ import pytest
 from engine.domain.money import floor_to
 from engine.domain.orders import OrderReport, OrderRequest, OrderState, OrderType, Side
 from engine.errors import InsufficientFunds, NotFound, OrderRejected, OrderStateUnknown
-from tests.contract.brokers import VENUES, Venue
+from tests.contract.all_venues import VENUES
+from tests.contract.brokers import Venue
 
 
 @pytest.fixture(params=list(VENUES))

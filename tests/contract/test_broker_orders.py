@@ -22,7 +22,8 @@ from engine.domain.orders import (
     TimeInForce,
 )
 from engine.errors import OrderRejected
-from tests.contract.brokers import OCO_VENUES, VENUES, Venue
+from tests.contract.all_venues import OCO_VENUES, VENUES
+from tests.contract.brokers import Venue
 
 FOR_EVER = timedelta(days=3650)
 

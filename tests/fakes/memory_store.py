@@ -21,6 +21,7 @@ from engine.domain.positions import Fill, Position, PositionEntry, Trade
 from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
 from engine.domain.retunes import Retune
 from engine.domain.studies import Study
+from engine.domain.venue_accounts import SealedSecret, VenueAccount
 from engine.errors import Conflict, LeaseLost, StoreError
 from engine.ports import Repository, Transaction
 from tests.fakes.clock import FakeClock
@@ -77,6 +78,13 @@ STUDIES = Shape(Study, "studies", noun="study", time="created_at", search=("name
                 more={"strategy": lambda study: study.request.backtest.strategy})  # fmt: skip
 RETUNES = Shape(Retune, "retunes", noun="re-tuning", time="updated_at", key="bot_id",
                 is_counted=False, is_owned=True)  # fmt: skip
+VENUE_ACCOUNTS = Shape(
+    VenueAccount, "venue_accounts", noun="account", time="created_at", search=("name", "venue"),
+    is_counted=False, more={"name_key": lambda account: account.name.casefold()},
+    unique={("name_key",): "There is already an account of this name."},
+)  # fmt: skip
+SECRETS = Shape(SealedSecret, "account_secrets", noun="secret", time="updated_at",
+                is_counted=False)  # fmt: skip
 OWNED = (CONFIGURATIONS, DECISIONS, EQUITY, RETUNES)
 
 
@@ -120,6 +128,8 @@ class MemoryTransaction:
         self.backtests: Repository[BacktestRun] = MemoryRepository(contents, BACKTESTS)
         self.studies: Repository[Study] = MemoryRepository(contents, STUDIES)
         self.retunes: Repository[Retune] = MemoryRepository(contents, RETUNES)
+        self.venue_accounts: Repository[VenueAccount] = MemoryRepository(contents, VENUE_ACCOUNTS)
+        self.secrets: Repository[SealedSecret] = MemoryRepository(contents, SECRETS)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""

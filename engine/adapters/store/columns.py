@@ -46,9 +46,9 @@ def number() -> Any:
     return Field(sa_type=FiniteFloat)
 
 
-def json() -> Any:
+def json(**options: Any) -> Any:
     """Nested values."""
-    return Field(sa_type=JsonText)
+    return Field(sa_type=JsonText, **options)
 
 
 def sequence() -> Any:

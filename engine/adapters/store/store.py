@@ -30,6 +30,7 @@ from engine.adapters.store.tables import (
     SettingRow,
     TradeRow,
 )
+from engine.adapters.store.venue_account_tables import AccountSecretRow, VenueAccountRow
 from engine.domain.accounts import AccountLine, AccountState, Finding
 from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
@@ -40,6 +41,7 @@ from engine.domain.positions import Fill, Position, PositionEntry, Trade
 from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
 from engine.domain.retunes import Retune
 from engine.domain.studies import Study
+from engine.domain.venue_accounts import SealedSecret, VenueAccount
 from engine.ports import Repository, Transaction
 
 BUSY_TIMEOUT_S = 5.0
@@ -86,6 +88,11 @@ STUDIES = TableMap(
     Study, StudyRow, noun="study", time="created_at", search=("name", "symbol"),
     more=lambda study: {"strategy": study.request.backtest.strategy},
 )  # fmt: skip
+VENUE_ACCOUNTS = TableMap(
+    VenueAccount, VenueAccountRow, noun="account", time="created_at", search=("name", "venue"),
+    more=lambda account: {"name_key": account.name.casefold()},
+)  # fmt: skip
+SECRETS = TableMap(SealedSecret, AccountSecretRow, noun="secret", time="updated_at")
 RETUNES = TableMap(Retune, RetuneRow, noun="re-tuning", time="updated_at", key="bot_id")
 
 _INSTRUMENTS = table_of(InstrumentRow)
@@ -122,6 +129,8 @@ class SqlTransaction:
         self.backtests: Repository[BacktestRun] = SqlRepository(session, BACKTESTS)
         self.studies: Repository[Study] = SqlRepository(session, STUDIES)
         self.retunes: Repository[Retune] = SqlRepository(session, RETUNES)
+        self.venue_accounts: Repository[VenueAccount] = SqlRepository(session, VENUE_ACCOUNTS)
+        self.secrets: Repository[SealedSecret] = SqlRepository(session, SECRETS)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""

@@ -88,6 +88,7 @@ class InstrumentRow(Row, table=True):
     min_quantity: Decimal = amount()
     min_notional: Decimal = amount()
     can_short: bool
+    calendar: str = text()
 
 
 class OrderRow(Row, table=True):
