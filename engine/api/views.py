@@ -16,6 +16,7 @@ from engine.domain.ledger import open_pnl, shown_price
 from engine.domain.money import ZERO
 from engine.domain.positions import Position
 from engine.domain.records import EquityPoint
+from engine.domain.venue_accounts import mode_of
 from engine.services.books import Books
 from engine.services.instrument_book import InstrumentBook
 from engine.services.pulse import Pulse, next_multiple
@@ -122,12 +123,6 @@ class Views:
         return tuple(
             _series(quote, points) for quote, points in self._equity.total_curves().items()
         )
-
-
-def mode_of(account_id: str) -> str:
-    """What an account's orders move: ``paper`` or ``test`` money. Its kind is in its id, so that
-    this is known with the venue down; the registry makes no broker of another kind for it."""
-    return account_id.partition(":")[0]
 
 
 def _series(quote: str, points: Sequence[EquityPoint]) -> EquitySeries:
