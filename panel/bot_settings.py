@@ -11,6 +11,7 @@ from engine.contracts import BotConfig, BotView, Direction, EntryOrder, RoiStep,
 from panel.bot_view import market_name
 from panel.facade import ControlPanel
 from panel.format import duration, every, moment, money, percent
+from panel.modes import money_words
 
 Row = tuple[str, str, str]
 """A setting's title, its value and a remark, as plain text."""
@@ -40,7 +41,7 @@ def _market_rows(bot: BotView) -> list[Row]:
     hours = config.active_hours
     active = f"{hours.start:%H:%M} to {hours.end:%H:%M} UTC" if hours else "always"
     return [
-        ("Market", market_name(config.market), f"account {bot.account_id}, {bot.mode} money"),
+        ("Market", market_name(bot), f"account {bot.account_id}, {money_words(bot.mode)}"),
         ("Symbol", config.symbol, ""),
         ("Direction", DIRECTIONS[config.direction], ""),
         ("Candles", config.timeframe, ""),

@@ -8,6 +8,7 @@ from decimal import Decimal
 import streamlit as st
 
 from engine.contracts import BotView, EquitySeries, QuoteTotal
+from panel.asked import open_soon
 from panel.bot_cards import draw_cards
 from panel.charts import equity_figure
 from panel.commands import show_outcomes
@@ -71,6 +72,7 @@ def choose() -> Choice:
 def draw_live(panel: ControlPanel, choice: Choice) -> None:
     """Totals, equity, bots, recent trades and events, refreshed without a page reload."""
     show_outcomes()
+    open_soon()
     try:
         snapshot = latest("overview", panel.overview)
     except PanelError as error:

@@ -49,6 +49,7 @@ class Views:
             account_id=bot.account_id,
             mode=mode_of(bot.account_id),
             account_objection=self._books.account_objection(bot.account_id),
+            account_name=self._account_name(bot),
             state=bot.state,
             desired=bot.desired,
             reason=bot.reason,
@@ -73,6 +74,11 @@ class Views:
             started_at=bot.started_at,
             sparkline=tuple(self._equity.sparkline_of(bot.id)),
         )
+
+    def _account_name(self, bot: Bot) -> str:
+        kind, _, account_id = bot.config.market.partition(":")
+        added = self._books.venue_accounts.get(account_id)
+        return added.name if added is not None and kind in ("account", "prices") else ""
 
     def modes(self) -> tuple[str, ...]:
         """Whose money the accounts in use move; paper while there are none."""

@@ -149,8 +149,9 @@ class PositionView(Contract):
 class BotView(Contract):
     """A bot with what is live about it, as its card shows it. Amounts in ``quote``.
 
-    ``mode`` is what its orders move: ``paper`` or ``test`` money. ``account_objection`` is why its
-    account takes no entries now.
+    ``mode`` is what its orders move: ``paper``, ``test`` or ``live`` money. ``account_objection``
+    is why its account takes no entries now; ``account_name`` is what a person calls the account
+    whose market it is on, empty on others.
     """
 
     id: str
@@ -158,6 +159,7 @@ class BotView(Contract):
     account_id: str
     mode: str = "paper"
     account_objection: str | None = None
+    account_name: str = ""
     state: BotState
     desired: Desired
     reason: str

@@ -428,7 +428,11 @@ class FakeServices(FakeDesk, FakeAccounts):
         view = views.bot_view(bot, self._position_view(bot), self._trades_of(bot.id), self.now())
         objection = self.account_objection(bot.account_id)
         return view.model_copy(
-            update={"account_objection": objection, "mode": mode_of(bot.account_id)}
+            update={
+                "account_objection": objection,
+                "mode": mode_of(bot.account_id),
+                "account_name": self.venue_accounts.name_of(bot.config.market),
+            }
         )
 
     def _total(self, quote: str, bots: Sequence[BotView]) -> QuoteTotal:

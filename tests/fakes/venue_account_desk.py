@@ -42,6 +42,12 @@ class FakeVenueAccounts(VenueAccountDesk):
             return self.connections.trading_id(market_id)
         return f"paper:{market_id}" if kind == "prices" else ACCOUNT
 
+    def name_of(self, market_id: str) -> str:
+        """What the account of a market is called; empty for other markets."""
+        kind, _, account_id = market_id.partition(":")
+        added = self.books.venue_accounts.get(account_id)
+        return added.name if added is not None and kind in ("account", "prices") else ""
+
     def confirmed_account(self, config: BotConfig, typed: str) -> str:
         """The same, once it is confirmed where it has real money. Raises like the engine."""
         account_id = self.account_of(config.market)
