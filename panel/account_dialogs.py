@@ -66,8 +66,8 @@ def _submit(command: Callable[[], object], done: str) -> None:
 
 
 def _confirm(label: str, key: str, act: Callable[[], None]) -> None:
-    """The button that does it; the page then closes the dialog, or shows it with the reason."""
-    if st.button(label, type="primary", key=key, on_click=act):
+    """The button that does it. The page closes the dialog then; a refusal keeps it open."""
+    if st.button(label, type="primary", key=key, on_click=act) and asked(ASKED) is None:
         st.rerun()
 
 

@@ -6,7 +6,7 @@ import streamlit as st
 
 from engine.contracts import BotView
 from panel.asked import asked, forget, forgetter, settled
-from panel.commands import attempt
+from panel.commands import attempt, show_outcomes
 from panel.facade import ControlPanel, PanelError
 from panel.format import escape
 from panel.layout import show_error
@@ -60,8 +60,10 @@ def _start_dialog(panel: ControlPanel, bot: BotView) -> None:
     )
     st.markdown(f"**{escape(name)}** trades real money: {risk}")
     st.text_input(f"Type {escape(name)} to start it", key=TYPED, max_chars=40, autocomplete="off")
-    if st.button("Start it", type="primary", key="live_start", on_click=_start, args=(panel, bot)):
+    st.button("Start it", type="primary", key="live_start", on_click=_start, args=(panel, bot))
+    if asked(STARTING) is None:
         st.rerun()
+    show_outcomes()
 
 
 def _start(panel: ControlPanel, bot: BotView) -> None:
