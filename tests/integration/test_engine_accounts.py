@@ -24,7 +24,7 @@ class Engine(NamedTuple):
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    with venue_engine(tmp_path / "data") as copy:
+    with venue_engine(tmp_path / "data", VENUE_PATIENCE_S="1") as copy:
         copy.start_engine()
         yield Engine(copy, Client(copy))
 
@@ -42,9 +42,11 @@ def ask(client: Client, path: str, body: dict[str, Any] | None = None) -> tuple[
     return answer.status_code, answer.json()["error"]["message"] if answer.is_error else ""
 
 
-def by_hand(client: Client, purpose: str) -> tuple[int, str]:
-    entry = {"direction": "long", "quote_amount": "100"} if purpose == "entry" else {}
-    return ask(client, "/bots/Real/orders", {"purpose": purpose, **entry})
+def enter(client: Client) -> dict[str, Any]:
+    """An entry of a person's; the order as it ended."""
+    ticket = {"purpose": "entry", "direction": "long", "quote_amount": "100"}
+    [order] = client.post("/bots/Real/orders", ticket)
+    return dict(order)
 
 
 def everything_kept(folder: Path) -> Iterator[tuple[Path, bytes]]:
@@ -74,9 +76,19 @@ def test_a_bot_with_real_money_from_its_confirmation_to_its_last_exit(engine: En
     assert ask(client, "/bots/Real/start", {"confirm_name": "Real"})[0] == 200
     bot = client.wait_for_state("Real", "running")
     assert (bot["mode"], bot["account_name"]) == ("live", "Main")
-    assert by_hand(client, "entry")[0] == 201
+    assert enter(client)["state"] == "filled"
     eventually(lambda: client.bot("Real")["position"], bool)
     assert ask(client, "/bots/Real/clone", {"name": "Two"})[0] == 409
+
+    # A bot on paper that is moved to real money is asked about, too.
+    moved = {**config, "name": "Mover", "market": account["prices_id"]}
+    assert client.post("/bots", moved)["mode"] == "paper"
+    moved["market"] = market["id"]
+    assert client.ask("PUT", "/bots/Mover", json=moved).status_code == 409
+    client.call("PUT", "/bots/Mover?confirm_name=Mover", json=moved)
+    assert client.bot("Mover")["account_id"] == account["trading_id"]
+    client.call("PUT", "/bots/Mover", json={**moved, "amount": "50"})  # it is there already
+    client.call("DELETE", "/bots/Mover")
 
     # A restart asks nobody.
     copy.stop_engine()
@@ -87,7 +99,7 @@ def test_a_bot_with_real_money_from_its_confirmation_to_its_last_exit(engine: En
     # New secrets: the connection is opened anew, and the bot goes on.
     fresh = {"secrets": {"secret": "canary-secret-99cc"}}
     client.call("PATCH", "/venue-accounts/Main", json=fresh)
-    assert by_hand(client, "entry")[0] in (201, 409)
+    assert enter(client)["state"] == "filled"
     other = client.ask("PATCH", "/venue-accounts/Main", json={"options": {"seed": 8}})
     assert other.status_code == 409
 
@@ -96,8 +108,8 @@ def test_a_bot_with_real_money_from_its_confirmation_to_its_last_exit(engine: En
     assert (status, "'Real' trade with 'Main'" in why) == (409, True)
     client.post("/venue-accounts/Main/disable", {"confirm": True})
     assert "is disabled" in client.bot("Real")["account_objection"]
-    status, why = by_hand(client, "entry")
-    assert (status, "is disabled" in why) == (409, True)
+    refused = enter(client)
+    assert (refused["state"], "is disabled" in refused["error"]) == ("expired", True)
     assert client.post("/bots/Real/stop", {"close_position": True})
     client.wait_for_state("Real", "stopped")
     assert client.bot("Real")["position"] is None
@@ -106,11 +118,15 @@ def test_a_bot_with_real_money_from_its_confirmation_to_its_last_exit(engine: En
     client.call("DELETE", "/venue-accounts/Main")
     assert client.get("/venue-accounts") == []
 
-    actions = [one["action"] for one in client.get("/audit", limit=100)]
-    assert {"account.add", "account.change", "account.disable", "account.delete"} <= set(actions)
-    confirmed = [one["detail"].get("confirmed_for") for one in client.get("/audit", limit=100)
-                 if one["action"] in ("bot.create", "bot.running")]  # fmt: skip
-    assert confirmed == [account["trading_id"]] * 2
+    audit = client.get("/audit", limit=100)[::-1]
+    assert {"account.add", "account.change", "account.disable", "account.delete"} <= {
+        one["action"] for one in audit
+    }
+    asked = ("bot.create", "bot.running", "bot.edit")
+    live, moves = account["trading_id"], [one for one in audit if one["action"] in asked]
+    assert [one["detail"].get("confirmed_for") for one in moves] == [
+        live, live, None, live, None  # Real made and started; Mover made on paper, moved, edited
+    ]  # fmt: skip
 
 
 def test_secrets_are_in_no_file_and_no_answer(engine: Engine) -> None:

@@ -2,9 +2,10 @@
 
 ``python -m tests.support.venue_engine`` runs what ``python -m engine run`` does. The venue takes
 every key but those that begin with ``wrong`` or ``withdraws``; while the file ``venue.down`` is in
-the data folder its inspections hang.
+the data folder its inspections hang. ``VENUE_PATIENCE_S`` is how long a person waits for it.
 """
 
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,7 @@ from engine.adapters.store.store import SqlStore
 from engine.domain.instruments import InstrumentKind
 from engine.domain.venue_accounts import AccountCheck, Grade, Inspection, Mode
 from engine.ports import AccountAccess, SecretField, VenueAdapter, VenueConnection
+from engine.services.lane_calls import LaneCalls
 from engine.services.paper_prices import prices_of
 from engine.settings import load_settings
 from tests.support.processes import Copy, copy_of_quarterdeck
@@ -92,6 +94,8 @@ def _inspect(data: Path, key: str) -> Inspection:
 def main() -> int:
     """Run the engine until it is asked to stop."""
     settings = load_settings()
+    if patience_s := os.environ.get("VENUE_PATIENCE_S"):
+        vars(bootstrap)["LaneCalls"] = partial(LaneCalls, patience_s=float(patience_s))
     vars(bootstrap_accounts)["find_adapters"] = lambda: adapters(settings.data)
     return bootstrap.run_engine(settings)
 
