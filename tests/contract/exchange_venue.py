@@ -47,7 +47,8 @@ def open_broker(
 ) -> CcxtSpotBroker:
     """The account's broker as the engine makes it, but in a hurry."""
     settings: dict[str, Any] = {
-        "key": exchange.key, "secret": exchange.secret, "url": exchange.url,
+        "key": exchange.key, "secret": exchange.secret,
+        "addresses": addresses_of(exchange.url),
         "refresh_listing": market.refresh, "timeout_ms": TIMEOUT_MS, "is_paced": False,
         "quiet_period_s": 0.5, "poll_every_s": 0, "first_wait_s": 0.02,
     }  # fmt: skip

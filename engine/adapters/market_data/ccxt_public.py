@@ -39,7 +39,8 @@ T = TypeVar("T")
 
 
 class CcxtPublicMarket:
-    """Implements ``MarketData`` for ``KIND:EXCHANGE``, as in ``ccxt:binance``.
+    """Implements ``MarketData`` for ``KIND:EXCHANGE``, as in ``ccxt:binance``; ``exchange`` names
+    it where the market's id does not.
 
     ccxt is imported when the market is first made. One request at a time: its synchronous client
     is not thread-safe. ``base_url`` replaces scheme and host of every address, for tests;
@@ -53,6 +54,7 @@ class CcxtPublicMarket:
         market_id: str,
         clock: Clock,
         *,
+        exchange: str = "",
         base_url: str | None = None,
         addresses: Addresses | None = None,
         can_short: bool = True,
@@ -62,7 +64,7 @@ class CcxtPublicMarket:
     ) -> None:
         import ccxt
 
-        name = market_id.partition(":")[2]
+        name = exchange or market_id.partition(":")[2]
         if name not in ccxt.exchanges:
             raise NotFound(f"ccxt knows no exchange '{name}'.", field="market")
         self.market_id = market_id
@@ -101,6 +103,10 @@ class CcxtPublicMarket:
             point(exchange, self._addresses)
         elif self._base_url is not None:
             exchange.urls["api"] = _redirected(exchange.urls["api"], self._base_url)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._exchange.session.close()
 
     def listed(self) -> Any:
         """The symbols as ccxt lists them. Raises DataError."""
@@ -310,6 +316,8 @@ def _instrument(market: Any, *, is_ticks: bool, can_short: bool) -> Instrument:
         quantity_step=_step(precision.get("amount"), is_ticks=is_ticks),
         min_quantity=_positive((limits.get("amount") or {}).get("min")) or ZERO,
         min_notional=_positive((limits.get("cost") or {}).get("min")) or ZERO,
+        max_quantity=_positive((limits.get("amount") or {}).get("max")),
+        max_market_quantity=_positive((limits.get("market") or {}).get("max")),
         can_short=can_short,
     )
 

@@ -99,6 +99,7 @@ class Server:
         self._streams = Streams(exchange, self._api)
         self.app = web.Application(client_max_size=MEGABYTE)
         self.app.router.add_route("*", "/api/v3/{path:.*}", self._rest)
+        self.app.router.add_route("*", "/sapi/v1/{path:.*}", self._rest)
         self.app.router.add_get("/ws-api/v3", self._streams.user)
         self.app.router.add_get("/stream/ws/{number}", self._streams.market)
         self.app.router.add_route("*", "/admin/{action}", self._admin)
