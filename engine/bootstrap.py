@@ -37,6 +37,7 @@ from engine.bootstrap_candles import (
 )  # fmt: skip
 from engine.bootstrap_studies import build_studies
 from engine.bootstrap_venues import build_venues
+from engine.domain.conversion import read_equals
 from engine.domain.records import Level
 from engine.errors import ConfigError, QuarterdeckError
 from engine.jobs import Job, Scheduler
@@ -51,6 +52,7 @@ from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
 from engine.services.controls import Controls
+from engine.services.convert import Converter, Terms
 from engine.services.findings import Rules
 from engine.services.gateway import Gateway
 from engine.services.hold_lease import LeaseKeeper
@@ -214,7 +216,11 @@ class Engine:
         self._downloads = downloads = CandleDownloads(
             books, library, sources, spawner(lanes, ending.loop)
         )
-        views = Views(books, equity, instruments, pulse)
+        terms = Terms(settings.base_currency, read_equals(settings.equal_assets))
+        self._converter = converter = Converter(
+            books, prices, instruments, ledger, venues, lanes, terms
+        )
+        views = Views(books, equity, instruments, pulse, converter)
         bots = BotService(books, venues, host, self._wake(ending.loop))
         self._backtests, desk_of_backtests = build_backtests(
             settings, books, venues, host, bots, views
@@ -226,7 +232,7 @@ class Engine:
             books=books,
             bots=bots,
             manual=ManualOrders(books, desk, venues, calls),
-            account_desk=AccountDesk(books, reconciler, ledger, venues, calls),
+            account_desk=AccountDesk(books, reconciler, ledger, venues, calls, converter),
             controls=controls,
             venues=venues,
             host=host,
@@ -260,6 +266,7 @@ class Engine:
             Job("kill", 1, self._supervisor.enforce_kill),
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
+            Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._retuner.begin_due),
             Job("housekeeping", 3600, self._tidy),
         )
@@ -283,6 +290,7 @@ class Engine:
         self._studies.load()
         await self._supervisor.reconcile()
         self._scheduler.start(self.jobs)
+        await self._converter.refresh()
 
     async def stop(self) -> None:
         """Begin nothing new, let what runs finish, give the lease back."""

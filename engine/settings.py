@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.domain.conversion import read_equals
 from engine.domain.limits import Limits
 from engine.errors import ConfigError
 from engine.links.binance import TEST_URL, test_addresses
@@ -115,6 +116,19 @@ class Settings(BaseSettings):
         title="Deposits and withdrawals",
         description="halt: an amount that came or went unexplained stops entries until you decide; "
         "accept: it is booked as a deposit or withdrawal where no bot owns the asset",
+    )
+    base_currency: str = Field(
+        default="USD",
+        pattern=r"^[A-Z0-9]{2,10}$",
+        title="Base currency",
+        description="what totals over different assets are shown in, at live rates",
+    )
+    equal_assets: str = Field(
+        default="",
+        max_length=300,
+        title="Counted as equal",
+        description="pairs as USDT=USD, used where no market says what one costs in the other, and "
+        "said wherever they are; empty: a stablecoin without a live rate is left out of totals",
     )
     limit_bot_orders_per_minute: int = Field(
         default=60,
@@ -232,6 +246,12 @@ class Settings(BaseSettings):
         except ConfigError as error:
             raise PydanticCustomError("address", "{why}", {"why": error.message}) from error
         return url
+
+    @field_validator("equal_assets")
+    @classmethod
+    def _are_pairs(cls, text: str) -> str:
+        read_equals(text)
+        return text
 
     def limits(self, is_paper: bool) -> Limits:
         """What the gateway allows on paper accounts, and on all others."""

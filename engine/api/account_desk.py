@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from engine.api.base_views import worth_of
 from engine.api.views import mode_of
 from engine.contracts import (
     AccountBot,
@@ -22,6 +23,7 @@ from engine.errors import BrokerUnavailable, NotFound, OrderStateUnknown, Quarte
 from engine.ports import MarketData, SteppedMarket, Venues
 from engine.services.account_ledger import AccountLedger, AssetState
 from engine.services.books import Books
+from engine.services.convert import Converter
 from engine.services.lane_calls import LaneCalls
 from engine.services.reconcile import Reconciler
 
@@ -35,6 +37,7 @@ class AccountDesk:
     ledger: AccountLedger
     venues: Venues
     calls: LaneCalls
+    converter: Converter
 
     def account_reports(self) -> Sequence[AccountReport]:
         """Every account in use as of its last check."""
@@ -119,6 +122,8 @@ class AccountDesk:
         ]
         found.sort(key=lambda one: (not one.is_blocking, one.first_seen, one.id))
         bots = [bot for bot in list(self.books.bots.values()) if bot.account_id == account_id]
+        assets = self.ledger.assets(account_id)
+        held = {one.asset: one.books if one.venue is None else one.venue for one in assets}
         is_known_bad = state.health in (AccountHealth.UNREACHABLE, AccountHealth.DENIED)
         return AccountReport(
             account_id=account_id,
@@ -127,12 +132,13 @@ class AccountDesk:
             detail=state.detail,
             checked_at=state.checked_at,
             objection=self.books.account_objection(account_id),
-            assets=tuple(_row(asset) for asset in self.ledger.assets(account_id)),
+            assets=tuple(_row(asset) for asset in assets),
             findings=tuple(found),
             bots=tuple(
                 AccountBot(id=bot.id, name=bot.config.name, symbol=bot.config.symbol)
                 for bot in bots
             ),
+            worth=worth_of(self.converter, held, self.books.clock.now()),
         )
 
 

@@ -16,14 +16,13 @@ from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
 from engine.api.study_desk import StudyDesk
-from engine.api.views import Views, lateness, sum_bots, sum_trades
+from engine.api.views import Views, count_states, lateness, sum_bots, sum_trades
 from engine.contracts import (
     AccountReport,
     AccountView,
     AuditEntry,
     BotConfig,
     BotPreview,
-    BotState,
     BotView,
     Chart,
     ControlRequest,
@@ -194,9 +193,7 @@ class EngineFacade:
     def overview(self) -> Overview:
         """Everything the Overview page shows."""
         views = self.list_bots()
-        states = dict.fromkeys(BotState, 0)
-        for view in views:
-            states[view.state] += 1
+        totals = sum_bots(views)
         with self.books.store.reading() as tx:
             trades = tx.trades.select(is_descending=True, limit=OVERVIEW_TRADES)
             events = tx.events.select(
@@ -204,8 +201,9 @@ class EngineFacade:
             )
         return Overview(
             now=self.books.clock.now(),
-            totals=sum_bots(views),
-            states=states,
+            totals=totals,
+            base=self.views.base(totals),
+            states=count_states(views),
             bots=tuple(views),
             equity=self.views.equity_series(),
             recent_trades=tuple(trades),

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
+from engine.api.base_views import base_totals
 from engine.contracts import (
     BotView,
     EquitySeries,
@@ -11,12 +12,14 @@ from engine.contracts import (
     QuoteTotal,
     TradeTotals,
 )
+from engine.contracts.conversion import BaseTotals
 from engine.domain.bots import ACTIVE_STATES, Bot, BotState
 from engine.domain.ledger import open_pnl, shown_price
 from engine.domain.money import ZERO
 from engine.domain.positions import Position
 from engine.domain.records import EquityPoint
 from engine.services.books import Books
+from engine.services.convert import Converter
 from engine.services.instrument_book import InstrumentBook
 from engine.services.pulse import Pulse, next_multiple
 from engine.services.track_equity import EquityKeeper, Worth
@@ -29,12 +32,18 @@ class Views:
     """Builds views from memory; no venue is asked."""
 
     def __init__(
-        self, books: Books, equity: EquityKeeper, instruments: InstrumentBook, pulse: Pulse
+        self,
+        books: Books,
+        equity: EquityKeeper,
+        instruments: InstrumentBook,
+        pulse: Pulse,
+        converter: Converter,
     ) -> None:
         self._books = books
         self._equity = equity
         self._instruments = instruments
         self._pulse = pulse
+        self._converter = converter
 
     def bot(self, bot: Bot) -> BotView:
         """A bot with what is live about it."""
@@ -117,6 +126,10 @@ class Views:
                 found.append(self.position(bot, position, self._equity.worth(bot)))
         return sorted(found, key=lambda view: view.opened_at)
 
+    def base(self, totals: Sequence[QuoteTotal]) -> BaseTotals:
+        """All totals in the base currency."""
+        return base_totals(self._converter, totals, self._books.clock.now())
+
     def equity_series(self) -> tuple[EquitySeries, ...]:
         """The summed curves, thinned to what a chart can show."""
         return tuple(
@@ -139,6 +152,14 @@ def _series(quote: str, points: Sequence[EquityPoint]) -> EquitySeries:
         times=tuple(point.time for point in kept),
         equity=tuple(float(point.equity) for point in kept),
     )
+
+
+def count_states(bots: Iterable[BotView]) -> dict[BotState, int]:
+    """How many bots are in each state, those without any too."""
+    states = dict.fromkeys(BotState, 0)
+    for view in bots:
+        states[view.state] += 1
+    return states
 
 
 def sum_bots(bots: Iterable[BotView]) -> tuple[QuoteTotal, ...]:

@@ -18,6 +18,7 @@ from engine.contracts.accounts import (
     ResolveRequest,
 )
 from engine.contracts.base import Contract
+from engine.contracts.conversion import BaseTotals
 from engine.contracts.records import EventFilter, TradeFilter, TradePage, TradeTotals
 from engine.domain.accounts import (
     HOUSE,
@@ -207,6 +208,7 @@ class Overview(Contract):
 
     now: UtcDatetime
     totals: tuple[QuoteTotal, ...]
+    base: BaseTotals | None = None
     states: dict[BotState, int]
     bots: tuple[BotView, ...]
     equity: tuple[EquitySeries, ...]

@@ -53,6 +53,7 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )
+from engine.contracts.conversion import BaseTotals
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
 from engine.errors import ConfigError, Conflict, NotFound
@@ -105,6 +106,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.limits_used: list[LimitUsage] = []
         self.values = {setting.key: setting.value for setting in SETTINGS}
         self.shutdown_requests: list[str] = []
+        self.base: BaseTotals | None = None
         self.orders_placed: dict[str, Order] = {}
         self.reports: dict[str, AccountReport] = sample_reports(now())
         self.findings_seen: dict[str, Finding] = {}
@@ -246,6 +248,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         return Overview(
             now=self.now(),
             totals=tuple(self._total(quote, bots) for quote in quotes),
+            base=self.base,
             states=dict(Counter(bot.state for bot in bots)),
             bots=tuple(bots),
             equity=tuple(self._series(quote, bots) for quote in quotes),
