@@ -1,6 +1,7 @@
 """Exchanges through ccxt: the unified broker over Binance and OKX, and what goes wrong there."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,27 +9,32 @@ from typing import Any
 from engine.adapters.brokers.ccxt_unified.broker import UnifiedBroker
 from engine.adapters.brokers.ccxt_unified.client import Keys
 from engine.adapters.clock.system import SystemClock
+from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
 from engine.links.pause import Pause
 from engine.ports import Broker, Clock
 from tests.contract.brokers import OPENING, Venue
 from tests.contract.exchange_venue import SYMBOL, TIMEOUT_MS, open_market
 from tests.fakes.exchange import BinanceExchange, binance_exchange
+from tests.fakes.okx import PASSPHRASE, okx_exchange
 
 QUICKLY: dict[str, Any] = {
     "timeout_ms": TIMEOUT_MS, "is_paced": False, "quiet_period_s": 0.5, "poll_every_s": 0,
 }  # fmt: skip
 
 
-def unified_binance(folder: Path) -> Venue:
-    """Binance through what is the same of all exchanges, at the loopback exchange."""
-    running = binance_exchange()
+def unified_venue(
+    running: AbstractContextManager[BinanceExchange],
+    make_market: Callable[[BinanceExchange, Clock, Pause], CcxtStreamingMarket],
+    password: str = "",
+) -> Venue:
+    """An account at a loopback exchange through what is the same of all exchanges."""
     exchange, clock = running.__enter__(), SystemClock()
     pause = Pause(clock.monotonic)
-    market = open_market(exchange, clock, pause)
+    market = make_market(exchange, clock, pause)
 
     def opened() -> Broker:
-        keys = Keys(exchange.key, exchange.secret)
-        return UnifiedBroker("test:binance", market, clock, keys, pause=pause, **QUICKLY)
+        keys = Keys(exchange.key, exchange.secret, password)
+        return UnifiedBroker("test:unified", market, clock, keys, pause=pause, **QUICKLY)
 
     name = SYMBOL.replace("/", "")
     exchange.deposit("BTC", -exchange.balance("BTC"))
@@ -48,4 +54,32 @@ def unified_binance(folder: Path) -> Venue:
     )  # fmt: skip
 
 
-VENUES: dict[str, Callable[[Path], Venue]] = {"ccxt-unified-binance": unified_binance}
+def unified_binance(folder: Path) -> Venue:
+    """The loopback Binance."""
+    return unified_venue(binance_exchange(), open_market)
+
+
+def okx(folder: Path) -> Venue:
+    """The loopback OKX, whose smallest order is one of a quantity, not of a value."""
+
+    def stocked(exchange: BinanceExchange, clock: Clock, pause: Pause) -> CcxtStreamingMarket:
+        exchange.rules(SYMBOL.replace("/", "")).min_quantity = Decimal("0.0001")
+        return open_okx_market(exchange, clock, pause)
+
+    return unified_venue(okx_exchange(), stocked, PASSPHRASE)
+
+
+def open_okx_market(
+    exchange: BinanceExchange, clock: Clock, pause: Pause | None = None
+) -> CcxtStreamingMarket:
+    """OKX's market as the engine makes it."""
+    return CcxtStreamingMarket(
+        "account:okx", clock, exchange="okx", base_url=exchange.url, can_short=False,
+        timeout_ms=TIMEOUT_MS, first_wait_s=0.02, is_paced=False, pause=pause,
+    )  # fmt: skip
+
+
+VENUES: dict[str, Callable[[Path], Venue]] = {
+    "ccxt-unified-binance": unified_binance,
+    "ccxt-okx": okx,
+}

@@ -210,7 +210,7 @@ class UnifiedClient:
             return BrokerUnavailable(f"{self.name}: no connection ({type(error).__name__}).")
         answer = self._answers.last
         sentence = said(answer)
-        unread = None if answer is not None and answer.status >= 500 else self._unread(error)
+        unread = self._unread(error, answer.status if answer is not None else 0)
         if unread is not None:
             return unread
         if not is_order:
@@ -224,21 +224,25 @@ class UnifiedClient:
             return refusal(f"{self.name}: {sentence if answer is not None else str(error)}")
         return OrderStateUnknown(f"{self.name} did not say: {type(error).__name__}, {sentence}.")
 
-    def _unread(self, error: Exception) -> BrokerError | None:
-        """The meaning of what is refused before anybody reads what was asked."""
+    def _unread(self, error: Exception, status: int) -> BrokerError | None:
+        """The meaning of what is refused before anybody reads what was asked; 0: no answer."""
         kinds, sentence = self._ccxt, said(self._answers.last)
-        if isinstance(error, kinds.RateLimitExceeded | kinds.DDoSProtection):
+        if status == 0 or status >= 500:
+            return None
+        is_too_many = isinstance(error, kinds.RateLimitExceeded | kinds.DDoSProtection)
+        if is_too_many or status in (418, 429):
             told = self._answers.last.retry_after_s if self._answers.last else None
             wait_s = min(PAUSE_S if told is None else told, LONGEST_PAUSE_S)
             self._pause.ask(wait_s)
             return BrokerUnavailable(
                 f"{self.name}: no requests for {wait_s:.0f} s: {sentence}", retry_after_s=wait_s
             )
+        is_key = isinstance(error, kinds.AuthenticationError) or status == 401
         if type(error) is kinds.InvalidNonce:
             log.warning("%s: the clock is off: %s", self.name, sentence)
             self._is_dated = not self.has("fetchTime")
             return ClockOff(f"{self.name}: our clock was off; it is set right.")
-        if isinstance(error, kinds.AuthenticationError):
+        if is_key:
             return AccessDenied(f"{self.name} does not accept the key: {sentence}.")
         return None
 
