@@ -15,7 +15,7 @@ from engine.domain.candles import Candles, empty_candles
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import ZERO, exact, from_epoch_ms, plain, to_epoch_ms
 from engine.domain.timeframes import SECONDS, timeframe_s
-from engine.errors import DataError, NotFound
+from engine.errors import ConfigError, DataError, NotFound
 from engine.links.binance import SPOT_ONLY, Addresses, point
 from engine.links.http import BoundedAnswers
 from engine.links.pause import Pause
@@ -46,7 +46,7 @@ class CcxtPublicMarket:
     is not thread-safe. ``base_url`` replaces scheme and host of every address, for tests;
     ``addresses`` are those of Binance, ``is_sandbox`` is the exchange's own place for tests.
     ``can_short`` is whether the accounts that trade here may sell what they do not have: paper can.
-    Raises NotFound for an exchange that ccxt does not know.
+    Raises NotFound for an exchange that ccxt does not know, ConfigError for one without a sandbox.
     """
 
     def __init__(
@@ -80,6 +80,12 @@ class CcxtPublicMarket:
         self._exchange: Any = getattr(ccxt, name)(
             {"enableRateLimit": is_paced, "timeout": timeout_ms, "options": self.options()}
         )
+        if is_sandbox and not self._exchange.urls.get("test"):
+            raise ConfigError(
+                f"{self._exchange.name} has no network for tests. Choose a live account, or let "
+                "the bot trade on paper at its prices.",
+                field="mode",
+            )
         # ccxt paces requests by the wall clock: set back by an hour, it would sleep for an hour.
         # It is the wall clock's time all the same: by it some exchanges choose where to ask for
         # old candles.

@@ -21,6 +21,11 @@ def _id(symbol: str, engine: Matching) -> str:
     return f"{rules.base}-{rules.quote}"
 
 
+def _own_id(order: Order) -> str:
+    """What a person orders at the website has none."""
+    return "" if order.client_id.startswith("web_") else order.client_id
+
+
 def instrument(rules: SymbolRules) -> dict[str, Any]:
     """Its entry in public/instruments."""
     return {
@@ -53,7 +58,7 @@ def candles(
     length = INTERVALS_MS[BARS.get(bar, bar)]
     now = exchange.now_ms()
     newest = (min(after - 1, now)) // length * length
-    rows = []
+    rows: list[list[str]] = []
     while newest > before and len(rows) < limit:
         row = [str(value) for value in kline(rules, newest, length)]
         is_closed = newest + length <= now
@@ -105,7 +110,7 @@ def order(source: Order, engine: Matching) -> dict[str, Any]:
     )  # fmt: skip
     return {
         **empty, "instType": "SPOT", "instId": _id(source.symbol, engine),
-        "ordId": str(source.id), "clOrdId": source.client_id,
+        "ordId": str(source.id), "clOrdId": _own_id(source),
         "px": str(source.price) if source.price else "", "sz": str(source.quantity),
         "ordType": "market" if source.type == "MARKET" else TYPES[source.time_in_force],
         "side": source.side.lower(), "posSide": "net", "tdMode": "cash", "pnl": "0",
@@ -124,7 +129,7 @@ def fill(trade: Trade, source: Order) -> dict[str, Any]:
     """One execution; a fee is below zero, since it is taken."""
     return {
         "instType": "SPOT", "instId": f"{trade.base}-{trade.quote}", "tradeId": str(trade.id),
-        "ordId": str(trade.order_id), "clOrdId": source.client_id, "billId": f"9{trade.id}",
+        "ordId": str(trade.order_id), "clOrdId": _own_id(source), "billId": f"9{trade.id}",
         "subType": "1", "tag": "", "fillPx": str(trade.price), "fillSz": str(trade.quantity),
         "fillIdxPx": "", "side": trade.side.lower(), "posSide": "net",
         "execType": "M" if trade.is_maker else "T", "feeCcy": trade.commission_asset,
