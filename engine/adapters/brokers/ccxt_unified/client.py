@@ -243,6 +243,13 @@ class UnifiedClient:
         kinds, sentence = self._ccxt, said(self._answers.last)
         if status == 0 or status >= 500:
             return None
+        if type(error) is kinds.InvalidNonce:
+            log.warning("%s: the clock is off: %s", self.name, sentence)
+            self._is_dated = not self.has("fetchTime")
+            return ClockOff(f"{self.name}: our clock was off; it is set right.")
+        # Before ccxt's own view: of a key that worked once it says that the address is banned.
+        if isinstance(error, kinds.AuthenticationError) or status == 401:
+            return AccessDenied(f"{self.name} does not accept the key: {sentence}.")
         is_too_many = isinstance(error, kinds.RateLimitExceeded | kinds.DDoSProtection)
         if is_too_many or status in (418, 429):
             told = self._answers.last.retry_after_s if self._answers.last else None
@@ -251,13 +258,6 @@ class UnifiedClient:
             return BrokerUnavailable(
                 f"{self.name}: no requests for {wait_s:.0f} s: {sentence}", retry_after_s=wait_s
             )
-        is_key = isinstance(error, kinds.AuthenticationError) or status == 401
-        if type(error) is kinds.InvalidNonce:
-            log.warning("%s: the clock is off: %s", self.name, sentence)
-            self._is_dated = not self.has("fetchTime")
-            return ClockOff(f"{self.name}: our clock was off; it is set right.")
-        if is_key:
-            return AccessDenied(f"{self.name} does not accept the key: {sentence}.")
         return None
 
     def _refusal(self, error: Exception, answer: Answer | None) -> type[OrderRejected] | None:
