@@ -1,7 +1,7 @@
 """The brokers that the contract suite runs over, each with a way to move its market on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +18,7 @@ from engine.ports import Broker, MarketData
 from tests.contract.exchange_venue import SYMBOL, exchange_venue
 from tests.fakes.broker import ScriptedBroker
 from tests.fakes.clock import FakeClock
+from tests.fakes.exchange import BinanceExchange
 from tests.fakes.market import FakeMarket
 from tests.fakes.paper_book import FakePaperBook
 
@@ -140,6 +141,13 @@ class Venue:
         return {asset: total for asset, total in add_up([before, *effects]).items() if total}
 
 
+@dataclass
+class VenueAtExchange(Venue):
+    """A venue over a loopback exchange, whose faults and rules a test can get at."""
+
+    exchange: BinanceExchange = field(kw_only=True)
+
+
 def fake_venue(folder: Path) -> Venue:
     """Paper over prices set by hand."""
     market = FakeMarket(FakeClock())
@@ -197,9 +205,9 @@ def ccxt_venue(folder: Path) -> Venue:
     def thin_out() -> None:
         exchange.rules(name).depth = Decimal("0.5")
 
-    return Venue(
+    return VenueAtExchange(
         opened.broker, opened.market, SYMBOL, step, opened.reopen, thin_out,
-        move_to=lambda price: exchange.set_price(name, price),
+        move_to=lambda price: exchange.set_price(name, price), exchange=exchange,
         close=lambda: running.__exit__(None, None, None),
     )  # fmt: skip
 

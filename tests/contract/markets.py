@@ -15,6 +15,7 @@ from tests.contract.brokers import CSV
 from tests.fakes.binance_public import binance_public
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
+from tests.fakes.okx import okx_exchange
 
 
 @dataclass
@@ -60,9 +61,18 @@ def ccxt_market(folder: Path) -> Iterator[Subject]:
         yield Subject(market, "BTC/USDT", "1m")
 
 
+@contextmanager
+def okx_market(folder: Path) -> Iterator[Subject]:
+    """OKX's public interface on the loopback, through ccxt."""
+    with okx_exchange() as exchange:
+        market = CcxtPublicMarket("ccxt:okx", SystemClock(), base_url=exchange.url, is_paced=False)
+        yield Subject(market, "BTC/USDT", "1m")
+
+
 MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "fake": fake_market,
     "simulated": simulated_market,
     "replay": replay_market,
     "ccxt": ccxt_market,
+    "ccxt-okx": okx_market,
 }

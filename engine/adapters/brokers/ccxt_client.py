@@ -17,7 +17,7 @@ from engine.errors import (
     OrderStateUnknown,
 )
 from engine.links.binance import SPOT_ONLY, Addresses, point
-from engine.links.http import BoundedAnswers, never_connected
+from engine.links.http import BoundedAnswers, no_connection
 from engine.links.pause import Pause
 from engine.ports import Clock
 
@@ -131,8 +131,9 @@ class BinanceClient:
     def _meaning(self, error: Exception, *, is_order: bool) -> BrokerError | NotFound:
         """What a failed request means to the desk. An order's answer counts only if it is listed
         in ``binance_codes``; anything else leaves it unknown."""
-        if never_connected(error):
-            return BrokerUnavailable(f"{self.name}: no connection ({type(error).__name__}).")
+        unreached = no_connection(error)
+        if unreached is not None:
+            return BrokerUnavailable(f"{self.name}: no connection: {unreached}.")
         complaint = judge(self._answers.last)
         verdict = complaint.verdict
         if verdict is Verdict.PAUSE:

@@ -15,7 +15,7 @@ from engine.domain.candles import Candles, empty_candles
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import ZERO, exact, from_epoch_ms, plain, to_epoch_ms
 from engine.domain.timeframes import SECONDS, timeframe_s
-from engine.errors import DataError, NotFound
+from engine.errors import ConfigError, DataError, NotFound
 from engine.links.binance import SPOT_ONLY, Addresses, point
 from engine.links.http import BoundedAnswers
 from engine.links.pause import Pause
@@ -44,9 +44,9 @@ class CcxtPublicMarket:
 
     ccxt is imported when the market is first made. One request at a time: its synchronous client
     is not thread-safe. ``base_url`` replaces scheme and host of every address, for tests;
-    ``addresses`` are those of Binance's test network. ``can_short`` is whether the accounts that
-    trade here may sell what they do not have: paper can.
-    Raises NotFound for an exchange that ccxt does not know.
+    ``addresses`` are those of Binance, ``is_sandbox`` is the exchange's own place for tests.
+    ``can_short`` is whether the accounts that trade here may sell what they do not have: paper can.
+    Raises NotFound for an exchange that ccxt does not know, ConfigError for one without a sandbox.
     """
 
     def __init__(
@@ -57,6 +57,7 @@ class CcxtPublicMarket:
         exchange: str = "",
         base_url: str | None = None,
         addresses: Addresses | None = None,
+        is_sandbox: bool = False,
         can_short: bool = True,
         timeout_ms: int = TIMEOUT_MS,
         is_paced: bool = True,
@@ -68,7 +69,8 @@ class CcxtPublicMarket:
         if name not in ccxt.exchanges:
             raise NotFound(f"ccxt knows no exchange '{name}'.", field="market")
         self.market_id = market_id
-        self._name = name
+        self.exchange_id = self._name = name
+        self._is_sandbox = is_sandbox
         self._ccxt = ccxt
         self._clock = clock
         self._lock = RLock()
@@ -78,6 +80,12 @@ class CcxtPublicMarket:
         self._exchange: Any = getattr(ccxt, name)(
             {"enableRateLimit": is_paced, "timeout": timeout_ms, "options": self.options()}
         )
+        if is_sandbox and not self._exchange.urls.get("test"):
+            raise ConfigError(
+                f"{self._exchange.name} has no network for tests. Choose a live account, or let "
+                "the bot trade on paper at its prices.",
+                field="mode",
+            )
         # ccxt paces requests by the wall clock: set back by an hour, it would sleep for an hour.
         # It is the wall clock's time all the same: by it some exchanges choose where to ask for
         # old candles.
@@ -99,6 +107,10 @@ class CcxtPublicMarket:
 
     def point(self, exchange: Any) -> None:
         """Send a client of ccxt's where this market is."""
+        # Currencies are asked for with a key, or are megabytes; none of ours needs them.
+        exchange.has = {**exchange.has, "fetchCurrencies": False}
+        if self._is_sandbox:
+            exchange.set_sandbox_mode(True)
         if self._addresses is not None:
             point(exchange, self._addresses)
         elif self._base_url is not None:
@@ -338,7 +350,10 @@ def _positive(number: Any) -> Decimal | None:
 
 
 def _redirected(urls: Any, base_url: str) -> Any:
-    """The same addresses at another host."""
+    """The same addresses at another host, streams included."""
     if isinstance(urls, dict):
         return {name: _redirected(url, base_url) for name, url in urls.items()}
-    return base_url + urlsplit(urls).path if isinstance(urls, str) else urls
+    if not isinstance(urls, str):
+        return urls
+    is_stream = urls.startswith("ws")
+    return (base_url.replace("http", "ws", 1) if is_stream else base_url) + urlsplit(urls).path
