@@ -12,13 +12,13 @@ from decimal import Decimal
 from statistics import median
 
 from engine.domain.bots import WORKING_STATES, Bot
-from engine.domain.instruments import Instrument
+from engine.domain.instruments import Depth, Instrument
 from engine.domain.ledger import entry_side
 from engine.domain.positions import PositionSide
 from engine.domain.records import Level
 from engine.domain.routes import Place, RoutePlan
 from engine.domain.routing import Offer, match_instrument, plan_route
-from engine.errors import NotFound, QuarterdeckError
+from engine.errors import DataError, NotFound, QuarterdeckError
 from engine.ports import DepthMarket, MarketData, Venues
 from engine.services.books import Books
 from engine.services.controls import Controls
@@ -150,13 +150,12 @@ class EntryRouter:
             return _out(blank, f"it does not list {wanted.base} in {wanted.quote}")
         broker = self._venues.broker(blank.account_id, market)
         clock, began_s = self._books.clock, self._books.clock.monotonic()
-        if isinstance(market, DepthMarket):
-            depth = market.depth(instrument.symbol, DEPTH_LEVELS)
-            bid, ask = _best(depth.bids), _best(depth.asks)
-            told_at = depth.time
+        depth = _depth(market, instrument.symbol)
+        if depth is not None:
+            bid, ask, told_at = _best(depth.bids), _best(depth.asks), depth.time
         else:
             quote = market.quote(instrument.symbol)
-            depth, bid, ask, told_at = None, quote.bid, quote.ask, quote.time
+            bid, ask, told_at = quote.bid, quote.ask, quote.time
         latency_s = clock.monotonic() - began_s
         return Offer(
             market=blank.market, account_id=blank.account_id, is_home=blank.is_home,
@@ -204,6 +203,17 @@ class EntryRouter:
 
 def _out(blank: Offer, trouble: str) -> Offer:
     return Offer(blank.market, blank.account_id, blank.is_home, trouble=trouble)
+
+
+def _depth(market: MarketData, symbol: str) -> Depth | None:
+    """The order book; None where there is none, or it cannot be read: then the best prices do."""
+    if not isinstance(market, DepthMarket):
+        return None
+    try:
+        return market.depth(symbol, DEPTH_LEVELS)
+    except DataError as error:
+        log.info("no order book of %s on %s: %s", symbol, market.market_id, error)
+        return None
 
 
 def _best(levels: tuple[tuple[Decimal, Decimal], ...]) -> Decimal | None:

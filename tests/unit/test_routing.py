@@ -88,7 +88,7 @@ def test_latency_costs_what_the_bot_says_it_does() -> None:
         ({"free": D("99.99")}, "only 99.99 USDT are free"),
         ({"free": None}, "free balance is not known"),
         ({"instrument": instrument(min_notional=D(101))}, "below its minimum"),
-        ({"instrument": instrument(min_quantity=D(1))}, "below its minimum"),
+        ({"instrument": instrument(min_quantity=D(3))}, "below its minimum"),
     ],
 )
 def test_a_venue_that_cannot_take_it_is_left_out_and_says_why(
@@ -144,7 +144,9 @@ offers = st.lists(
         st.floats(0, 3000),
     ),
     min_size=1, max_size=5,
-).map(lambda rows: [offer(name, **row) for name, row in zip("abcde", rows, strict=False)])  # fmt: skip
+).map(
+    lambda rows: [offer(name, **row) for name, row in zip("abcde", rows, strict=False)]
+)  # fmt: skip
 sides = st.sampled_from(Side)
 RELAXED = RoutingConfig(markets=("b",), max_extra_fee_bps=D(1000))
 

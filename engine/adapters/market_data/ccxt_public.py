@@ -302,16 +302,14 @@ def depth_of(symbol: str, book: Any, levels: int, otherwise: datetime) -> Depth:
         )
         told_ms = book.get("timestamp")
     except JUNK as error:
-        raise DataError(
-            f"The exchange gave an order book of {symbol} that cannot be read."
-        ) from error
+        raise DataError(f"The exchange's order book of {symbol} cannot be read.") from error
     prices = [price for price, _ in bids[::-1] + asks]
     is_sound = all(
         price.is_finite() and size.is_finite() and price > 0 and size >= 0
         for price, size in bids + asks
     )
     if not is_sound or prices != sorted(prices):
-        raise DataError(f"The exchange gave an order book of {symbol} that is not in order.")
+        raise DataError(f"The exchange's order book of {symbol} is not in order.")
     told = from_epoch_ms(int(told_ms)) if told_ms else otherwise
     return Depth(symbol=symbol, bids=bids, asks=asks, time=told)
 
