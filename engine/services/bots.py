@@ -150,12 +150,11 @@ class BotService:
             _require_at_rest(writing.bot(bot.id), "change")  # it may have been started meanwhile
             changes: dict[str, Any] = {"config": assessment.config, "reason": "",
                                        "strategy_errors": 0}  # fmt: skip
-            is_flat = bot.id not in self._books.positions
-            if is_moved or (is_flat and not self._books.working_orders(bot.id)):
-                changes["place"] = None  # routing begins anew
+            is_busy = bot.id in self._books.positions or self._books.working_orders(bot.id)
+            if is_moved or (bot.place is not None and not is_busy):  # routing begins at home
                 changes["account_id"] = self._venues.account_of(config.market, bot.id)
+                changes["place"] = None
             if is_moved:
-                changes["account_id"] = self._venues.account_of(config.market, bot.id)
                 changes["decided_until"] = None
             if bot.state is BotState.FAULTED:
                 changes["state"] = BotState.STOPPED

@@ -104,6 +104,7 @@ class Listening:
         bot = next((one for one in list(self._books.bots.values())
                     if one.account_id == account_id), None)  # fmt: skip
         if bot is None:
+            self.missed_something(account_id)  # its bot has gone to another account
             return
         market = self._venues.market(bot.market, bot.id)
         if self._desk.hear(account_id, report, market):

@@ -7,11 +7,12 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from statistics import median
 
-from engine.domain.bots import WORKING_STATES, Bot
+from engine.domain.bots import WORKING_STATES, Bot, BotState
 from engine.domain.instruments import Depth, Instrument
 from engine.domain.ledger import entry_side
 from engine.domain.positions import PositionSide
@@ -34,6 +35,10 @@ DEADLINE_S = 2.0
 DEPTH_LEVELS = 20
 LATENCIES = 21
 """Answers of a market over which its latency is the median."""
+
+
+Question = tuple[str, str, str, str]
+"""Market, account, base and quote: what an answer depends on."""
 
 
 class EntryRouter:
@@ -60,11 +65,14 @@ class EntryRouter:
         self._free_cash = free_cash
         self._deadline_s = deadline_s
         self._latencies: dict[str, deque[float]] = {}
-        self._asking: set[asyncio.Task[Offer]] = set()
+        self._asking: dict[Question, asyncio.Task[Offer]] = {}
+        self._began_s: dict[Question, float] = {}
 
     def is_wanted(self, bot: Bot) -> bool:
-        """Whether an entry of the bot may choose its account now: it has a choice, and is flat."""
-        return bot.config.routing is not None and self._is_flat(bot.id)
+        """Whether an entry of the bot may choose its account now: it takes entries, has a choice,
+        and is flat."""
+        has_choice = bot.config.routing is not None and bot.state is BotState.RUNNING
+        return has_choice and self._is_flat(bot.id)
 
     def _is_flat(self, bot_id: str) -> bool:
         return bot_id not in self._books.positions and not self._books.working.get(bot_id)
@@ -79,45 +87,55 @@ class EntryRouter:
             raise ValueError(f"bot {bot.id} has no routing")
         home_id = self._venues.account_of(bot.config.market, bot.id)
         wanted = self._own_instrument(bot)
-        tasks: dict[asyncio.Task[Offer], Offer] = {}
         offers: list[Offer] = []
+        questions: list[tuple[Offer, asyncio.Task[Offer]]] = []
         for account_id, market_id in accounts_of(bot, self._venues).items():
-            trouble = self._trouble(bot, account_id, home_id)
-            blank = Offer(market_id, account_id, account_id == home_id, trouble=trouble)
-            lane = f"route:{market_id}"
-            if not trouble and self._lanes.backlog(lane):
-                trouble = "it is still busy with an earlier question"
+            blank = Offer(market_id, account_id, account_id == home_id)
+            trouble = self._trouble(bot, account_id, home_id) or self._delay(market_id)
             if trouble:
-                offers.append(_out(blank, trouble))
-                continue
-            asking = asyncio.create_task(self._lanes.run(lane, self._ask, blank, wanted))
-            self._keep(asking)
-            tasks[asking] = blank
-        if tasks:
-            await asyncio.wait(tasks, timeout=self._deadline_s)
-        offers += [self._answer(task, blank) for task, blank in tasks.items()]
+                offers.append(replace(blank, trouble=trouble))
+            else:
+                questions.append((blank, self._question(blank, wanted)))
+        if questions:
+            await asyncio.wait([task for _, task in questions], timeout=self._deadline_s)
+        offers += [self._answer(task, blank) for blank, task in questions]
         return plan_route(entry_side(side), amount, offers, routing, self._books.clock.now())
+
+    def _delay(self, market_id: str) -> str:
+        """Why no question is put to a market now: it owes the answer to one, for too long."""
+        now = self._books.clock.monotonic()
+        owed = [began_s for key, began_s in self._began_s.items() if key[0] == market_id]
+        is_late = any(now - began_s >= self._deadline_s for began_s in owed)
+        return "it has not answered an earlier question yet" if is_late else ""
+
+    def _question(self, blank: Offer, wanted: Instrument) -> "asyncio.Task[Offer]":
+        """A question under way, or one that begins now: bots that ask the same share the answer."""
+        key = (blank.market, blank.account_id, wanted.base, wanted.quote)
+        task = self._asking.get(key)
+        if task is None:
+            ask = self._lanes.run(f"route:{blank.market}", self._ask, blank, wanted)
+            self._asking[key] = task = asyncio.create_task(ask)
+            self._began_s[key] = self._books.clock.monotonic()
+            task.add_done_callback(lambda done: self._answered(key, done))
+        return task
+
+    def _answered(self, key: Question, task: "asyncio.Task[Offer]") -> None:
+        """A late answer is nobody's any more, and neither is its error."""
+        self._asking.pop(key, None)
+        self._began_s.pop(key, None)
+        if not task.cancelled():
+            task.exception()
 
     def _answer(self, task: "asyncio.Task[Offer]", blank: Offer) -> Offer:
         if not task.done():
-            return _out(blank, f"it did not answer within {self._deadline_s:g} s")
+            return replace(blank, trouble=f"it did not answer within {self._deadline_s:g} s")
         error = task.exception()
         if error is None:
-            return task.result()
+            return replace(task.result(), is_home=blank.is_home)
         if isinstance(error, QuarterdeckError):
-            return _out(blank, error.message)
+            return replace(blank, trouble=error.message)
         log.error("%s could not be asked", blank.market, exc_info=error)
-        return _out(blank, f"it could not be asked: {type(error).__name__}")
-
-    def _keep(self, task: "asyncio.Task[Offer]") -> None:
-        """A late answer is nobody's any more, and neither is its error."""
-        self._asking.add(task)
-        task.add_done_callback(self._forget)
-
-    def _forget(self, task: "asyncio.Task[Offer]") -> None:
-        self._asking.discard(task)
-        if not task.cancelled():
-            task.exception()
+        return replace(blank, trouble=f"it could not be asked: {type(error).__name__}")
 
     def _trouble(self, bot: Bot, account_id: str, home_id: str) -> str:
         """Why an account takes no entries now, whatever its prices are."""
@@ -147,7 +165,8 @@ class EntryRouter:
         market = self._venues.market(blank.market)
         instrument = match_instrument(wanted, market.instruments())
         if instrument is None:
-            return _out(blank, f"it does not list {wanted.base} in {wanted.quote}")
+            trouble = f"it does not list {wanted.base} in {wanted.quote}"
+            return replace(blank, trouble=trouble)
         broker = self._venues.broker(blank.account_id, market)
         clock, began_s = self._books.clock, self._books.clock.monotonic()
         depth = _depth(market, instrument.symbol)
@@ -199,10 +218,6 @@ class EntryRouter:
         """The chosen place; the own one keeps its own name, whatever could be asked of it."""
         is_home = market_id == bot.config.market
         return Place(market=market_id, symbol=bot.config.symbol if is_home else symbol)
-
-
-def _out(blank: Offer, trouble: str) -> Offer:
-    return Offer(blank.market, blank.account_id, blank.is_home, trouble=trouble)
 
 
 def _depth(market: MarketData, symbol: str) -> Depth | None:

@@ -10,9 +10,10 @@ import pytest
 from engine.domain.accounts import AccountHealth, FindingKind
 from engine.domain.bots import Bot, BotState
 from engine.domain.orders import OrderReport, OrderState, Purpose, VenueFill
+from engine.domain.positions import PositionSide
 from engine.domain.records import KillLevel, ScopeKind
 from engine.domain.routes import HOME_FALLBACK, Place, RoutePlan, RoutingConfig
-from engine.errors import BrokerUnavailable, ConfigError, Conflict, DataError
+from engine.errors import BrokerUnavailable, ConfigError, Conflict, DataError, NotFound
 from engine.services.booking import Terms, book_report
 from engine.services.lane_calls import LaneCalls
 from engine.services.lanes import account_lane
@@ -231,9 +232,30 @@ def test_a_venue_that_does_not_answer_in_time_is_passed_over(tmp_path: Path) -> 
     assert first.account_id == second.account_id == AT_NEAR
     assert [one.routing and one.routing.candidates[-1].excluded for one in (first, second)] == [
         "it did not answer within 0.05 s",
-        "it is still busy with an earlier question",  # no second one is put
+        "it has not answered an earlier question yet",  # no second one is put
     ]
     deck.close()
+
+
+def test_bots_that_ask_the_same_at_the_same_time_share_one_answer(deck: TwoVenues) -> None:
+    bot = deck.start()
+    deck.price(far="99")
+    asked = deck.far.asked
+
+    async def both() -> list[RoutePlan]:
+        deck.far.is_open.clear()
+        plans = [
+            asyncio.create_task(deck.router.plan(bot, PositionSide.LONG, D(amount)))
+            for amount in (10, 20)
+        ]
+        await asyncio.sleep(0.01)
+        deck.far.is_open.set()
+        return await asyncio.gather(*plans)
+
+    first, second = asyncio.run(both())
+    assert first.chosen == second.chosen == AT_FAR
+    assert (first.amount, second.amount) == (10, 20)
+    assert deck.far.asked == asked + 1
 
 
 def test_when_nobody_can_the_own_account_is_kept_and_the_gate_says_why(deck: TwoVenues) -> None:
@@ -348,7 +370,7 @@ def test_markets_that_make_no_sense_are_refused_by_field(
     deck: TwoVenues, markets: tuple[str, ...], why: str
 ) -> None:
     wanted = config(market=NEAR, amount=D(1000), routing=RoutingConfig(markets=markets))
-    with pytest.raises(Exception, match=why):
+    with pytest.raises((ConfigError, NotFound), match=why):
         deck.bots.assess(wanted)
 
 

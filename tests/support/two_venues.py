@@ -53,15 +53,17 @@ FEES = {NEAR: Decimal(10), FAR: Decimal(10)}
 
 
 class SlowMarket(FakeMarket):
-    """Answers quotes only while ``is_open`` is set."""
+    """Answers quotes only while ``is_open`` is set; ``asked`` counts them."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.is_open = threading.Event()
         self.is_open.set()
+        self.asked = 0
 
     def quote(self, symbol: str, *, seen_price: Decimal | None = None) -> Quote:
         """As its parent, once it may."""
+        self.asked += 1
         self.is_open.wait(10)
         return super().quote(symbol, seen_price=seen_price)
 
