@@ -67,6 +67,7 @@ from engine.services.order_desk import OrderDesk
 from engine.services.performance import PerformanceReader
 from engine.services.pulse import Pulse
 from engine.services.reconcile import Reconciler
+from engine.services.route_entries import EntryRouter
 from engine.services.rules import RuleService
 from engine.services.run_cycle import CycleRunner
 from engine.services.supervise import Supervisor
@@ -193,13 +194,17 @@ class Engine:
         self._watcher = watcher = PositionWatcher(books, desk, venues, prices, lanes)
         self._listening = Listening(books, desk, venues, lanes, ending.loop)
         feed = CandleFeed(lanes)
-        self._runner = runner = CycleRunner(
-            books, desk, watcher, controls, venues, host, feed, prices, lanes, ledger.free_cash
-        )
-        self._checks = Checks(runner.run, pulse, clock, ending.give_up)
-        self._scheduler = Scheduler(clock, self._checks.begin, ending.give_up)
         rules = Rules(foreign_trades=settings.foreign_trades, deposits=settings.deposits)
         reconciler = Reconciler(books, desk, venues, rules, ledger)
+        router = EntryRouter(
+            books, venues, controls, desk.links, lanes, reconciler.is_checked, ledger.free_cash
+        )
+        self._runner = runner = CycleRunner(
+            books, desk, watcher, controls, venues, host, feed, prices, lanes, ledger.free_cash,
+            router,
+        )  # fmt: skip
+        self._checks = Checks(runner.run, pulse, clock, ending.give_up)
+        self._scheduler = Scheduler(clock, self._checks.begin, ending.give_up)
         self._account_checks = AccountChecks(
             books, reconciler, venues, lanes, desk.links, settings.reconcile_every_s
         )

@@ -11,7 +11,7 @@ from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
-from engine.api.market_words import CCXT_TIMEFRAMES, MARKET_WORDS
+from engine.api.market_words import CCXT_TIMEFRAMES, MARKET_WORDS, with_mode
 from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
@@ -279,7 +279,7 @@ class EngineFacade:
 
     def markets(self) -> Sequence[MarketView]:
         """The markets of the form."""
-        return [self._market_view(market_id) for market_id in self.venues.market_ids()]
+        return [with_mode(self._market_view(one), self.venues) for one in self.venues.market_ids()]
 
     def _market_view(self, market_id: str) -> MarketView:
         kind, _, rest = market_id.partition(":")

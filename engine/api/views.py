@@ -94,7 +94,7 @@ class Views:
             id=position.id,
             bot_id=bot.id,
             bot_name=bot.config.name,
-            market=bot.config.market,
+            market=bot.market,
             symbol=position.symbol,
             quote=self._instruments.of(bot).quote,
             side=position.side,

@@ -336,6 +336,7 @@ class MarketView(Contract):
     description: str
     timeframes: tuple[str, ...]
     error: str = ""
+    mode: str = Field(default="paper", description="what the orders of its accounts move")
 
 
 class SymbolView(Contract):

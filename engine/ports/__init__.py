@@ -42,7 +42,7 @@ from engine.ports.candles import (
     SourceSymbol,
 )
 from engine.ports.compute import Compute, Crew, Outcome
-from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
+from engine.ports.market_data import Clock, DepthMarket, MarketData, SteppedMarket, StreamingMarket
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.store import Prefix, Repository, Store, Transaction
@@ -64,6 +64,7 @@ __all__ = [
     "Compute",
     "Crew",
     "DailyLogin",
+    "DepthMarket",
     "KeptResult",
     "MarketData",
     "OrderListener",

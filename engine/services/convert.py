@@ -87,13 +87,13 @@ class Converter:
         found = []
         for bot in list(self._books.bots.values()):
             quote = self._prices.find(bot)
-            if quote is None or self._venues.is_stepped(bot.config.market):
+            if quote is None or self._venues.is_stepped(bot.market):
                 continue
             try:
                 instrument = self._instruments.of(bot)
             except QuarterdeckError:
                 continue  # its rules were never kept: nobody knows what the price is of
-            found += _rates_of(quote, instrument.base, instrument.quote, bot.config.market)
+            found += _rates_of(quote, instrument.base, instrument.quote, bot.market)
         return found
 
     # --- asking ---------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class Converter:
 
     def _market_ids(self) -> Sequence[str]:
         """Markets that bots use anyway: nobody else is asked anything."""
-        used = {bot.config.market for bot in list(self._books.bots.values())}
+        used = {bot.market for bot in list(self._books.bots.values())}
         return sorted(one for one in used if not self._venues.is_stepped(one))
 
     def _is_usable(self, rate: Rate, market_id: str) -> bool:

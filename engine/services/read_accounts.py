@@ -151,7 +151,7 @@ class AccountReader:
     def _learn_instruments(self, look: Look) -> None:
         """The rules of every symbol that the account's bots trade, or have orders in."""
         bots = list(self._books.bots.values())
-        traded = {bot.config.symbol for bot in bots if bot.account_id == look.account_id}
+        traded = {bot.symbol for bot in bots if bot.account_id == look.account_id}
         held = {
             one.symbol
             for one in list(self._books.positions.values())

@@ -18,9 +18,10 @@ from engine.domain.orders import Order
 from engine.domain.positions import Position, PositionSide
 from engine.domain.records import Level
 from engine.domain.risk import CASH_RULE, Proposal, judge
+from engine.domain.routes import RoutePlan
 from engine.domain.sizing import stake
 from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
-from engine.domain.trace import decision_of, first_steps, planned_step
+from engine.domain.trace import decision_of, first_steps, planned_step, route_step
 from engine.errors import ConfigError, Conflict, DataError, NotFound, StrategyError
 from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues
 from engine.services.books import Books, Writing
@@ -29,6 +30,8 @@ from engine.services.controls import Controls
 from engine.services.hold_writer import HoldWriter
 from engine.services.lanes import STRATEGY_LANE, Lanes, account_lane
 from engine.services.order_desk import OrderDesk, client_id
+from engine.services.places import is_here
+from engine.services.route_entries import EntryRouter
 from engine.services.watch_positions import PositionWatcher
 
 MOST_STRATEGY_ERRORS = 3
@@ -62,6 +65,7 @@ class CycleRunner:
         prices: PriceBoard,
         lanes: Lanes,
         free_cash: Callable[[str, str], Decimal | None] = lambda _account_id, _asset: None,
+        router: EntryRouter | None = None,
     ) -> None:
         self._books = books
         self._desk = desk
@@ -73,6 +77,7 @@ class CycleRunner:
         self._prices = prices
         self._lanes = lanes
         self._free_cash = free_cash
+        self._router = router
         self._holds = HoldWriter(books, lanes)
         self._is_halted = False
 
@@ -115,8 +120,24 @@ class CycleRunner:
             decision = decision_of(bot, market.now(), candles, intent, Action.HOLD, steps)
             await self._holds.write(decision, candles.last_close_time)
             return
+        route = await self._route(bot, intent)
+        bot = self._books.bots.get(bot.id, bot)  # it may have gone to another account
+        if bot.place is not None:
+            market = self._venues.market(bot.market, bot.id)
         lane = account_lane(bot.account_id)
-        await self._lanes.run(lane, self.conclude, bot.id, market, candles, intent, config.params)
+        await self._lanes.run(
+            lane, self.conclude, bot.id, market, candles, intent, config.params, route
+        )
+
+    async def _route(self, bot: Bot, intent: Intent) -> RoutePlan | None:
+        """Have a flat bot that has a choice of accounts go to the best for the entry it wants; why
+        it went there."""
+        side = entry_of(choose_action(intent, bot.config.direction, None), None)
+        if self._router is None or side is None or not self._router.is_wanted(bot):
+            return None
+        plan = await self._router.plan(bot, side, stake(bot, intent.size))
+        lane = account_lane(bot.account_id)
+        return plan if await self._lanes.run(lane, self._router.move, bot.id, plan) else None
 
     async def _tell_time_went_back(self, bot: Bot, candles: Candles) -> None:
         """A bot that decides nothing for hours says why: no candle is decided twice."""
@@ -218,28 +239,30 @@ class CycleRunner:
         candles: Candles,
         intent: Intent,
         params: Mapping[str, Any] | None = None,
+        route: RoutePlan | None = None,
     ) -> None:
         """Write the decision with its orders in one transaction, then let the desk send them.
 
         ``params`` are those it was taken with; a bot that was tuned meanwhile decides anew.
+        ``market`` is where the bot trades, ``route`` why an entry goes there.
         """
         bot = self._books.bots.get(bot_id)
-        if bot is None or bot.state not in WORKING_STATES:
+        if bot is None or bot.state not in WORKING_STATES or not is_here(bot, market):
             return
         if params is not None and params != bot.config.params:
             return
         if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
             return
         position = self._books.positions.get(bot_id)
-        action, steps = self._judge(bot, market, candles, intent, position)
+        action, steps = self._judge(bot, market, candles, intent, position, route)
         if action in (Action.EXIT, Action.REVERSE):
             self._desk.cancel_entries(bot_id, market)
             position = self._books.positions.get(bot_id)
         decision = decision_of(bot, market.now(), candles, intent, action, steps)
-        instrument = market.instrument(bot.config.symbol)  # not within the transaction
+        instrument = market.instrument(bot.symbol)  # not within the transaction
         try:
             with self._books.writing() as writing:
-                self._write(writing, bot, instrument, decision, intent, position)
+                self._write(writing, bot, instrument, decision, intent, position, route)
                 writing.mark_decided(bot_id, candles.last_close_time)
         except Conflict:
             # This candle was decided before, under other settings: never twice.
@@ -255,6 +278,7 @@ class CycleRunner:
         decision: Decision,
         intent: Intent,
         position: Position | None,
+        route: RoutePlan | None,
     ) -> None:
         """The decision and the orders that follow from it."""
         exit_order: Order | None = None
@@ -271,8 +295,8 @@ class CycleRunner:
         if side is not None:
             entry = self._desk.plan_entry(
                 writing, bot, side, size=intent.size, candle_time=moment,
-                decided_at=decided_at, after=exit_order, last=exact(decision.price),
-                instrument=instrument,
+                decided_at=decided_at, after=exit_order, instrument=instrument, route=route,
+                last=(route.best.price if route else None) or exact(decision.price),
             )  # fmt: skip
             steps.append(planned_step(entry))
         writing.tx.decisions.add(decision.model_copy(update={"trace": tuple(steps)}))
@@ -296,6 +320,7 @@ class CycleRunner:
         candles: Candles,
         intent: Intent,
         position: Position | None,
+        route: RoutePlan | None,
     ) -> tuple[Action, list[TraceStep]]:
         """The action, and what every step had to say about it."""
         config = bot.config
@@ -305,6 +330,8 @@ class CycleRunner:
             action = Action.HOLD
         steps = first_steps(candles, intent, action)
         side = entry_of(action, held)
+        if route is not None:
+            steps.append(route_step(route))
         if side is not None:
             verdict = self._risk(bot, market, side, intent, position)
             steps.append(verdict)
@@ -320,7 +347,7 @@ class CycleRunner:
         intent: Intent,
         position: Position | None,
     ) -> TraceStep:
-        instrument = market.instrument(bot.config.symbol)
+        instrument = market.instrument(bot.symbol)
         return judge(
             Proposal(
                 bot=bot,
@@ -330,7 +357,7 @@ class CycleRunner:
                 position=position,
                 has_working_entry=self._desk.has_entry(bot.id),
                 control=self._controls.objection(
-                    account_id=bot.account_id, bot_id=bot.id, symbol=bot.config.symbol
+                    account_id=bot.account_id, bot_id=bot.id, symbol=bot.symbol
                 ),
                 account=self._books.account_objection(bot.account_id),
                 free_cash=self._free_cash(bot.account_id, instrument.quote),

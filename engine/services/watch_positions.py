@@ -8,7 +8,7 @@ few seconds: two orders for one position would be in each other's way.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -24,6 +24,7 @@ from engine.services.books import Books
 from engine.services.candle_feed import PriceBoard
 from engine.services.lanes import Lanes, account_lane, market_lane
 from engine.services.order_desk import OrderDesk
+from engine.services.places import is_here
 
 log = logging.getLogger("quarterdeck.watch")
 
@@ -69,8 +70,8 @@ class PositionWatcher:
         for bot in list(self._books.bots.values()):
             if bot.state in UNWATCHED and bot.id not in self._books.positions:
                 continue
-            if not self._venues.is_stepped(bot.config.market):
-                looks[(bot.config.market, bot.config.symbol)].append(bot)
+            if not self._venues.is_stepped(bot.market):
+                looks[(bot.market, bot.symbol)].append(bot)
         for look in [look for look in self._feeds if look not in looks]:
             end = self._lanes.run(market_lane(look[0]), self._feeds.pop(look))
             self._ending.add(task := asyncio.create_task(end))
@@ -130,18 +131,25 @@ class PositionWatcher:
             bot = self._books.bots.get(position.bot_id)
             if bot is None or bot.state in UNWATCHED:
                 continue
-            if (bot.config.market, bot.config.symbol) == look:
+            if (bot.market, bot.symbol) == look:
                 by_account[bot.account_id].append(bot.id)
         self._act("judge", look, by_account, self._judge_account, market, quote)
 
     def _judge_account(
         self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
     ) -> None:
-        for bot_id in bot_ids:
+        for bot_id in self._those_here(bot_ids, market):
             try:
                 self.watch_bar(bot_id, market, bar, until, has_seen_price=False)
             except QuarterdeckError as error:
                 self._books.show_reason(bot_id, error.message, "watch.error", Level.ERROR)
+
+    def _those_here(self, bot_ids: Sequence[str], market: MarketData) -> Iterator[str]:
+        """Bots that were not deleted, and have not moved to another market, while this waited."""
+        for bot_id in bot_ids:
+            bot = self._books.bots.get(bot_id)
+            if bot is not None and is_here(bot, market):
+                yield bot_id
 
     # --- prices that are asked for --------------------------------------------------------------
 
@@ -189,7 +197,7 @@ class PositionWatcher:
     def _watch_account(
         self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
     ) -> None:
-        for bot_id in bot_ids:
+        for bot_id in self._those_here(bot_ids, market):
             try:
                 self._desk.advance(bot_id, market)
                 if self._books.get_bot(bot_id).state not in UNWATCHED:
