@@ -69,6 +69,7 @@ WHOLE = frozenset(OrderType)
 PARTS = WHOLE - {OrderType.TRAILING_STOP}
 CRYPTO = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LIMIT})
 ALL_TIMES = frozenset(TimeInForce)
+PARTS_TIMES = frozenset({TimeInForce.DAY, TimeInForce.GTC})  # both end with the day
 CRYPTO_TIMES = frozenset({TimeInForce.GTC, TimeInForce.IOC})
 
 
@@ -90,13 +91,15 @@ def capabilities_of(terms: Terms) -> BrokerCapabilities:
     stops: there the engine itself watches the levels."""
     is_stock = terms.kind is InstrumentKind.STOCK
     rests = is_stock and not terms.is_fractional
-    types = (WHOLE if rests else PARTS) if is_stock else CRYPTO
+    types, times = (WHOLE, ALL_TIMES) if rests else (PARTS, PARTS_TIMES)
+    if not is_stock:
+        types, times = CRYPTO, CRYPTO_TIMES
     return BrokerCapabilities(
         fee_bps=terms.fee_bps,
         quiet_period_s=terms.quiet_period_s,
         poll_every_s=terms.poll_every_s,
         order_types=types,
-        times_in_force=ALL_TIMES if is_stock else CRYPTO_TIMES,
+        times_in_force=times,
         has_oco=rests,
         rests_protection=rests,
         has_exact_cash=False,
@@ -332,7 +335,7 @@ class AlpacaBroker:
         return [one for one in reports if one.state not in TERMINAL]
 
     def _listed(self, order: Row) -> OrderReport:
-        symbol = self._market.symbol_of(understood(read.words, order, "symbol"))
+        symbol = self._symbol_of(understood(read.words, order, "symbol"))
         return self._with_fills(order, self._market.rules_of(symbol), self._orders.id_of(order))
 
     def _with_fills(self, order: Row, instrument: Instrument, client_id: str) -> OrderReport:
@@ -355,7 +358,13 @@ class AlpacaBroker:
     # --- names ---------------------------------------------------------------------------------
 
     def _base_of(self, name: str) -> str:
-        return self._market.rules_of(self._market.symbol_of(name)).base
+        return self._market.rules_of(self._symbol_of(name)).base
+
+    def _symbol_of(self, name: str) -> str:
+        try:
+            return self._market.symbol_of(name)
+        except DataError as error:
+            raise BrokerUnavailable(error.message) from error
 
 
 def _is_working(order: Row) -> bool:
