@@ -24,7 +24,7 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
-from engine.links.http import Answer, BoundedAnswers, never_connected
+from engine.links.http import Answer, BoundedAnswers, no_connection
 from engine.links.pause import Pause
 
 NAME = "Alpaca"
@@ -95,8 +95,9 @@ class AlpacaClient:
     def _meaning(self, error: Exception, *, is_order: bool) -> BrokerError | NotFound:
         """What a failed request means to the desk. An order's answer counts only if it is listed
         in ``codes``; anything else leaves it unknown."""
-        if never_connected(error):
-            return BrokerUnavailable(f"{NAME}: no connection ({type(error).__name__}).")
+        reason = no_connection(error)
+        if reason is not None:
+            return BrokerUnavailable(f"{NAME} cannot be reached: {reason}.")
         complaint = judge(self._answers.last)
         if complaint.verdict is Verdict.PAUSE:
             return self._asks_for_pause(complaint)
