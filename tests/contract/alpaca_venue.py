@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from engine.adapters.brokers.alpaca.addresses import addresses_of
-from engine.adapters.brokers.alpaca.broker import Terms
 from engine.adapters.brokers.alpaca.connection import CRYPTO_FEE_BPS, Ids, Key, connect
+from engine.adapters.brokers.alpaca.terms import Terms
 from engine.domain.instruments import InstrumentKind
 from engine.domain.venue_accounts import Mode
 from engine.ports import Broker, VenueConnection

@@ -59,7 +59,7 @@ FINER: tuple[tuple[re.Pattern[str], Verdict], ...] = (
     (re.compile(r"order is already in |not cancell?able", re.I), Verdict.NOT_CANCELABLE),
 )  # fmt: skip
 ADVICE: dict[int, str] = {
-    DAY_TRADING: "hold the position overnight, or keep 25,000 USD of equity in the account",
+    DAY_TRADING: "hold the position overnight, or see what the account is asked for at Alpaca",
 }
 LONGEST_MESSAGE = 200
 

@@ -4,12 +4,13 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from engine.adapters.brokers.alpaca.addresses import Addresses
-from engine.adapters.brokers.alpaca.broker import AlpacaBroker, Terms
+from engine.adapters.brokers.alpaca.broker import AlpacaBroker
 from engine.adapters.brokers.alpaca.client import TIMEOUT_S, AlpacaClient
 from engine.adapters.brokers.alpaca.hours import MarketHours
 from engine.adapters.brokers.alpaca.inspection import Inspector
 from engine.adapters.brokers.alpaca.market import AlpacaMarket
 from engine.adapters.brokers.alpaca.stream import TradeUpdates
+from engine.adapters.brokers.alpaca.terms import Terms
 from engine.domain.instruments import InstrumentKind
 from engine.links.pause import Pause
 from engine.links.streaming import FIRST_WAIT_S

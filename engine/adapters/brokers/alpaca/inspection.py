@@ -111,7 +111,7 @@ def _of_account(account: read.Row, kind: InstrumentKind) -> Iterator[AccountChec
     else:
         yield AccountCheck(name="Permissions", grade=Grade.OK, detail="The account may trade")
     if kind is InstrumentKind.STOCK:
-        yield _day_trading(account)
+        yield from _day_trading(account)
         is_allowed = read.is_set(account, "shorting_enabled")
         yield AccountCheck(
             name="Shorts", grade=Grade.OK,
@@ -122,20 +122,25 @@ def _of_account(account: read.Row, kind: InstrumentKind) -> Iterator[AccountChec
     yield AccountCheck(name="Buying power", grade=Grade.OK, detail=f"{power} USD")
 
 
-def _day_trading(account: read.Row) -> AccountCheck:
+def _day_trading(account: read.Row) -> Iterator[AccountCheck]:
+    """Whether sales may be refused on the day of the purchase; accounts for which the rule of
+    pattern day traders has ended are not told of it any more. Raises Unreadable."""
+    if account.get("pattern_day_trader") is None:
+        return
     equity = read.signed(account, "equity")
-    name = "Day trading"
-    if equity >= PDT_EQUITY:
-        return AccountCheck(name=name, grade=Grade.OK, detail=f"{text(equity)} USD of equity")
-    is_marked = read.is_set(account, "pattern_day_trader")
-    return AccountCheck(
-        name=name,
-        grade=Grade.WARNING,
-        detail=f"{text(equity)} USD of equity"
-        + (", and the account is marked as a pattern day trader" if is_marked else ""),
-        advice="Below 25,000 USD Alpaca may refuse to sell on the day of the purchase: choose"
-        " timeframes that hold overnight.",
-    )
+    if not read.is_set(account, "pattern_day_trader"):
+        detail = "Not marked as a pattern day trader"
+        yield AccountCheck(name="Day trading", grade=Grade.OK, detail=detail)
+    elif equity >= PDT_EQUITY:
+        detail = f"Marked as a pattern day trader, with {text(equity)} USD of equity"
+        yield AccountCheck(name="Day trading", grade=Grade.OK, detail=detail)
+    else:
+        yield AccountCheck(
+            name="Day trading", grade=Grade.WARNING,
+            detail=f"Marked as a pattern day trader, with only {text(equity)} USD of equity",
+            advice="Below 25,000 USD Alpaca may refuse to sell on the day of the purchase: choose"
+            " timeframes that hold overnight.",
+        )  # fmt: skip
 
 
 def _withdrawals() -> AccountCheck:

@@ -55,8 +55,8 @@ class AlpacaOptions(BaseModel):
 
 
 def _open(access: AccountAccess) -> VenueConnection:
-    from engine.adapters.brokers.alpaca.broker import Terms
     from engine.adapters.brokers.alpaca.connection import Ids, Key, connect
+    from engine.adapters.brokers.alpaca.terms import Terms
 
     options = access.options
     assert isinstance(options, AlpacaOptions)  # noqa: S101 - made by check_options
