@@ -48,7 +48,8 @@ class Venue:
     within ``PATIENCE`` of them. ``reopen`` makes the same account anew, as after a restart.
     ``thin_out`` leaves less on offer than a third of the account buys. ``move_to`` takes the
     market to a price and lets it work on what rests; only venues that take pairs need it.
-    ``close`` ends what the venue runs.
+    ``close`` ends what the venue runs. ``keeps_ids``: a client id that was used is refused for
+    ever.
     """
 
     broker: Broker
@@ -59,6 +60,7 @@ class Venue:
     thin_out: Callable[[], None] = nothing
     move_to: Callable[[Decimal], None] = stands_still
     close: Callable[[], object] = nothing
+    keeps_ids: bool = False
 
     @property
     def instrument(self) -> Instrument:

@@ -10,7 +10,9 @@ from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.adapters.market_data.replay import ReplayMarket
 from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.domain.instruments import InstrumentKind
 from engine.ports import MarketData
+from tests.contract.alpaca_venue import SYMBOLS, alpaca_venue
 from tests.contract.brokers import CSV
 from tests.fakes.binance_public import binance_public
 from tests.fakes.clock import FakeClock
@@ -67,6 +69,12 @@ def okx_market(folder: Path) -> Iterator[Subject]:
     with okx_exchange() as exchange:
         market = CcxtPublicMarket("ccxt:okx", SystemClock(), base_url=exchange.url, is_paced=False)
         yield Subject(market, "BTC/USDT", "1m")
+def alpaca_market(kind: InstrumentKind) -> Iterator[Subject]:
+    """Alpaca on the loopback, in trading hours, through alpaca-py."""
+    with alpaca_venue(kind) as venue:
+        connection = venue.connect()
+        yield Subject(connection.market, SYMBOLS[kind], "1m")
+        connection.close()
 
 
 MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
@@ -75,4 +83,6 @@ MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "replay": replay_market,
     "ccxt": ccxt_market,
     "ccxt-okx": okx_market,
+    "alpaca-stocks": lambda _folder: alpaca_market(InstrumentKind.STOCK),
+    "alpaca-crypto": lambda _folder: alpaca_market(InstrumentKind.CRYPTO),
 }

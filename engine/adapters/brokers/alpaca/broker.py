@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import TypeVar
@@ -32,6 +31,7 @@ from engine.adapters.brokers.alpaca.reports import (
     told_in_pair,
 )
 from engine.adapters.brokers.alpaca.stream import TradeUpdates
+from engine.adapters.brokers.alpaca.terms import Terms, capabilities_of
 from engine.adapters.brokers.alpaca.trades import TradeList
 from engine.domain.accounts import Flow
 from engine.domain.instruments import Instrument, InstrumentKind
@@ -44,7 +44,6 @@ from engine.domain.orders import (
     OrderReport,
     OrderRequest,
     OrderType,
-    TimeInForce,
 )
 from engine.errors import (
     BrokerError,
@@ -54,53 +53,14 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
-from engine.ports import Balance, BrokerCapabilities, Clock, OrderListener
+from engine.ports import Balance, Clock, OrderListener
 
 log = logging.getLogger("quarterdeck.alpaca")
 
 T = TypeVar("T")
-QUIET_S = 30.0  # its own 504 comes after a quarter of a minute; as much again
-POLL_EVERY_S = 5.0
 LOOKS = 4
-LOOK_EVERY_S = 0.25
 NO_PRICE = Decimal("Infinity")  # the value of a market order is the venue's to judge
 GROUPS = frozenset({"oco", "oto", "bracket"})
-WHOLE = frozenset(OrderType)
-PARTS = WHOLE - {OrderType.TRAILING_STOP}
-CRYPTO = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP_LIMIT})
-ALL_TIMES = frozenset(TimeInForce)
-CRYPTO_TIMES = frozenset({TimeInForce.GTC, TimeInForce.IOC})
-
-
-@dataclass(frozen=True)
-class Terms:
-    """What an account trades and how: ``fee_bps`` is its rate of crypto. The rest is for tests:
-    how long an order stays in doubt, and how often one that was just sent is looked at."""
-
-    kind: InstrumentKind
-    is_fractional: bool = False
-    fee_bps: Decimal = Decimal(0)
-    quiet_period_s: float = QUIET_S
-    poll_every_s: float = POLL_EVERY_S
-    look_every_s: float = LOOK_EVERY_S
-
-
-def capabilities_of(terms: Terms) -> BrokerCapabilities:
-    """What Alpaca does for a kind. Parts of shares trade by the day only, and crypto has no plain
-    stops: there the engine itself watches the levels."""
-    is_stock = terms.kind is InstrumentKind.STOCK
-    rests = is_stock and not terms.is_fractional
-    types = (WHOLE if rests else PARTS) if is_stock else CRYPTO
-    return BrokerCapabilities(
-        fee_bps=terms.fee_bps,
-        quiet_period_s=terms.quiet_period_s,
-        poll_every_s=terms.poll_every_s,
-        order_types=types,
-        times_in_force=ALL_TIMES if is_stock else CRYPTO_TIMES,
-        has_oco=rests,
-        rests_protection=rests,
-        has_exact_cash=False,
-    )
 
 
 class AlpacaBroker:
@@ -209,6 +169,8 @@ class AlpacaBroker:
         """What has become of an order a moment after it was sent; None when that is not known:
         then the first answer stands, and the order is asked about like any other."""
         try:
+            if instrument.kind is InstrumentKind.STOCK and self._hours.closed_until() is not None:
+                return None  # nothing becomes of it before the opening
             order = self._awaited(order, say.is_awaited)
             return self._with_fills(order, instrument, client_id)
         except (BrokerError, NotFound) as error:
@@ -332,7 +294,7 @@ class AlpacaBroker:
         return [one for one in reports if one.state not in TERMINAL]
 
     def _listed(self, order: Row) -> OrderReport:
-        symbol = self._market.symbol_of(understood(read.words, order, "symbol"))
+        symbol = self._symbol_of(understood(read.words, order, "symbol"))
         return self._with_fills(order, self._market.rules_of(symbol), self._orders.id_of(order))
 
     def _with_fills(self, order: Row, instrument: Instrument, client_id: str) -> OrderReport:
@@ -355,7 +317,13 @@ class AlpacaBroker:
     # --- names ---------------------------------------------------------------------------------
 
     def _base_of(self, name: str) -> str:
-        return self._market.rules_of(self._market.symbol_of(name)).base
+        return self._market.rules_of(self._symbol_of(name)).base
+
+    def _symbol_of(self, name: str) -> str:
+        try:
+            return self._market.symbol_of(name)
+        except DataError as error:
+            raise BrokerUnavailable(error.message) from error
 
 
 def _is_working(order: Row) -> bool:

@@ -12,7 +12,6 @@ from threading import RLock
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
 
 from engine.adapters.brokers.alpaca.codes import Complaint, Verdict, judge
 from engine.errors import (
@@ -24,7 +23,8 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
-from engine.links.http import Answer, BoundedAnswers, never_connected
+from engine.links.alpaca import tame
+from engine.links.http import Answer, BoundedAnswers, no_connection
 from engine.links.pause import Pause
 
 NAME = "Alpaca"
@@ -51,10 +51,7 @@ class AlpacaClient:
         # What the SDK raises, and what it raises by itself on an answer that is none.
         self._errors = (APIError, requests.RequestException, AttributeError, TypeError, ValueError)
         self._sdk = sdk
-        sdk._retry, sdk._retry_codes = 0, []  # 0 cannot be asked for when it is made
-        adapter = _Patient(timeout_s)
-        for scheme in ("https://", "http://"):
-            sdk._session.mount(scheme, adapter)
+        tame(sdk, timeout_s)
         self._answers = BoundedAnswers(sdk._session, MOST_BYTES, 2 * timeout_s)
         self._pause = pause
         self._lock = RLock()
@@ -95,8 +92,9 @@ class AlpacaClient:
     def _meaning(self, error: Exception, *, is_order: bool) -> BrokerError | NotFound:
         """What a failed request means to the desk. An order's answer counts only if it is listed
         in ``codes``; anything else leaves it unknown."""
-        if never_connected(error):
-            return BrokerUnavailable(f"{NAME}: no connection ({type(error).__name__}).")
+        reason = no_connection(error)
+        if reason is not None:
+            return BrokerUnavailable(f"{NAME} cannot be reached: {reason}.")
         complaint = judge(self._answers.last)
         if complaint.verdict is Verdict.PAUSE:
             return self._asks_for_pause(complaint)
@@ -141,18 +139,6 @@ REFUSALS: dict[Verdict, type[OrderRejected]] = {
     Verdict.NO_FUNDS: InsufficientFunds,
     Verdict.NOT_CANCELABLE: AlreadyDone,
 }
-
-
-class _Patient(HTTPAdapter):
-    """The SDK waits without end; this does not."""
-
-    def __init__(self, timeout_s: float) -> None:
-        self._timeout_s = timeout_s
-        super().__init__(max_retries=0)
-
-    def send(self, request: requests.PreparedRequest, *rest: Any, **options: Any) -> Any:
-        options["timeout"] = self._timeout_s
-        return super().send(request, *rest, **options)
 
 
 def _exact(answer: Answer | None) -> Any:

@@ -59,7 +59,7 @@ FINER: tuple[tuple[re.Pattern[str], Verdict], ...] = (
     (re.compile(r"order is already in |not cancell?able", re.I), Verdict.NOT_CANCELABLE),
 )  # fmt: skip
 ADVICE: dict[int, str] = {
-    DAY_TRADING: "hold the position overnight, or keep 25,000 USD of equity in the account",
+    DAY_TRADING: "hold the position overnight, or see what the account is asked for at Alpaca",
 }
 LONGEST_MESSAGE = 200
 
@@ -76,7 +76,8 @@ def judge(answer: Answer | None) -> Complaint:
         sentence += f": {ADVICE[code]}"
     if answer.status == 429:
         return Complaint(Verdict.PAUSE, sentence)
-    is_forbidden = answer.status == 403 and code is None  # by the gate, before anybody read it
+    # By the gate, before anybody read it; a page of HTML is somebody else's.
+    is_forbidden = answer.status == 403 and code is None and bool(message)
     if answer.status == 401 or is_forbidden:
         return Complaint(Verdict.DENIED, sentence)
     verdict = CODES.get((answer.status, code or 0), Verdict.UNKNOWN)

@@ -119,8 +119,10 @@ class AlpacaMarket:
     # --- names ---------------------------------------------------------------------------------
 
     def symbol_of(self, name: str) -> str:
-        """BTCUSD as BTC/USD; what is not listed (any more) stays as it is."""
+        """BTCUSD as BTC/USD; what is not listed (any more) stays as it is. Raises DataError."""
         with self._lock:
+            if self.kind is InstrumentKind.CRYPTO and "/" not in name:
+                self.instruments()
             return self._by_short_name.get(read.short(name), name)
 
     def rules_of(self, symbol: str) -> Instrument:

@@ -126,8 +126,10 @@ def one_of(source: Row, name: str, known: Mapping[str, T]) -> T:
 
 
 def is_set(source: Row, name: str) -> bool:
-    """A flag; absent is not set. Raises Unreadable for what is neither."""
-    told = source.get(name, False)
+    """A flag; absent or null is not set. Raises Unreadable for what is neither."""
+    told = source.get(name)
+    if told is None:
+        return False
     if not isinstance(told, bool):
         raise Unreadable(f"{name} is {str(told)[:40]!r}")
     return told

@@ -2,12 +2,13 @@
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
 from engine.adapters.brokers.alpaca.reading import Row, Unreadable, row
 from engine.domain.orders import OrderReport
-from engine.errors import QuarterdeckError
+from engine.errors import BrokerError, NotFound, QuarterdeckError
 from engine.links.streaming import FIRST_WAIT_S, StreamThread
 from engine.ports import OrderListener
 
@@ -35,8 +36,19 @@ class TradeUpdates:
         answer ends it."""
         import websockets
 
+        is_over = threading.Event()
+
+        def tell(message: Any) -> None:
+            report = _told_by(message, told)
+            if report is not None and not is_over.is_set():
+                listener.on_report(report)
+
         async def session(connected: Callable[[], None]) -> None:
-            await self._follow(listener, told, connected)
+            await self._follow(tell, connected)
+
+        def end() -> None:
+            is_over.set()
+            stream.stop()
 
         stream = StreamThread(
             "alpaca-trade-updates",
@@ -47,11 +59,9 @@ class TradeUpdates:
             first_wait_s=self._first_wait_s,
         )
         stream.start()
-        return stream.stop
+        return end
 
-    async def _follow(
-        self, listener: OrderListener, told: Told, connected: Callable[[], None]
-    ) -> None:
+    async def _follow(self, tell: Callable[[Any], None], connected: Callable[[], None]) -> None:
         """One connection. The SDK's own loop would hide when it is there and when it is not."""
         from alpaca.trading.stream import TradingStream
 
@@ -61,10 +71,10 @@ class TradeUpdates:
                               "close_timeout": 1},
         )  # fmt: skip
 
-        async def tell(message: Any) -> None:
-            await asyncio.to_thread(_tell, listener, told, message)
+        async def on_update(message: Any) -> None:
+            await asyncio.to_thread(tell, message)  # it asks, and pings must not wait for that
 
-        client.subscribe_trade_updates(tell)
+        client.subscribe_trade_updates(on_update)
         try:
             await client._start_ws()
             connected()
@@ -73,11 +83,9 @@ class TradeUpdates:
             await client.close()
 
 
-def _tell(listener: OrderListener, told: Told, message: Any) -> None:
+def _told_by(message: Any, told: Told) -> OrderReport | None:
     try:
-        report = told(row(row(row(message).get("data")).get("order")))
-    except (Unreadable, QuarterdeckError) as error:
+        return told(row(row(row(message).get("data")).get("order")))
+    except (Unreadable, NotFound, BrokerError) as error:
         log.warning("an event of the stream is left to the next look: %s", error)
-        return
-    if report is not None:
-        listener.on_report(report)
+        return None
