@@ -33,7 +33,8 @@ def test_a_market_buy_is_filled_and_moves_the_balances_exactly(venue: Venue) -> 
     assert report.filled == report.quantity == venue.worth(1000)
     assert venue.totals() == venue.sums(before, report)
     assert sum(fill.quantity for fill in report.fills) == report.filled
-    assert all(fill.fee > 0 for fill in report.fills)
+    if venue.broker.capabilities.has_exact_cash:  # elsewhere fees may be charged later, and apart
+        assert all(fill.fee > 0 for fill in report.fills)
     assert {fill.fee_asset for fill in report.fills} <= {instrument.quote, instrument.base}
 
 
