@@ -43,9 +43,7 @@ FAULTS = {
     "logged_out": FaultKind(S, "the token has expired or was revoked"),
     "other_address": FaultKind(S, "orders come from an address that is not registered"),
     "market_closed": FaultKind(S, "orders are refused: the market is closed"),
-    "rejected_later": FaultKind(
-        S, "orders get a number, then are refused", "RMS: blocked for scrip"
-    ),
+    "rejected_later": FaultKind(S, "orders get a number and are refused", "RMS: scrip is blocked"),
     "slow_oms": FaultKind(S, "orders stay where they are received until released"),
     "invisible": FaultKind(S, "orders taken meanwhile are in no list until released"),
     "clock_skew": FaultKind(S, "Kite's clock is off by this many seconds", "0"),
