@@ -12,6 +12,8 @@ from engine.adapters.market_data.replay import ReplayMarket
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.ports import MarketData
 from tests.contract.brokers import CSV
+from tests.contract.kite_venue import SYMBOL as SHARE
+from tests.contract.kite_venue import kite_venue
 from tests.fakes.binance_public import binance_public
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
@@ -60,9 +62,17 @@ def ccxt_market(folder: Path) -> Iterator[Subject]:
         yield Subject(market, "BTC/USDT", "1m")
 
 
+@contextmanager
+def zerodha_market(folder: Path) -> Iterator[Subject]:
+    """Kite on the loopback, at noon in India."""
+    with kite_venue() as venue:
+        yield Subject(venue.market, SHARE, "1m")
+
+
 MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "fake": fake_market,
     "simulated": simulated_market,
     "replay": replay_market,
     "ccxt": ccxt_market,
+    "zerodha": zerodha_market,
 }
