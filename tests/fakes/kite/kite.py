@@ -42,6 +42,7 @@ class Kite:
         self.requests: list[Request] = []
         self.missing_candles: set[str] = set()
         self.products = ["CNC", "NRML", "MIS"]
+        self.before: Callable[[str], object] = lambda _endpoint: None  # it answers a request
         self._now = now
         self._faults: list[Fault] = []
         self._numbers = 0

@@ -40,6 +40,7 @@ class Server:
         pairs = parse_qsl(query, keep_blank_values=True) + parse_qsl(body, keep_blank_values=True)
         endpoint = f"{request.method} {request.path}"
         with self._kite.lock:
+            self._kite.before(endpoint)
             fault = self._kite.striking(endpoint)
             self._kite.requests.append(Request(endpoint, dict(pairs), fault.name if fault else ""))
         if fault is not None and fault.kind.stage is Stage.INSTEAD:

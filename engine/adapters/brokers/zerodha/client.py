@@ -72,9 +72,7 @@ class KiteClient:
             api_key=key, access_token=token or None, root=address, timeout=timeout_s
         )
         for reading in ("_format_historical", "_format_response", "_parse_instruments"):
-            setattr(
-                self._kite, reading, lambda data: data
-            )  # answers are read here, from their text
+            setattr(self._kite, reading, lambda data: data)  # answers are read from their text
         self._answers = BoundedAnswers(self._kite.reqsession, MOST_BYTES, 2 * timeout_s)
         self._sent_s: dict[str, float] = {}
         # Kite's time as it was told, and ours at that moment.
