@@ -13,7 +13,14 @@ from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.domain.accounts import add_up, fill_effect
 from engine.domain.instruments import Instrument
 from engine.domain.money import ZERO, floor_to
-from engine.domain.orders import TERMINAL, OrderReport, OrderRequest, OrderType, Side
+from engine.domain.orders import (
+    TERMINAL,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from engine.ports import Broker, MarketData
 from tests.contract.exchange_venue import SYMBOL, exchange_venue
 from tests.fakes.broker import ScriptedBroker
@@ -85,7 +92,10 @@ class Venue:
         return self.broker.submit(self.request(client_id, side, **fields))
 
     def request(self, client_id: str, side: Side, **fields: Any) -> OrderRequest:
-        """An order of the symbol."""
+        """An order of the symbol, for as long as the venue takes one unless told otherwise."""
+        lasting = self.broker.capabilities.times_in_force
+        if TimeInForce.GTC not in lasting:
+            fields.setdefault("time_in_force", TimeInForce.DAY)
         return OrderRequest(client_id=client_id, symbol=self.symbol, side=side, **fields)
 
     def buy(self, client_id: str = "a", value: int = 500) -> OrderReport:

@@ -14,6 +14,8 @@ from engine.domain.instruments import InstrumentKind
 from engine.ports import MarketData
 from tests.contract.alpaca_venue import SYMBOLS, alpaca_venue
 from tests.contract.brokers import CSV
+from tests.contract.kite_venue import SYMBOL as SHARE
+from tests.contract.kite_venue import kite_venue
 from tests.fakes.binance_public import binance_public
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
@@ -75,6 +77,10 @@ def alpaca_market(kind: InstrumentKind) -> Iterator[Subject]:
         connection = venue.connect()
         yield Subject(connection.market, SYMBOLS[kind], "1m")
         connection.close()
+def zerodha_market(folder: Path) -> Iterator[Subject]:
+    """Kite on the loopback, at noon in India."""
+    with kite_venue() as venue:
+        yield Subject(venue.market, SHARE, "1m")
 
 
 MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
@@ -85,4 +91,5 @@ MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "ccxt-okx": okx_market,
     "alpaca-stocks": lambda _folder: alpaca_market(InstrumentKind.STOCK),
     "alpaca-crypto": lambda _folder: alpaca_market(InstrumentKind.CRYPTO),
+    "zerodha": zerodha_market,
 }

@@ -14,17 +14,17 @@ import numpy as np
 
 from engine.adapters.brokers.zerodha import reading as read
 from engine.domain.candles import Candles, empty_candles, resample
-from engine.domain.money import from_epoch_ms, to_epoch_ms
+from engine.domain.money import ensure_utc, from_epoch_ms, to_epoch_ms
 from engine.domain.timeframes import timeframe_s
 
 DAY_MS = 86_400_000
 IST_MS = 19_800_000
 MOST_PAGES = 40
 MOST_EMPTY = 2
-"""Pages without a candle, one after another, until a symbol's history is taken to be over."""
-OPEN_SHARE = 6.25 / 24 * 5 / 7
+"""Pages without a candle, one after another, until a share's history is taken to be over."""
+DAYS_OPEN, HOURS_OPEN = 5 / 7, 6.25 / 24
 """How much of all time the market is open."""
-LONGEST_BREAK_MS = 5 * DAY_MS
+LONGEST_BREAK_DAYS = 6
 
 
 class Interval(NamedTuple):
@@ -35,10 +35,9 @@ class Interval(NamedTuple):
     most_days: int
 
 
-MINUTE = Interval("minute", "1m", 60)
 QUARTER = Interval("15minute", "15m", 200)
 INTERVALS = {
-    "1m": MINUTE,
+    "1m": Interval("minute", "1m", 60),
     "3m": Interval("3minute", "3m", 100),
     "5m": Interval("5minute", "5m", 100),
     "15m": QUARTER,
@@ -54,10 +53,8 @@ def newest(ask: Ask, timeframe: str, limit: int, end: datetime) -> Candles:
     whatever ``ask`` raises, and Unreadable."""
     length_ms = timeframe_s(timeframe) * 1000
     end_ms = to_epoch_ms(end) // length_ms * length_ms
-    wanted_ms = int(limit * length_ms / (1.0 if timeframe == "1d" else OPEN_SHARE))
-    if timeframe == "1d":
-        wanted_ms = wanted_ms * 7 // 5
-    return _joined(ask, timeframe, end_ms, wanted_ms + LONGEST_BREAK_MS, limit)
+    open_share = DAYS_OPEN if timeframe == "1d" else DAYS_OPEN * HOURS_OPEN
+    return _joined(ask, timeframe, end_ms, int(limit * length_ms / open_share), limit)
 
 
 def since(ask: Ask, timeframe: str, start: datetime, end: datetime) -> Candles:
@@ -77,7 +74,7 @@ def _joined(ask: Ask, timeframe: str, end_ms: int, span_ms: int, limit: int) -> 
     pieces: list[Candles] = []
     count = empty = 0
     for start_ms, until_ms in _pages(interval, end_ms, span_ms):
-        if start_ms < end_ms - span_ms and (count >= limit or empty >= MOST_EMPTY):
+        if until_ms <= end_ms - span_ms and (count >= limit or empty >= MOST_EMPTY):
             break
         page = _page(ask, interval, start_ms, until_ms)
         # Pages begin at whole days, so no longer candle is cut in two.
@@ -96,25 +93,27 @@ def _joined(ask: Ask, timeframe: str, end_ms: int, span_ms: int, limit: int) -> 
 
 
 def _pages(interval: Interval, end_ms: int, span_ms: int) -> Iterator[tuple[int, int]]:
-    """Spans of time, newest first; all but the newest are whole days."""
-    days = min(interval.most_days, max(span_ms // DAY_MS, 1))
+    """Spans of time, newest first; all but the newest are whole days, and longer than the market
+    is ever closed."""
+    days = (end_ms - 1) // DAY_MS - (end_ms - span_ms) // DAY_MS + 1
     for _ in range(MOST_PAGES):
-        start_ms = (end_ms - 1) // DAY_MS * DAY_MS - (days - 1) * DAY_MS
+        days = min(days, interval.most_days - 1)
+        start_ms = ((end_ms - 1) // DAY_MS - (days - 1)) * DAY_MS
         yield start_ms, end_ms
-        end_ms = start_ms
+        end_ms, days = start_ms, max(days, LONGEST_BREAK_DAYS)
 
 
 def _page(ask: Ask, interval: Interval, start_ms: int, end_ms: int) -> Candles:
     """The candles of one request that open and close within a span. Raises Unreadable."""
     length_ms = timeframe_s(interval.timeframe) * 1000
-    answer = ask(interval, from_epoch_ms(start_ms), from_epoch_ms(end_ms - 1000))
+    ahead_ms = IST_MS if interval.timeframe == "1d" else 0  # India's midnight is ahead of UTC's
+    first, last = from_epoch_ms(start_ms - ahead_ms), from_epoch_ms(end_ms - ahead_ms - 1000)
+    answer = ask(interval, first, last)
     lines = read.row(answer).get("candles")
     if not isinstance(lines, list):
         raise read.Unreadable("no list of candles")
     table = np.array([_numbers(line) for line in lines], dtype=np.float64).reshape(-1, 6)
-    time = table[:, 0].astype(np.int64)
-    if interval.timeframe == "1d":
-        time = time + IST_MS  # midnight in India is the day's beginning
+    time = table[:, 0].astype(np.int64) + ahead_ms
     is_sound = np.isfinite(table).all() and (table[:, 1:5] > 0).all() and (np.diff(time) > 0).all()
     if not is_sound or (time % length_ms).any() or (table[:, 5] < 0).any():
         raise read.Unreadable("candles without prices, or out of order")
@@ -127,7 +126,7 @@ def _numbers(line: Any) -> list[float]:
     if not isinstance(line, list) or len(line) < 6:
         raise read.Unreadable("a candle that is no list of six")
     try:
-        opened = datetime.strptime(str(line[0]), "%Y-%m-%dT%H:%M:%S%z")
+        opened = ensure_utc(datetime.fromisoformat(line[0]))
         return [float(to_epoch_ms(opened)), *(float(number) for number in line[1:6])]
     except (TypeError, ValueError, OverflowError) as error:
         raise read.Unreadable("a candle that cannot be read") from error
