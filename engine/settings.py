@@ -231,6 +231,17 @@ class Settings(BaseSettings):
         title="Yahoo: address of its candles",
         description="or that of a stand-in on this machine",
     )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        title="Key of the secrets",
+        description="32 bytes in base64 that seal the accounts' secrets; empty: one is made and "
+        "kept in the system's keyring, or in the data folder",
+    )
+    keyring: bool = Field(
+        default=True,
+        title="Use the system's keyring",
+        description="to keep the key of the secrets in; no: in the data folder",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
@@ -289,6 +300,13 @@ class Settings(BaseSettings):
             self.alpaca_secret.get_secret_value().strip(),
         )
         return found if all(found) else ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret among the settings that is set, for the logs to hide."""
+        found = (getattr(self, name) for name in type(self).model_fields)
+        values = (one.get_secret_value().strip() for one in found if isinstance(one, SecretStr))
+        return tuple(value for value in values if value)
 
     @property
     def store_url(self) -> str:

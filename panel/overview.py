@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.contracts import BotView, EquitySeries, QuoteTotal
 from engine.contracts.conversion import BaseTotals
+from panel.asked import open_soon
 from panel.base_words import notes, worth_words
 from panel.bot_cards import draw_cards
 from panel.charts import equity_figure
@@ -73,6 +74,7 @@ def choose() -> Choice:
 def draw_live(panel: ControlPanel, choice: Choice) -> None:
     """Totals, equity, bots, recent trades and events, refreshed without a page reload."""
     show_outcomes()
+    open_soon()
     try:
         snapshot = latest("overview", panel.overview)
     except PanelError as error:

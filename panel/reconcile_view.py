@@ -18,6 +18,7 @@ from panel.format import NONE, ago, now
 from panel.format import escape as markdown_escape
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
+from panel.modes import mode_html
 from panel.palette import DOWN
 from panel.record_tables import ROW_PX, Column, records_table
 
@@ -135,7 +136,7 @@ def head_html(report: AccountReport) -> str:
     bots = f"{names}{more}" if names else "no bot"
     return (
         f'<div class="qd-account"><b>{escape(report.account_id)}</b>'
-        f'<span class="qd-mode">{escape(report.mode.upper())}</span>'
+        f"{mode_html(report.mode)}"
         f'<span class="qd-state qd-{colour}">{escape(words)}</span>'
         f'<span class="qd-quiet">{escape(checked)} · {escape(bots)}</span></div>'
     )

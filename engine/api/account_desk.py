@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.api.base_views import worth_of
-from engine.api.views import mode_of
 from engine.contracts import (
     AccountBot,
     AccountHealth,
@@ -19,6 +18,7 @@ from engine.contracts import (
     ResolveRequest,
 )
 from engine.domain.accounts import AccountState
+from engine.domain.venue_accounts import mode_of
 from engine.errors import BrokerUnavailable, NotFound, OrderStateUnknown, QuarterdeckError
 from engine.ports import MarketData, SteppedMarket, Venues
 from engine.services.account_ledger import AccountLedger, AssetState

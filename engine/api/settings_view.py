@@ -23,6 +23,7 @@ EDITABLE = frozenset(
 SECRET = frozenset(
     {
         "database_url", "binance_test_key", "binance_test_secret", "alpaca_key", "alpaca_secret",
+        "secret_key",
     }
 )  # fmt: skip
 PREFIX = "setting."

@@ -18,6 +18,7 @@ from engine.domain.ledger import open_pnl, shown_price
 from engine.domain.money import ZERO
 from engine.domain.positions import Position
 from engine.domain.records import EquityPoint
+from engine.domain.venue_accounts import mode_of
 from engine.services.books import Books
 from engine.services.convert import Converter
 from engine.services.instrument_book import InstrumentBook
@@ -57,6 +58,7 @@ class Views:
             account_id=bot.account_id,
             mode=mode_of(bot.account_id),
             account_objection=self._books.account_objection(bot.account_id),
+            account_name=self._account_name(bot),
             state=bot.state,
             desired=bot.desired,
             reason=bot.reason,
@@ -81,6 +83,11 @@ class Views:
             started_at=bot.started_at,
             sparkline=tuple(self._equity.sparkline_of(bot.id)),
         )
+
+    def _account_name(self, bot: Bot) -> str:
+        kind, _, account_id = bot.config.market.partition(":")
+        added = self._books.venue_accounts.get(account_id)
+        return added.name if added is not None and kind in ("account", "prices") else ""
 
     def modes(self) -> tuple[str, ...]:
         """Whose money the accounts in use move; paper while there are none."""
@@ -135,12 +142,6 @@ class Views:
         return tuple(
             _series(quote, points) for quote, points in self._equity.total_curves().items()
         )
-
-
-def mode_of(account_id: str) -> str:
-    """What an account's orders move: ``paper`` or ``test`` money. Its kind is in its id, so that
-    this is known with the venue down; the registry makes no broker of another kind for it."""
-    return account_id.partition(":")[0]
 
 
 def _series(quote: str, points: Sequence[EquityPoint]) -> EquitySeries:

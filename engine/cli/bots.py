@@ -15,7 +15,7 @@ Text = str | None
 Several = list[str] | None
 
 Name = Annotated[Text, typer.Option(help="unique, up to 40 letters")]
-Market = Annotated[Text, typer.Option(help="simulated, ccxt:binance, replay:PATH[?speed=N]")]
+Market = Annotated[Text, typer.Option(help="as 'markets' lists them, or replay:PATH[?speed=N]")]
 Symbol = Annotated[Text, typer.Option(help="as the market calls it: BTC/USDT")]
 Strategy = Annotated[Text, typer.Option(help="a strategy's id: rsi")]
 Param = Annotated[Several, typer.Option(metavar="NAME=VALUE", help="a parameter; repeatable")]
@@ -42,6 +42,9 @@ Hours = Annotated[Text, typer.Option(help="look for entries at these hours, UTC:
 RouteTo = Annotated[
     Several, typer.Option(metavar="MARKET", help="entries may go there too; repeatable, or none")
 ]
+Confirm = Annotated[
+    Text, typer.Option(metavar="NAME", help="the bot's name once more, where it has real money")
+]
 Start = Annotated[bool, typer.Option("--start", help="and start it")]
 
 
@@ -60,11 +63,12 @@ def list_bots(ctx: typer.Context) -> None:
     """All bots."""
     desk = desk_of(ctx)
     bots = desk.engine.get("/bots")
-    head = ("name", "id", "state", "symbol", "strategy", "candles", "trades", "today", "open P&L",
-            "equity", "reason")  # fmt: skip
+    head = ("name", "id", "state", "money", "symbol", "strategy", "candles", "trades", "today",
+            "open P&L", "equity", "reason")  # fmt: skip
     rows = [
-        (bot["config"]["name"], bot["id"], bot["state"], bot["config"]["symbol"],
-         bot["config"]["strategy"], bot["config"]["timeframe"], str(bot["trade_count"]),
+        (bot["config"]["name"], bot["id"], bot["state"], bot["mode"].upper(),
+         bot["config"]["symbol"], bot["config"]["strategy"], bot["config"]["timeframe"],
+         str(bot["trade_count"]),
          signed(bot["today_pnl"]), signed(bot["unrealised_pnl"]), amount(bot["equity"]),
          bot["reason"])
         for bot in bots
@@ -123,8 +127,9 @@ def create(
     hours: Hours = None,
     route_to: RouteTo = None,
     start: Start = False,
+    confirm: Confirm = None,
 ) -> None:
-    """Create a bot, stopped. It trades paper money.
+    """Create a bot, stopped. Its market says with whose money it trades.
 
     Needed: --name, --symbol, --strategy, --amount. The market is 'simulated' unless you say.
     """
@@ -137,9 +142,9 @@ def create(
     missing = [f"--{key}" for key in ("name", "symbol", "strategy", "amount") if key not in given]
     if missing:
         raise BadInput(f"A new bot needs {', '.join(missing)}.", "usage")
-    view = desk.engine.post("/bots", given)
+    view = desk.engine.post("/bots", given, confirm_name=confirm)
     if start:
-        view = desk.engine.post(bot_path(view["id"], "start"))
+        view = desk.engine.post(bot_path(view["id"], "start"), _confirmed(confirm))
     _report(desk, view, "is created and starting" if start else "is created")
 
 
@@ -168,6 +173,7 @@ def edit(
     entry_timeout: EntryTimeout = None,
     hours: Hours = None,
     route_to: RouteTo = None,
+    confirm: Confirm = None,
 ) -> None:
     """Change a stopped bot. What is not given stays as it is."""
     desk = desk_of(ctx)
@@ -183,19 +189,22 @@ def edit(
     is_same_strategy = changes.get("strategy", before["strategy"]) == before["strategy"]
     kept = before["params"] if is_same_strategy else {}
     config = {**before, **changes, "params": {**kept, **changes.get("params", {})}}
-    _report(desk, desk.engine.put(bot_path(bot), config), "is changed")
+    _report(desk, desk.engine.put(bot_path(bot), config, confirm_name=confirm), "is changed")
 
 
-def clone(ctx: typer.Context, bot: Key, name: Annotated[str, typer.Argument()]) -> None:
+def clone(
+    ctx: typer.Context, bot: Key, name: Annotated[str, typer.Argument()], confirm: Confirm = None
+) -> None:
     """Copy a bot under another NAME, stopped."""
     desk = desk_of(ctx)
-    _report(desk, desk.engine.post(bot_path(bot, "clone"), {"name": name}), "is created")
+    request = {"name": name, **_confirmed(confirm)}
+    _report(desk, desk.engine.post(bot_path(bot, "clone"), request), "is created")
 
 
-def start(ctx: typer.Context, bot: Key) -> None:
-    """Start a bot."""
+def start(ctx: typer.Context, bot: Key, confirm: Confirm = None) -> None:
+    """Start a bot; one with real money is confirmed by its name."""
     desk = desk_of(ctx)
-    _report(desk, desk.engine.post(bot_path(bot, "start")), "is asked to run")
+    _report(desk, desk.engine.post(bot_path(bot, "start"), _confirmed(confirm)), "is asked to run")
 
 
 def pause(ctx: typer.Context, bot: Key) -> None:
@@ -256,6 +265,10 @@ def _given(
     )
 
 
+def _confirmed(name: Text) -> dict[str, str]:
+    return {} if name is None else {"confirm_name": name}
+
+
 def _stop_loss(fraction: Text, is_off: bool) -> Text:
     if is_off and fraction not in (None, options.NONE):
         raise BadInput("--stop-loss and --no-stop-loss contradict each other.", "usage")
@@ -273,8 +286,8 @@ def _described(view: dict[str, Any]) -> list[str]:
     rows = [
         ("name", f"{config['name']} ({view['id']})"),
         ("state", view["state"] + (f": {view['reason']}" if view["reason"] else "")),
+        ("money", f"{view['mode'].upper()} ({view['account_id']})"),
         ("market", f"{config['market']}, {config['symbol']}, {config['timeframe']} candles"),
-        ("account", view["account_id"]),
         ("strategy", " ".join([config["strategy"],
                                *(f"{key}={value}" for key, value in config["params"].items())])),
         ("last price", f"{view['last_price'] or '-'} {quote}"),

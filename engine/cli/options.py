@@ -32,7 +32,7 @@ def parameters(given: Sequence[str]) -> dict[str, Any]:
         name, mark, value = pair.partition("=")
         if not mark or not name.strip():
             raise BadInput(f"--param: '{pair}' is not of the form NAME=VALUE.")
-        params[name.strip()] = _scalar(value.strip())
+        params[name.strip()] = scalar(value.strip())
     return params
 
 
@@ -103,7 +103,8 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
     return fields
 
 
-def _scalar(words: str) -> Any:
+def scalar(words: str) -> Any:
+    """A number, true or false by its type; all else text."""
     try:
         value = json.loads(words)
     except (ValueError, RecursionError):

@@ -45,6 +45,7 @@ from engine.ports.compute import Compute, Crew, Outcome
 from engine.ports.market_data import Clock, DepthMarket, MarketData, SteppedMarket, StreamingMarket
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
+from engine.ports.secrets import Vault
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
@@ -96,6 +97,7 @@ __all__ = [
     "StreamingBroker",
     "StreamingMarket",
     "Transaction",
+    "Vault",
     "VenueAdapter",
     "VenueConnection",
     "Venues",

@@ -118,6 +118,22 @@ class Listening:
         """Have the account reconciled soon."""
         self._desk.links.reconnected(account_id)
 
+    def renew(self, account_id: str) -> None:
+        """Listen anew, at the next round, to an account whose connection was replaced; from any
+        thread."""
+        self._loop.call_soon_threadsafe(self._forget, account_id)
+
+    def _forget(self, account_id: str) -> None:
+        end = self._ends.pop(account_id, None)
+        if end is not None:
+            self._keep(self._end(account_id, end))
+
+    async def _end(self, account_id: str, end: Callable[[], None]) -> None:
+        try:
+            await self._lanes.run(account_lane(account_id), end)
+        except Exception:
+            log.exception("%s: the stream was not ended", account_id)
+
     def close(self) -> None:
         """Hear nothing any more."""
         for end in self._ends.values():

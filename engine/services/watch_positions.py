@@ -54,7 +54,7 @@ class PositionWatcher:
         self._prices = prices
         self._lanes = lanes
         self._looking: dict[Look, asyncio.Task[None]] = {}
-        self._feeds: dict[Look, Callable[[], None]] = {}
+        self._feeds: dict[Look, tuple[MarketData, Callable[[], None]]] = {}
         self._told: dict[Look, Quote] = {}
         self._reacting: dict[Look, asyncio.Task[None]] = {}
         self._acting: dict[tuple[str, Look, str], asyncio.Task[None]] = {}
@@ -73,7 +73,7 @@ class PositionWatcher:
             if not self._venues.is_stepped(bot.market):
                 looks[(bot.market, bot.symbol)].append(bot)
         for look in [look for look in self._feeds if look not in looks]:
-            end = self._lanes.run(market_lane(look[0]), self._feeds.pop(look))
+            end = self._lanes.run(market_lane(look[0]), self._feeds.pop(look)[1])
             self._ending.add(task := asyncio.create_task(end))
             task.add_done_callback(self._ending.discard)
         for look, bots in looks.items():
@@ -86,9 +86,11 @@ class PositionWatcher:
         try:
             # There, too, for a market is slow to build when its vendor's library is loaded.
             market = await self._lanes.run(lane, self._venues.market, market_id)
+            if look in self._feeds and self._feeds[look][0] is not market:  # it was reopened
+                await self._lanes.run(lane, self._feeds.pop(look)[1])
             if look not in self._feeds and isinstance(market, StreamingMarket):
                 listen = partial(self._listen, look, market, asyncio.get_running_loop())
-                self._feeds[look] = await self._lanes.run(lane, listen)
+                self._feeds[look] = market, await self._lanes.run(lane, listen)
             quote = await self._lanes.run(lane, self._quote, market, symbol)
             if quote is not None:
                 self._watch_bots(look, bots, market, quote)

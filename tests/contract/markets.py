@@ -71,12 +71,16 @@ def okx_market(folder: Path) -> Iterator[Subject]:
     with okx_exchange() as exchange:
         market = CcxtPublicMarket("ccxt:okx", SystemClock(), base_url=exchange.url, is_paced=False)
         yield Subject(market, "BTC/USDT", "1m")
+
+
 def alpaca_market(kind: InstrumentKind) -> Iterator[Subject]:
     """Alpaca on the loopback, in trading hours, through alpaca-py."""
     with alpaca_venue(kind) as venue:
         connection = venue.connect()
         yield Subject(connection.market, SYMBOLS[kind], "1m")
         connection.close()
+
+
 def zerodha_market(folder: Path) -> Iterator[Subject]:
     """Kite on the loopback, at noon in India."""
     with kite_venue() as venue:
