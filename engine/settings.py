@@ -217,6 +217,18 @@ class Settings(BaseSettings):
         title="Yahoo: address of its candles",
         description="or that of a stand-in on this machine",
     )
+    candle_fallbacks: str = Field(
+        default="ccxt:binance, ccxt:kraken, alpaca, yahoo",
+        pattern=r"^\s*((ccxt:[a-z0-9]+|alpaca|yahoo)\s*(,\s*(ccxt:[a-z0-9]+|alpaca|yahoo)\s*)*)?$",
+        title="Other sources of candles",
+        description="asked in this order when a bot's own market does not answer; empty: none",
+    )
+    fallback_entries: bool = Field(
+        default=False,
+        title="Enter on other sources",
+        description="whether bots open positions on candles that are not their market's own; "
+        "exits are watched on them either way",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
@@ -269,6 +281,11 @@ class Settings(BaseSettings):
             self.alpaca_secret.get_secret_value().strip(),
         )
         return found if all(found) else ()
+
+    @property
+    def fallback_order(self) -> tuple[str, ...]:
+        """The other sources of candles, the first first."""
+        return tuple(one.strip() for one in self.candle_fallbacks.split(",") if one.strip())
 
     @property
     def store_url(self) -> str:

@@ -18,6 +18,7 @@ from engine.contracts.accounts import (
     ResolveRequest,
 )
 from engine.contracts.base import Contract
+from engine.contracts.market_data import LiveFacts
 from engine.contracts.records import EventFilter, TradeFilter, TradePage, TradeTotals
 from engine.domain.accounts import (
     HOUSE,
@@ -181,6 +182,7 @@ class BotView(Contract):
     created_at: UtcDatetime
     started_at: UtcDatetime | None
     sparkline: tuple[float, ...] = ()
+    live: LiveFacts = LiveFacts()
 
 
 class QuoteTotal(Contract):

@@ -10,14 +10,18 @@ from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.domain.orders import Order
 
 
-def first_steps(candles: Candles, intent: Intent, action: Action) -> list[TraceStep]:
-    """What was looked at, and what the strategy made of it."""
+def first_steps(
+    candles: Candles, intent: Intent, action: Action, other_source: str = ""
+) -> list[TraceStep]:
+    """What was looked at, and what the strategy made of it. ``other_source`` says whose the
+    candles are when they are not the market's own."""
     close = float(candles.close[-1])
+    detail = f"{len(candles)} closed {candles.timeframe} candles"
     return [
         TraceStep(
             step="candles",
             verdict=Verdict.PASS,
-            detail=f"{len(candles)} closed {candles.timeframe} candles",
+            detail=f"{detail}. {other_source}" if other_source else detail,
             values={"close": close, "closed_at": candles.last_close_time.isoformat()},
         ),
         TraceStep(

@@ -33,6 +33,7 @@ from engine.ports.brokers import (
     PaperOrder,
     StreamingBroker,
 )
+from engine.ports.calendars import Calendars
 from engine.ports.candles import (
     CandleLibrary,
     CandlePage,
@@ -42,7 +43,14 @@ from engine.ports.candles import (
     SourceSymbol,
 )
 from engine.ports.compute import Compute, Crew, Outcome
-from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
+from engine.ports.market_data import (
+    BulkMarket,
+    Clock,
+    MarketData,
+    SparseMarket,
+    SteppedMarket,
+    StreamingMarket,
+)
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.store import Prefix, Repository, Store, Transaction
@@ -54,6 +62,8 @@ __all__ = [
     "Balance",
     "Broker",
     "BrokerCapabilities",
+    "BulkMarket",
+    "Calendars",
     "CandleFileContent",
     "CandleFiles",
     "CandleLibrary",
@@ -87,6 +97,7 @@ __all__ = [
     "SimulationTask",
     "Simulator",
     "SourceSymbol",
+    "SparseMarket",
     "StageListener",
     "SteppedMarket",
     "Store",
