@@ -242,6 +242,18 @@ class Settings(BaseSettings):
         title="Use the system's keyring",
         description="to keep the key of the secrets in; no: in the data folder",
     )
+    candle_fallbacks: str = Field(
+        default="ccxt:binance, ccxt:kraken, alpaca, yahoo",
+        pattern=r"^\s*((ccxt:[a-z0-9]+|alpaca|yahoo)\s*(,\s*(ccxt:[a-z0-9]+|alpaca|yahoo)\s*)*)?$",
+        title="Other sources of candles",
+        description="asked in this order when a bot's own market does not answer; empty: none",
+    )
+    fallback_entries: bool = Field(
+        default=False,
+        title="Enter on other sources",
+        description="whether bots open positions on candles that are not their market's own; "
+        "exits are watched on them either way",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
@@ -307,6 +319,11 @@ class Settings(BaseSettings):
         found = (getattr(self, name) for name in type(self).model_fields)
         values = (one.get_secret_value().strip() for one in found if isinstance(one, SecretStr))
         return tuple(value for value in values if value)
+
+    @property
+    def fallback_order(self) -> tuple[str, ...]:
+        """The other sources of candles, the first first."""
+        return tuple(one.strip() for one in self.candle_fallbacks.split(",") if one.strip())
 
     @property
     def store_url(self) -> str:

@@ -11,6 +11,7 @@ from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
+from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
 from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
@@ -91,6 +92,7 @@ class EngineFacade:
     settings_desk: SettingsDesk
     control_desk: ControlDesk
     candles: CandleDesk
+    market_data: MarketDataDesk
     backtests: BacktestDesk
     rules: RuleDesk
     studies: StudyDesk

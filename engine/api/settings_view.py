@@ -18,6 +18,7 @@ EDITABLE = frozenset(
         "limit_day_notional", "limit_bot_position", "limit_account_position", "limit_price_band",
         "reconcile_every_s", "foreign_trades", "deposits", "research_deadline_s",
         "base_currency", "equal_assets",
+        "candle_fallbacks", "fallback_entries",
     }
 )  # fmt: skip
 SECRET = frozenset(

@@ -1,6 +1,6 @@
 """Read models: what the API shows of bots, positions and trades, built from the books."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
 from engine.api.base_views import base_totals
@@ -13,6 +13,7 @@ from engine.contracts import (
     TradeTotals,
 )
 from engine.contracts.conversion import BaseTotals
+from engine.contracts.market_data import LiveFacts
 from engine.domain.bots import ACTIVE_STATES, Bot, BotState
 from engine.domain.ledger import open_pnl, shown_price
 from engine.domain.money import ZERO
@@ -39,12 +40,14 @@ class Views:
         instruments: InstrumentBook,
         pulse: Pulse,
         converter: Converter,
+        live_facts: Callable[[Bot], LiveFacts] = lambda _bot: LiveFacts(),
     ) -> None:
         self._books = books
         self._equity = equity
         self._instruments = instruments
         self._pulse = pulse
         self._converter = converter
+        self._live_facts = live_facts
 
     def bot(self, bot: Bot) -> BotView:
         """A bot with what is live about it."""
@@ -52,6 +55,8 @@ class Views:
         position = self._books.positions.get(bot.id)
         is_checked = bot.state in CHECKED_STATES
         now, instrument = self._books.clock.now(), self._instruments.of(bot)
+        live = self._live_facts(bot)
+        check_at = live.sleeps_until or next_multiple(now, bot.config.interval_s)
         return BotView(
             id=bot.id,
             config=bot.config,
@@ -75,13 +80,14 @@ class Views:
             trade_count=bot.trade_count,
             win_count=bot.win_count,
             position=self.position(bot, position, worth) if position else None,
-            next_check_at=next_multiple(now, bot.config.interval_s) if is_checked else None,
+            next_check_at=check_at if is_checked else None,
             checked_at=self._pulse.checked_at.get(bot.id, bot.checked_at),
             decided_until=bot.decided_until,
             strategy_errors=bot.strategy_errors,
             created_at=bot.created_at,
             started_at=bot.started_at,
             sparkline=tuple(self._equity.sparkline_of(bot.id)),
+            live=live,
         )
 
     def _account_name(self, bot: Bot) -> str:

@@ -19,6 +19,7 @@ from engine.contracts.accounts import (
 )
 from engine.contracts.base import Contract
 from engine.contracts.conversion import BaseTotals
+from engine.contracts.market_data import LiveFacts
 from engine.contracts.records import EventFilter, TradeFilter, TradePage, TradeTotals
 from engine.domain.accounts import (
     HOUSE,
@@ -184,6 +185,7 @@ class BotView(Contract):
     created_at: UtcDatetime
     started_at: UtcDatetime | None
     sparkline: tuple[float, ...] = ()
+    live: LiveFacts = LiveFacts()
 
 
 class QuoteTotal(Contract):

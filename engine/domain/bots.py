@@ -3,7 +3,9 @@
 from datetime import time
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Self
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -100,13 +102,60 @@ class ExitRules(BaseModel):
     roi_steps: tuple[RoiStep, ...] = Field(default=(), max_length=10, title="ROI steps")
 
 
+class Weekday(StrEnum):
+    """A day of the week."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+WEEKDAYS = tuple(Weekday)
+
+
 class ActiveHours(BaseModel):
-    """The hours of the day, in UTC, in which a bot looks for entries; it sleeps outside."""
+    """The hours of the day in which a bot is awake. ``weekdays`` are those on which they begin;
+    none named: every day. The same start and end are a whole day."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: time
     end: time
+    zone: str = Field(default="UTC", max_length=64, description="an IANA name: Europe/Berlin")
+    weekdays: tuple[Weekday, ...] = Field(default=(), max_length=7)
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in known_zones():
+            raise ValueError("is no time zone such as UTC, Europe/Berlin or America/New_York")
+        return zone
+
+    @field_validator("weekdays")
+    @classmethod
+    def _in_order(cls, weekdays: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
+        return tuple(day for day in WEEKDAYS if day in weekdays)
+
+    def has_day(self, weekday: int) -> bool:
+        """Whether hours begin on this day of the week; 0 is Monday."""
+        return not self.weekdays or WEEKDAYS[weekday] in self.weekdays
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """The time zones of this machine's Python, by IANA name."""
+    return frozenset(available_timezones())
+
+
+class Overnight(StrEnum):
+    """What becomes of a position when its bot goes to sleep."""
+
+    KEEP = "keep"
+    CLOSE = "close"
 
 
 class BotConfig(ExitRules):
@@ -124,6 +173,22 @@ class BotConfig(ExitRules):
     direction: Direction = Direction.LONG
     max_entries: int = Field(default=1, ge=1, le=20, title="Entries per position")
     active_hours: ActiveHours | None = None
+    follow_market: bool = Field(
+        default=True, title="Sleep while the market is closed",
+        description="stocks and currencies; markets that never close know no sleep",
+    )  # fmt: skip
+    wake_lead_min: int = Field(
+        default=5, ge=0, le=240, title="Wake lead (minutes)",
+        description="so long before it wakes its candles are asked for",
+    )  # fmt: skip
+    overnight: Overnight = Field(
+        default=Overnight.KEEP, title="Overnight",
+        description="what becomes of a position when the bot goes to sleep",
+    )  # fmt: skip
+    close_before_min: int = Field(
+        default=5, ge=1, le=240, title="Close before the end (minutes)",
+        description="of the session or of its own hours, when nothing is held overnight",
+    )  # fmt: skip
     entry_order: EntryOrder = Field(default=EntryOrder.MARKET, title="Entry order")
     limit_offset_bps: Decimal = Field(
         default=ZERO,

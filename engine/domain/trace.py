@@ -11,14 +11,18 @@ from engine.domain.orders import Order
 from engine.domain.routes import RouteCandidate, RoutePlan
 
 
-def first_steps(candles: Candles, intent: Intent, action: Action) -> list[TraceStep]:
-    """What was looked at, and what the strategy made of it."""
+def first_steps(
+    candles: Candles, intent: Intent, action: Action, other_source: str = ""
+) -> list[TraceStep]:
+    """What was looked at, and what the strategy made of it. ``other_source`` says whose the
+    candles are when they are not the market's own."""
     close = float(candles.close[-1])
+    detail = f"{len(candles)} closed {candles.timeframe} candles"
     return [
         TraceStep(
             step="candles",
             verdict=Verdict.PASS,
-            detail=f"{len(candles)} closed {candles.timeframe} candles",
+            detail=f"{detail}. {other_source}" if other_source else detail,
             values={"close": close, "closed_at": candles.last_close_time.isoformat()},
         ),
         TraceStep(

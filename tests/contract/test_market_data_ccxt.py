@@ -12,6 +12,7 @@ from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.domain.money import to_epoch_ms
 from engine.errors import DataError, NotFound
 from engine.links.pause import Pause
+from engine.ports import BulkMarket
 from tests.fakes.binance_public import BinancePublic, binance_public
 from tests.fakes.clock import FakeClock
 
@@ -84,6 +85,20 @@ def test_a_gap_ends_the_window(server: BinancePublic) -> None:
     candles = market.candles("BTC/USDT", "1h", limit=20)
     assert len(candles) == 7
     assert int(candles.time[-1]) == newest
+
+
+def test_many_tickers_are_one_request(server: BinancePublic) -> None:
+    market = connected(server)
+    market.instruments()
+    server.requests.clear()
+    quotes = market.quotes(["BTC/USDT", "ETH/BTC", "NO/PE"])
+    assert server.requests == ["/api/v3/ticker/24hr"]
+    assert list(quotes) == ["BTC/USDT", "ETH/BTC"], "what is not listed has no price"
+    assert quotes["ETH/BTC"].last == Decimal("50000.1")
+    assert isinstance(market, BulkMarket)
+    server.outage = "500"
+    with pytest.raises(DataError):
+        market.quotes(["BTC/USDT", "ETH/BTC"])
 
 
 def test_the_ticker_becomes_a_quote(server: BinancePublic) -> None:

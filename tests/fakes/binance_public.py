@@ -85,9 +85,12 @@ class BinancePublic:
         return route(query) if route else (404, {"code": -1000, "msg": f"no {path} here"})
 
     def _ticker(self, query: dict[str, str]) -> Reply:
-        if query.get("symbol") not in {entry["symbol"] for entry in self.symbols}:
+        """Of one ``symbol``, or of a JSON list of ``symbols``."""
+        asked = json.loads(query["symbols"]) if "symbols" in query else [query.get("symbol")]
+        if not {entry["symbol"] for entry in self.symbols}.issuperset(asked):
             return 400, {"code": -1121, "msg": "Invalid symbol."}
-        return 200, {"symbol": query["symbol"], "closeTime": self.now_ms(), **self.ticker}
+        found = [{"symbol": one, "closeTime": self.now_ms(), **self.ticker} for one in asked]
+        return 200, found if "symbols" in query else found[0]
 
     def _depth(self, query: dict[str, str]) -> Reply:
         if set(query) != {"symbol", "limit"}:

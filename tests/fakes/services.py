@@ -64,6 +64,7 @@ from tests.fakes.backtest_desk import FakeBacktests
 from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
+from tests.fakes.market_data import FakeMarketData
 from tests.fakes.performance import FakePerformance
 from tests.fakes.rules import MemoryRuleBook, rule_desk
 from tests.fakes.studies import FakeStudies
@@ -113,6 +114,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.reports: dict[str, AccountReport] = sample_reports(now())
         self.findings_seen: dict[str, Finding] = {}
         self.candles = FakeCandles(now)
+        self.market_data = FakeMarketData(now)
         self.rule_book = MemoryRuleBook()
         self.rules = rule_desk(self, self.rule_book)
         self.performance = FakePerformance(self)

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import RLock
@@ -183,6 +183,24 @@ class CcxtPublicMarket:
         self.instrument(symbol)
         book = self._call(self._exchange.fetch_order_book, symbol, levels)
         return depth_of(symbol, book, levels, self.now())
+
+    def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        """Many tickers in one request, where the exchange has that. Raises DataError."""
+        listed = {one.symbol for one in self.instruments()}
+        asked = [one for one in symbols if one in listed]
+        if len(asked) < 2 or not self._exchange.has.get("fetchTickers"):
+            return self._one_by_one(asked)
+        tickers = self._call(self._exchange.fetch_tickers, asked)
+        found = {}
+        for symbol in asked:
+            try:
+                found[symbol] = quote_of(symbol, tickers[symbol], self.now())
+            except (DataError, *JUNK) as error:
+                log.warning("%s told no price of %s: %s", self._name, symbol, error)
+        return found
+
+    def _one_by_one(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        return {symbol: self.quote(symbol) for symbol in symbols}
 
     def bars_since(self, symbol: str, after: datetime) -> Candles:
         """The finest closed candles of which one request holds all. Raises NotFound, DataError."""
