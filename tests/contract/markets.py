@@ -12,6 +12,7 @@ from engine.adapters.market_data.replay import ReplayMarket
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.ports import MarketData
 from tests.contract.brokers import CSV
+from tests.contract.mt5_venue import local
 from tests.fakes.binance_public import binance_public
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
@@ -60,9 +61,18 @@ def ccxt_market(folder: Path) -> Iterator[Subject]:
         yield Subject(market, "BTC/USDT", "1m")
 
 
+@contextmanager
+def mt5_market(folder: Path) -> Iterator[Subject]:
+    """A terminal of MetaTrader, whose server is two hours ahead of UTC."""
+    clock = FakeClock()
+    clock.advance(12.7)
+    yield Subject(local(clock).market, "EURUSD", "1m")
+
+
 MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "fake": fake_market,
     "simulated": simulated_market,
     "replay": replay_market,
     "ccxt": ccxt_market,
+    "mt5": mt5_market,
 }

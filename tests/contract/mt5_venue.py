@@ -13,6 +13,7 @@ import trustme
 
 from engine.adapters.brokers.mt5.broker import Mt5Broker
 from engine.adapters.brokers.mt5.market import Mt5Market
+from engine.adapters.brokers.mt5.options import MAGIC
 from engine.adapters.brokers.mt5.server_time import AUTO, ServerTime
 from engine.adapters.brokers.mt5.session import Login, Session
 from engine.adapters.brokers.mt5.terminal import LocalTerminal, Terminal
@@ -29,7 +30,8 @@ TIMEOUT_S = 2.0
 
 @dataclass
 class Mt5Venue:
-    """The stand-in, and an account at it as the engine has it."""
+    """The stand-in, and an account at it as the engine has it; ``url`` and ``ca_file`` are those
+    of the gateway between them, if there is one."""
 
     stand_in: StandIn
     clock: FakeClock
@@ -37,6 +39,8 @@ class Mt5Venue:
     session: Session
     market: Mt5Market
     broker: Mt5Broker
+    url: str = ""
+    ca_file: str = ""
 
     def set_price(self, price: str, symbol: str = CRYPTO) -> None:
         """Let the market move, a second later."""
@@ -56,7 +60,13 @@ def opened(
     )  # fmt: skip
     session = Session(terminal, login, Pause(clock.monotonic))
     market = Mt5Market("account:mt5", session, ServerTime(zone, clock), clock)
-    settings: dict[str, Any] = {"quiet_period_s": 0.5, "poll_every_s": 0, "sleep": lambda _s: None}
+    settings: dict[str, Any] = {
+        "magic": MAGIC,
+        "deviation": 20,
+        "quiet_period_s": 0.5,
+        "poll_every_s": 0,
+        "sleep": lambda _s: None,
+    }
     broker = Mt5Broker("test:mt5", session, market, **(settings | options))
     return Mt5Venue(stand_in, clock, terminal, session, market, broker)
 

@@ -28,6 +28,7 @@ from engine.domain.orders import (
     TimeInForce,
 )
 from engine.errors import (
+    AccessDenied,
     BrokerError,
     BrokerUnavailable,
     DataError,
@@ -39,8 +40,6 @@ from engine.ports import Balance, BrokerCapabilities
 
 log = logging.getLogger("quarterdeck.mt5")
 
-MAGIC = 5_130_625  # any number that no other expert advisor of the account uses
-DEVIATION = 20
 QUIET_S = 60.0  # a terminal waits for its server about so long, through a reconnect or two
 POLL_EVERY_S = 2.0
 SETTLE_S = (0.0, 0.05, 0.2, 0.5)
@@ -61,7 +60,7 @@ class Mt5Broker:
 
     def __init__(
         self, account_id: str, session: Session, market: Mt5Market, *,
-        magic: int = MAGIC, deviation: int = DEVIATION, quiet_period_s: float = QUIET_S,
+        magic: int, deviation: int, quiet_period_s: float = QUIET_S,
         poll_every_s: float = POLL_EVERY_S, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         is_hedging = session.login.is_hedging
@@ -315,22 +314,28 @@ class Mt5Broker:
         try:
             return self._market.listing(symbol)
         except (DataError, NotFound) as error:
-            raise BrokerUnavailable(error.message) from error
+            raise _as_brokers(error, "") from error
 
     def _rules(self, symbol: str) -> Listing:
-        """The symbol of a new order. Raises OrderRejected, BrokerUnavailable."""
+        """The symbol of a new order. Raises OrderRejected, BrokerUnavailable, AccessDenied."""
         try:
             return self._market.listing(symbol)
         except NotFound as error:
             raise OrderRejected(error.message, field="symbol") from error
         except DataError as error:
-            raise BrokerUnavailable(f"{symbol} was not sent: {error.message}") from error
+            raise _as_brokers(error, f"{symbol} was not sent: ") from error
 
     def _quote(self, symbol: str) -> Quote:
         try:
             return self._market.quote(symbol)
         except (DataError, NotFound) as error:
-            raise BrokerUnavailable(f"{symbol} was not sent: {error.message}") from error
+            raise _as_brokers(error, f"{symbol} was not sent: ") from error
+
+
+def _as_brokers(error: DataError | NotFound, words: str) -> BrokerError:
+    """The market's trouble as the account's: that it may not be used is the same for both."""
+    kind = AccessDenied if isinstance(error.__cause__, AccessDenied) else BrokerUnavailable
+    return kind(f"{words}{error.message}")
 
 
 def _newest(found: Sequence[read.Row]) -> list[read.Row]:

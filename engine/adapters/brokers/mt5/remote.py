@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from engine.adapters.brokers.mt5.addresses import fingerprint_of, gateway_url
 from engine.adapters.brokers.mt5.terminal import Answer, AnswerLost, refused
 from engine.adapters.brokers.mt5_gateway import MOST_BYTES as MOST_ASKED
-from engine.adapters.brokers.mt5_gateway import PATH, is_loopback
+from engine.adapters.brokers.mt5_gateway import PATH
 from engine.errors import AccessDenied, BrokerUnavailable, ConfigError
 
 MOST_BYTES = 64 * 1024 * 1024  # the symbols of a large broker are some 20 MB
@@ -32,7 +33,8 @@ class RemoteTerminal:
     """Implements ``Terminal`` over a gateway; nothing is ever sent twice.
 
     ``fingerprint`` (SHA-256 of the certificate) or ``ca_file`` say whom to trust where that is not
-    a public authority; plain HTTP is for this machine only.
+    a public authority; plain HTTP is for this machine only. Raises ValueError for an address or
+    fingerprint that is none.
     """
 
     def __init__(
@@ -122,31 +124,6 @@ class RemoteTerminal:
             raise ConfigError(
                 f"'{self._ca_file}' holds no certificates.", field="ca_file"
             ) from error
-
-
-def gateway_url(url: str) -> str:
-    """The address without a path. Raises ConfigError for one that would send the token in clear."""
-    parts = urlsplit(url.strip())
-    host = parts.hostname or ""
-    is_plain = not (parts.path.strip("/") or parts.query or parts.fragment or parts.username)
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))
-    if not host or not is_plain or not is_safe:
-        raise ConfigError(
-            f"'{url}' is no address of a gateway: https://HOST:8443 (http only on this machine).",
-            field="gateway",
-        )
-    return f"{parts.scheme}://{parts.netloc}"
-
-
-def fingerprint_of(told: str) -> str:
-    """64 hexadecimal digits, colons taken out; empty for none. Raises ConfigError."""
-    digits = told.replace(":", "").replace(" ", "").lower()
-    if digits and (len(digits) != 64 or set(digits) - set("0123456789abcdef")):
-        raise ConfigError(
-            "A fingerprint has 64 hexadecimal digits: the gateway shows it when it starts.",
-            field="fingerprint",
-        )
-    return digits
 
 
 def _pinned(url: str, fingerprint: str) -> ssl.SSLContext:

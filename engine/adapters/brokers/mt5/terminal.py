@@ -97,14 +97,14 @@ def _desk_of(package: Any) -> TerminalDesk:
 
 def load_package() -> Any:
     """The package MetaTrader5. Raises ConfigError where it does not exist or is not installed."""
-    if sys.platform != PLATFORM:
-        raise ConfigError(
-            "MetaTrader 5's Python package runs on Windows only: use the gateway "
-            "(docs/metatrader.md)."
-        )
     try:
         return importlib.import_module(MODULE)
     except ImportError as error:
+        if sys.platform != PLATFORM:
+            raise ConfigError(
+                "MetaTrader 5's Python package runs on Windows only: use the gateway "
+                "(docs/metatrader.md)."
+            ) from error
         raise ConfigError(
             "The Python package MetaTrader5 is missing: pip install MetaTrader5."
         ) from error
