@@ -1,8 +1,9 @@
 """Brokers over the stand-in of MetaTrader: in this process, and behind a gateway with TLS."""
 
+import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -78,6 +79,25 @@ def local(clock: FakeClock | None = None, zone: str = AUTO, **world: Any) -> Mt5
     return opened(stand_in, own, LocalTerminal(lambda: stand_in), zone=zone)
 
 
+class CutGateway(Gateway):
+    """Takes its connections with it when it ends, as a machine does that is switched off."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._connections: list[socket.socket] = []
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Remember the connection."""
+        self._connections.append(request)
+        super().process_request(request, client_address)
+
+    def cut(self) -> None:
+        """End all connections."""
+        for connection in self._connections:
+            with suppress(OSError):  # it has ended by itself
+                connection.shutdown(socket.SHUT_RDWR)
+
+
 @dataclass
 class RunningGateway:
     """A gateway on the loopback, and whom to trust there."""
@@ -101,7 +121,7 @@ def gateway(stand_in: StandIn, folder: Path, *, port: int = 0) -> Iterator[Runni
     cert, key, ca = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
     for path, pem in zip((cert, key, ca), _certificates(), strict=True):
         path.write_bytes(pem)
-    server = Gateway(("127.0.0.1", port), TerminalDesk(stand_in), TOKEN, tls_context(cert, key))
+    server = CutGateway(("127.0.0.1", port), TerminalDesk(stand_in), TOKEN, tls_context(cert, key))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     try:
@@ -109,6 +129,7 @@ def gateway(stand_in: StandIn, folder: Path, *, port: int = 0) -> Iterator[Runni
     finally:
         server.shutdown()
         server.server_close()
+        server.cut()
         thread.join(5)
 
 

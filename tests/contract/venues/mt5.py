@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from engine.adapters.brokers.mt5.remote import RemoteTerminal
 from engine.domain.orders import Side
@@ -51,6 +52,7 @@ def lent(folder: Path) -> SuiteVenue:
 
     def close() -> None:
         terminal.close()
+        venue.terminal.close()
         running.__exit__(None, None, None)
 
     return suite_venue(venue, close=close)
@@ -81,7 +83,7 @@ def _not_running(venue: Venue) -> None:
     _of(venue).stand_in.is_running = False
 
 
-def _terminal(**state: bool) -> Callable[[Venue], object]:
+def _terminal(**state: Any) -> Callable[[Venue], object]:
     def begin(venue: Venue) -> None:
         stand_in = _of(venue).stand_in
         stand_in.terminal = stand_in.terminal._replace(**state)
@@ -222,15 +224,15 @@ def _gateway_down(venue: Venue) -> None:
     venue.close = lambda: None
 
 
-def _terminal_of(**options: str) -> Callable[[Venue], object]:
+def _terminal_of(**options: Any) -> Callable[[Venue], object]:
     """The account is opened with other options of the gateway."""
 
     def begin(venue: Venue) -> None:
         vendor = _of(venue)
         assert isinstance(vendor.terminal, RemoteTerminal)
-        settings = {"token": TOKEN, "ca_file": vendor.ca_file} | options
-        terminal = RemoteTerminal(vendor.url, **settings)
-        venue.broker = opened(vendor.stand_in, vendor.clock, terminal).broker
+        settings: dict[str, Any] = {"token": TOKEN, "ca_file": vendor.ca_file} | options
+        vendor.terminal = RemoteTerminal(vendor.url, **settings)
+        venue.broker = opened(vendor.stand_in, vendor.clock, vendor.terminal).broker
 
     return begin
 

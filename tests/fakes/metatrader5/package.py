@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 from fnmatch import fnmatchcase
+from threading import Event
 from typing import Any, TypeVar
 
 import numpy as np
@@ -33,6 +34,7 @@ TIMED_OUT = (-10005, "IPC timeout")
 NOT_FOUND = (-4, "Terminal: Not found")
 CALL_FAILED = (-1, "Terminal: Call failed")
 LONGEST_COMMENT = 31
+PATIENCE_S = 10.0
 TYPES: Mapping[type, tuple[type, ...]] = {int: (int,), float: (int, float), str: (str,)}
 
 
@@ -53,6 +55,7 @@ class StandIn:
         """By function: what it answers instead of the truth."""
         self._is_connected = False
         self._error = OK
+        self._hanging: dict[str, Event] = {}
 
     def __getattr__(self, name: str) -> int:
         try:
@@ -87,6 +90,11 @@ class StandIn:
     def crash(self) -> None:
         """The terminal is closed and started again: its connections are gone."""
         self._is_connected = False
+
+    def hang(self, name: str) -> Callable[[], None]:
+        """A function does not return until the answer is called."""
+        self._hanging[name] = Event()
+        return self._hanging[name].set
 
     def terminal_info(self) -> TerminalInfo | None:
         return self._answer("terminal_info", lambda: self.terminal)
@@ -207,6 +215,8 @@ class StandIn:
 
     def _answer(self, name: str, make: Callable[[], T]) -> T | None:
         self.called.append(name)
+        if name in self._hanging:
+            self._hanging[name].wait(PATIENCE_S)
         if not self.is_running or not self._is_connected:
             return self._failed(TIMED_OUT if self._is_connected else NO_IPC, None)
         self._error = OK

@@ -1,6 +1,7 @@
 """``order_send`` behind the stand-in: what its broker refuses, and what it does otherwise."""
 
 from collections import deque
+from collections.abc import Callable
 from decimal import Decimal
 
 from tests.fakes.metatrader5.records import CONSTANTS, OrderSendResult, TradeRequest
@@ -17,17 +18,26 @@ DEAL, PENDING, REMOVE = (
 class Trading:
     """Requests, one after the other. ``faults`` are return codes that the next requests get
     instead of being read; a code in ``accepted_but`` is given after the order was taken. ``LOST``
-    is no answer at all, after it was taken."""
+    is no answer at all, after it was taken. ``after_next`` is called once a request was read, and
+    forgotten."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.faults: deque[int] = deque()
         self.accepted_but: deque[int | str] = deque()
         self.requests: list[TradeRequest] = []
+        self.after_next: Callable[[TradeRequest], object] | None = None
 
     def send(self, asked: TradeRequest) -> OrderSendResult | None:
         """Take a request, or say why not."""
         self.requests.append(asked)
+        answer = self._read(asked)
+        if self.after_next is not None:
+            follow, self.after_next = self.after_next, None
+            follow(asked)
+        return answer
+
+    def _read(self, asked: TradeRequest) -> OrderSendResult | None:
         if self.faults:
             return self.result(asked, self.faults.popleft())
         code = self.objection(asked)

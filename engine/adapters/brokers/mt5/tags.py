@@ -1,7 +1,7 @@
 """Client ids as comments: what MetaTrader keeps of ours with an order, next to the magic number.
 
 A comment has 31 characters at the most, and brokers' servers keep 27 or more of them. An id of the
-engine's, ``qd-1a2b3c4d-1764123456-e``, is written as ``Q1a2b3c4d0t6bk00e``: mark, bot, time in base
+engine's, ``qd-1a2b3c4d-1764123456-e``, is written as ``Q1a2b3c4d0t6badce``: mark, bot, time in base
 36, leg; it can be read back. Other ids stand as they are, or, if they are too long, as a digest:
 those are found again, but not recognised in a list. An order closing several positions becomes
 several of MetaTrader's, whose comments end in ``/`` and two digits: which, and of how many.
