@@ -57,6 +57,8 @@ class Venue:
     market to a price and lets it work on what rests; only venues that take pairs need it.
     ``close`` ends what the venue runs. ``keeps_ids``: a client id that was used is refused for
     ever.
+    ``is_margin``: what is bought is not paid from cash but binds margin, and resting orders bind
+    nothing: cash is left out of the sums. ``nets``: a symbol has one position, long or short.
     """
 
     broker: Broker
@@ -68,6 +70,8 @@ class Venue:
     move_to: Callable[[Decimal], None] = stands_still
     close: Callable[[], object] = nothing
     keeps_ids: bool = False
+    is_margin: bool = False
+    nets: bool = False
 
     @property
     def instrument(self) -> Instrument:
@@ -131,12 +135,23 @@ class Venue:
 
     def is_free(self) -> bool:
         """Whether nothing is locked."""
-        return all(balance.locked == 0 for balance in self.broker.balances().values())
+        return all(
+            balance.locked == 0 or not self._is_summed(balance.asset)
+            for balance in self.broker.balances().values()
+        )
+
+    def _is_summed(self, asset: str) -> bool:
+        """Whether trades alone account for what is had of an asset."""
+        return not self.is_margin or asset == self.instrument.base
 
     def totals(self) -> dict[str, Decimal]:
         """What the account has, assets of which it has nothing left out."""
         balances = self.broker.balances().values()
-        return {balance.asset: balance.total for balance in balances if balance.total}
+        return {
+            balance.asset: balance.total
+            for balance in balances
+            if balance.total and self._is_summed(balance.asset)
+        }
 
     def sellable(self) -> Decimal:
         """What is held of the base, on the step: a fee in base leaves dust."""
@@ -150,7 +165,11 @@ class Venue:
                         fill.fee_asset)
             for report in reports for fill in report.fills
         ]  # fmt: skip
-        return {asset: total for asset, total in add_up([before, *effects]).items() if total}
+        return {
+            asset: total
+            for asset, total in add_up([before, *effects]).items()
+            if total and self._is_summed(asset)
+        }
 
 
 @dataclass

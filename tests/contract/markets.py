@@ -16,6 +16,7 @@ from tests.contract.alpaca_venue import SYMBOLS, alpaca_venue
 from tests.contract.brokers import CSV
 from tests.contract.kite_venue import SYMBOL as SHARE
 from tests.contract.kite_venue import kite_venue
+from tests.contract.mt5_venue import local
 from tests.fakes.binance_public import binance_public
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
@@ -73,6 +74,7 @@ def okx_market(folder: Path) -> Iterator[Subject]:
         yield Subject(market, "BTC/USDT", "1m")
 
 
+@contextmanager
 def alpaca_market(kind: InstrumentKind) -> Iterator[Subject]:
     """Alpaca on the loopback, in trading hours, through alpaca-py."""
     with alpaca_venue(kind) as venue:
@@ -81,10 +83,19 @@ def alpaca_market(kind: InstrumentKind) -> Iterator[Subject]:
         connection.close()
 
 
+@contextmanager
 def zerodha_market(folder: Path) -> Iterator[Subject]:
     """Kite on the loopback, at noon in India."""
     with kite_venue() as venue:
         yield Subject(venue.market, SHARE, "1m")
+
+
+@contextmanager
+def mt5_market(folder: Path) -> Iterator[Subject]:
+    """A terminal of MetaTrader, whose server is two hours ahead of UTC."""
+    clock = FakeClock()
+    clock.advance(12.7)
+    yield Subject(local(clock).market, "EURUSD", "1m")
 
 
 MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
@@ -96,4 +107,5 @@ MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "alpaca-stocks": lambda _folder: alpaca_market(InstrumentKind.STOCK),
     "alpaca-crypto": lambda _folder: alpaca_market(InstrumentKind.CRYPTO),
     "zerodha": zerodha_market,
+    "mt5": mt5_market,
 }
