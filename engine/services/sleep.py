@@ -26,17 +26,17 @@ class SleepKeeper:
         """Look up a bot's market hours, on its lane. Replays are played through at any hour.
         Raises NotFound, DataError."""
         if not isinstance(market, SteppedMarket):
-            self._hours.learn(market, bot.config.symbol)
-            self._markets[bot.config.market] = market
+            self._hours.learn(market, bot.symbol)
+            self._markets[bot.market] = market
 
     def now(self, bot: Bot) -> datetime:
         """The time that a bot's sleep goes by."""
-        market = self._markets.get(bot.config.market)
+        market = self._markets.get(bot.market)
         return market.now() if market is not None else self._books.clock.now()
 
     def timetable(self, bot: Bot) -> Timetable:
         """The hours of a bot's market."""
-        return self._hours.find(bot.config.market, bot.config.symbol)
+        return self._hours.find(bot.market, bot.symbol)
 
     def rest(self, bot: Bot) -> Rest | None:
         """The sleep a bot should be in now, or None."""

@@ -94,10 +94,14 @@ def _rich(venue: Venue) -> object:
 
 
 KEYS = (
-    Trouble("wrong key", _set(key="another"), AccessDenied, r"unknown|no key \*\*\*; check the key"),
+    Trouble(
+        "wrong key", _set(key="another"), AccessDenied, r"unknown|no key \*\*\*; check the key"
+    ),
     Trouble("wrong secret", _set(secret="another"), AccessDenied, "check the secret"),
     Trouble("revoked", _set(is_revoked=True), AccessDenied, "revoked; make a new key"),
-    Trouble("no permission", _set(permissions=["read"]), AccessDenied, "allow the key to trade", buy),
+    Trouble(
+        "no permission", _set(permissions=["read"]), AccessDenied, "allow the key to trade", buy
+    ),
     Trouble("clock off", _set(ahead_s=3600), BrokerUnavailable, "clock was off", _one),
 )
 REFUSALS = (

@@ -43,9 +43,7 @@ class Handler(BaseHTTPRequestHandler):
             self._instead(fault)
             return
         with exchange.lock:
-            status, answer = self.api.answer(
-                self.command, parts.path, parts.query, body, headers
-            )
+            status, answer = self.api.answer(self.command, parts.path, parts.query, body, headers)
         if fault is None:
             self._send(status, json.dumps(answer))
         else:

@@ -6,8 +6,8 @@ from engine.adapters.brokers.rest.description import Description
 from engine.adapters.brokers.rest.inspection import Inspector
 from engine.adapters.brokers.rest.loading import find_description, load_description
 from engine.adapters.brokers.rest.market import RestMarket
-from engine.adapters.brokers.rest.signatures import HmacSigning
 from engine.adapters.brokers.rest.requests import key_bytes
+from engine.adapters.brokers.rest.signatures import HmacSigning
 from engine.domain.venue_accounts import Mode
 from engine.errors import ConfigError
 from engine.ports import AccountAccess, VenueConnection
@@ -60,4 +60,3 @@ def _check_secrets(description: Description, access: AccountAccess) -> None:
                 "(secret_encoding): copy it once more, all of it.",
                 field="secret",
             ) from None
-

@@ -134,9 +134,7 @@ class RestClient:
             self._check_key()
         if signed and not self.time.is_known:
             self.sync_clock()
-        prepared = prepare(
-            endpoint, self._address, values, times=told.times, numbers=told.numbers
-        )
+        prepared = prepare(endpoint, self._address, values, times=told.times, numbers=told.numbers)
         self._heed_pause()
         self._keep_pace()
         if signed:

@@ -56,9 +56,7 @@ def _listed(told: object) -> object:
     return [one if isinstance(one, bool) else str(one) for one in items]
 
 
-Words = Annotated[
-    tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)
-]
+Words = Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
 
 
 class Addresses(Part):

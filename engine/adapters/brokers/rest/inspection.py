@@ -136,4 +136,3 @@ def _minimum(one: Instrument) -> str:
     least = f"{text(one.min_notional)} {one.quote}" if one.min_notional else ""
     quantity = one.min_quantity or one.quantity_step
     return f"{one.symbol} from {text(quantity)} {one.base}" + (f", {least}" if least else "")
-

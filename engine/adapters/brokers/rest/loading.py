@@ -122,9 +122,7 @@ def _composed(text: str, file: str) -> yaml.MappingNode:
 def _unreadable(error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
     reason = getattr(error, "problem", None) or "it cannot be read"
-    hint = (
-        "use spaces to indent, and quotes around text that begins with '{', '[', '@' or has ': '"
-    )
+    hint = "use spaces to indent, and quotes around text that begins with '{', '[', '@' or has ': '"
     return Problem(mark.line + 1 if mark else 1, "", f"this is no YAML: {reason}; {hint}")
 
 

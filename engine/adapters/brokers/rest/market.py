@@ -125,9 +125,7 @@ class RestMarket:
         names, timeframes = self.names(symbol), self.timeframes()
         after_ms, now_ms = to_epoch_ms(after), to_epoch_ms(self.now())
         page = self._told.endpoints.candles.page
-        fits = [
-            name for name in timeframes if now_ms - after_ms <= page * timeframe_s(name) * 1000
-        ]
+        fits = [name for name in timeframes if now_ms - after_ms <= page * timeframe_s(name) * 1000]
         timeframe = fits[0] if fits else timeframes[-1]
         length_ms = timeframe_s(timeframe) * 1000
         start_ms = -(-after_ms // length_ms) * length_ms
