@@ -97,7 +97,8 @@ def binance_test_network(
             )
         key, secret = settings.keys
         return CcxtSpotBroker(
-            account_id, market, clock, key=key, secret=secret, url=settings.binance_test_url,
+            account_id, market, clock, key=key, secret=secret,
+            addresses=test_addresses(settings.binance_test_url),
             refresh_listing=market.refresh, pause=pause,
         )  # fmt: skip
 

@@ -9,6 +9,7 @@ from panel.facade import ControlPanel, PanelError
 from panel.format import escape
 from panel.layout import page_header, show_error
 from panel.live_money import draw_confirmation
+from panel.routing_form import draw_routing
 from panel.session import control_panel
 from panel.symbols import find_symbols, names_in_use
 
@@ -64,6 +65,7 @@ def draw_sections(panel: ControlPanel, form: BotForm) -> None:
         st.markdown("**4  Size and direction**")
         form.draw_sizing(symbol)
         form.draw_entry_order()
+        draw_routing(form, panel, market, symbol)
     with st.container(border=True):
         st.markdown("**5  Exits**")
         form.draw_exits()

@@ -74,6 +74,7 @@ def _size_rows(config: BotConfig, quote: str) -> list[Row]:
         ("Trade amount", money(config.amount, quote), later),
         ("Entries per position", entries, ""),
         ("Entry order", entry_words(config), ""),
+        ("Routing", *routing_words(config)),
         ("Starting capital", money(config.starting_capital, quote), ""),
     ]
 
@@ -85,6 +86,19 @@ def entry_words(config: BotConfig) -> str:
     offset = config.limit_offset_bps / 10_000
     where = f"{percent(offset)} better than the price" if offset else "at the price"
     return f"limit {where}, taken back after {duration(config.entry_timeout_s)}"
+
+
+def routing_words(config: BotConfig) -> tuple[str, str]:
+    """Where entries may go, and when a venue is left out."""
+    rules = config.routing
+    if rules is None:
+        return "off", "entries go to the bot's own account"
+    names = ", ".join(rules.markets)
+    return (
+        f"also to {names}",
+        f"fee at most {rules.max_extra_fee_bps:f} bps more, prices at most {rules.max_age_s:g} s"
+        f" old, a second of latency costs {rules.latency_bps_per_s:f} bps",
+    )
 
 
 def exit_rows(config: BotConfig) -> list[Row]:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.contracts import AccountHealth, AccountReport, AssetRow
 from panel.asked import asked, open_soon, settled
+from panel.base_words import worth_words
 from panel.commands import attempt, show_outcomes
 from panel.facade import ControlPanel, PanelError
 from panel.finding_words import HEALTH
@@ -152,6 +153,8 @@ def _draw_assets(report: AccountReport) -> None:
         st.caption("Nothing is known of this account's assets yet.")
         return
     st.caption(assets_words(report.assets))
+    if report.worth is not None:
+        st.caption(worth_words(report.worth))
     style = records_table(sort_assets(report.assets), ASSET_COLUMNS)
     style = style.map(_mark_difference, subset=["Difference"])
     st.dataframe(

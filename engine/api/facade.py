@@ -11,20 +11,20 @@ from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
+from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
 from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
 from engine.api.study_desk import StudyDesk
 from engine.api.venue_account_desk import VenueAccountDesk
-from engine.api.views import Views, lateness, sum_bots, sum_trades
+from engine.api.views import Views, count_states, lateness, sum_bots, sum_trades
 from engine.contracts import (
     AccountReport,
     AccountView,
     AuditEntry,
     BotConfig,
     BotPreview,
-    BotState,
     BotView,
     Chart,
     ControlRequest,
@@ -92,6 +92,7 @@ class EngineFacade:
     settings_desk: SettingsDesk
     control_desk: ControlDesk
     candles: CandleDesk
+    market_data: MarketDataDesk
     backtests: BacktestDesk
     rules: RuleDesk
     studies: StudyDesk
@@ -197,9 +198,7 @@ class EngineFacade:
     def overview(self) -> Overview:
         """Everything the Overview page shows."""
         views = self.list_bots()
-        states = dict.fromkeys(BotState, 0)
-        for view in views:
-            states[view.state] += 1
+        totals = sum_bots(views)
         with self.books.store.reading() as tx:
             trades = tx.trades.select(is_descending=True, limit=OVERVIEW_TRADES)
             events = tx.events.select(
@@ -207,8 +206,9 @@ class EngineFacade:
             )
         return Overview(
             now=self.books.clock.now(),
-            totals=sum_bots(views),
-            states=states,
+            totals=totals,
+            base=self.views.base(totals),
+            states=count_states(views),
             bots=tuple(views),
             equity=self.views.equity_series(),
             recent_trades=tuple(trades),

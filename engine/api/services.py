@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.api.candle_desk import CandleServices
+from engine.api.market_data_desk import MarketDataServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
 from engine.api.venue_account_desk import VenueAccountServices
@@ -267,6 +268,11 @@ class EngineServices(
     @property
     def candles(self) -> CandleServices:
         """The candle library."""
+        ...
+
+    @property
+    def market_data(self) -> MarketDataServices:
+        """Feeds of candles."""
         ...
 
     @property

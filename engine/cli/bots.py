@@ -39,6 +39,9 @@ LimitOffset = Annotated[
 ]
 EntryTimeout = Annotated[Text, typer.Option(help="a limit entry is taken back after: 5m [5m]")]
 Hours = Annotated[Text, typer.Option(help="look for entries at these hours, UTC: 08:00-20:00")]
+RouteTo = Annotated[
+    Several, typer.Option(metavar="MARKET", help="entries may go there too; repeatable, or none")
+]
 Confirm = Annotated[
     Text, typer.Option(metavar="NAME", help="the bot's name once more, where it has real money")
 ]
@@ -48,9 +51,9 @@ Start = Annotated[bool, typer.Option("--start", help="and start it")]
 def build() -> typer.Typer:
     """The group of commands about bots."""
     group = typer.Typer(help="Create, start, watch and stop bots.", rich_markup_mode=None)
-    commands = (("list", list_bots), ("show", show), ("create", create), ("edit", edit),
-                ("clone", clone), ("start", start), ("pause", pause), ("stop", stop),
-                ("delete", delete))  # fmt: skip
+    commands = (("list", list_bots), ("show", show), ("orders", orders), ("create", create),
+                ("edit", edit), ("clone", clone), ("start", start), ("pause", pause),
+                ("stop", stop), ("delete", delete))  # fmt: skip
     for name, command in commands:
         group.command(name)(command)
     return group
@@ -81,6 +84,24 @@ def show(ctx: typer.Context, bot: Key) -> None:
     desk.printer.show(view, _described(view))
 
 
+def orders(
+    ctx: typer.Context,
+    bot: Key,
+    limit: Annotated[int, typer.Option(help="how many at most")] = 20,
+) -> None:
+    """A bot's newest orders, and why a routed one went to its account."""
+    desk = desk_of(ctx)
+    found = desk.engine.get(bot_path(bot, "orders"), limit=limit)
+    head = ("placed", "side", "purpose", "state", "quantity", "filled", "account", "why", "routed")
+    rows = [
+        (moment(one["created_at"]), one["side"], one["purpose"], one["state"],
+         one["quantity"] or "-", one["filled"], one["account_id"], one["reason"],
+         one["routing"]["reason"] if one["routing"] else "")
+        for one in found
+    ]  # fmt: skip
+    desk.printer.show(found, table(head, rows, "No order yet."))
+
+
 def create(
     ctx: typer.Context,
     name: Name = None,
@@ -104,6 +125,7 @@ def create(
     limit_offset: LimitOffset = None,
     entry_timeout: EntryTimeout = None,
     hours: Hours = None,
+    route_to: RouteTo = None,
     start: Start = False,
     confirm: Confirm = None,
 ) -> None:
@@ -115,7 +137,7 @@ def create(
     given = _given(
         name, market or "simulated", symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
-        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
+        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours, route_to,
     )  # fmt: skip
     missing = [f"--{key}" for key in ("name", "symbol", "strategy", "amount") if key not in given]
     if missing:
@@ -150,6 +172,7 @@ def edit(
     limit_offset: LimitOffset = None,
     entry_timeout: EntryTimeout = None,
     hours: Hours = None,
+    route_to: RouteTo = None,
     confirm: Confirm = None,
 ) -> None:
     """Change a stopped bot. What is not given stays as it is."""
@@ -157,7 +180,7 @@ def edit(
     changes = _given(
         name, market, symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
-        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
+        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours, route_to,
     )  # fmt: skip
     if not changes:
         raise BadInput("Nothing to change was given.", "usage")
@@ -212,7 +235,7 @@ def _given(
     name: Text, market: Text, symbol: Text, strategy: Text, params: Several, timeframe: Text,
     interval: Text, amount: Text, stop_loss: Text, take_profit: Text, trailing_stop: Text,
     time_limit: Text, roi: Several, direction: Text, reinvest: bool | None, max_entries: Text,
-    entry_order: Text, limit_offset: Text, entry_timeout: Text, hours: Text,
+    entry_order: Text, limit_offset: Text, entry_timeout: Text, hours: Text, route_to: Several,
 ) -> dict[str, Any]:  # fmt: skip
     """The options that were given, as the fields of a BotConfig. Raises BadInput."""
     return options.settings(
@@ -237,6 +260,7 @@ def _given(
             "limit_offset_bps": limit_offset,
             "entry_timeout_s": entry_timeout,
             "active_hours": hours,
+            "routing": route_to or None,
         }
     )
 
@@ -278,6 +302,8 @@ def _described(view: dict[str, Any]) -> list[str]:
     shown = {**{key: config[key] for key in exits if config[key] is not None},
              "amount": f"{config['amount']} {quote}", "interval_s": config["interval_s"],
              "direction": config["direction"], "reinvest": config["reinvest"],
+             **({"entries may go to": ", ".join(config["routing"]["markets"])}
+                if config["routing"] else {}),
              "max_entries": config["max_entries"], "entry_order": config["entry_order"],
              **({"limit_offset_bps": config["limit_offset_bps"],
                  "entry_timeout_s": config["entry_timeout_s"]}

@@ -49,6 +49,12 @@ def roi_steps(given: Sequence[str]) -> list[dict[str, Any]]:
     return steps
 
 
+def routing(markets: Sequence[str]) -> dict[str, Any] | None:
+    """Markets that may take entries too, with the other terms at their defaults; a single ``none``
+    turns routing off."""
+    return None if list(markets) == [NONE] else {"markets": [market(one) for one in markets]}
+
+
 def hours(words: str) -> dict[str, str] | None:
     """``08:00-20:00`` in UTC, or ``none`` for all day."""
     if words == NONE:
@@ -90,6 +96,8 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         fields["active_hours"] = hours(fields["active_hours"])
     if "params" in fields:
         fields["params"] = parameters(fields["params"])
+    if "routing" in fields:
+        fields["routing"] = routing(fields["routing"])
     if "roi_steps" in fields:
         fields["roi_steps"] = roi_steps(fields["roi_steps"])
     return fields

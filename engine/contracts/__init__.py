@@ -18,6 +18,8 @@ from engine.contracts.accounts import (
     ResolveRequest,
 )
 from engine.contracts.base import Contract
+from engine.contracts.conversion import BaseTotals
+from engine.contracts.market_data import LiveFacts
 from engine.contracts.records import EventFilter, TradeFilter, TradePage, TradeTotals
 from engine.domain.accounts import (
     HOUSE,
@@ -183,6 +185,7 @@ class BotView(Contract):
     created_at: UtcDatetime
     started_at: UtcDatetime | None
     sparkline: tuple[float, ...] = ()
+    live: LiveFacts = LiveFacts()
 
 
 class QuoteTotal(Contract):
@@ -209,6 +212,7 @@ class Overview(Contract):
 
     now: UtcDatetime
     totals: tuple[QuoteTotal, ...]
+    base: BaseTotals | None = None
     states: dict[BotState, int]
     bots: tuple[BotView, ...]
     equity: tuple[EquitySeries, ...]
@@ -354,7 +358,7 @@ class MarketView(Contract):
     description: str
     timeframes: tuple[str, ...]
     error: str = ""
-    mode: str = "paper"
+    mode: str = Field(default="paper", description="what the orders of its accounts move")
     account: str = ""
     venue: str = ""
 

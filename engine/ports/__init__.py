@@ -33,6 +33,7 @@ from engine.ports.brokers import (
     PaperOrder,
     StreamingBroker,
 )
+from engine.ports.calendars import Calendars
 from engine.ports.candles import (
     CandleLibrary,
     CandlePage,
@@ -42,7 +43,15 @@ from engine.ports.candles import (
     SourceSymbol,
 )
 from engine.ports.compute import Compute, Crew, Outcome
-from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
+from engine.ports.market_data import (
+    BulkMarket,
+    Clock,
+    DepthMarket,
+    MarketData,
+    SparseMarket,
+    SteppedMarket,
+    StreamingMarket,
+)
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
@@ -55,6 +64,8 @@ __all__ = [
     "Balance",
     "Broker",
     "BrokerCapabilities",
+    "BulkMarket",
+    "Calendars",
     "CandleFileContent",
     "CandleFiles",
     "CandleLibrary",
@@ -65,6 +76,7 @@ __all__ = [
     "Compute",
     "Crew",
     "DailyLogin",
+    "DepthMarket",
     "KeptResult",
     "MarketData",
     "OrderListener",
@@ -88,6 +100,7 @@ __all__ = [
     "SimulationTask",
     "Simulator",
     "SourceSymbol",
+    "SparseMarket",
     "StageListener",
     "SteppedMarket",
     "Store",

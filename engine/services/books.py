@@ -43,8 +43,7 @@ LOG_LEVELS = {
 }
 
 
-OUTSIDE_HOURS = "Outside its hours."
-LASTING_REASONS = (OUTSIDE_HOURS, "The entry ", "The exit ")
+LASTING_REASONS = ("Sleeps until ", "The entry ", "The exit ")
 """Shown until the bot wakes up, or an order of it is filled; a decided candle alone ends no other
 kind of trouble."""
 

@@ -13,6 +13,7 @@ from engine.domain.instruments import Instrument
 from engine.domain.money import ZERO
 from engine.domain.positions import PositionSide
 from engine.domain.records import Level, StrategyConfiguration
+from engine.domain.routing import match_instrument
 from engine.domain.sizing import BPS, affordable_quantity
 from engine.domain.venue_accounts import Mode, mode_of
 from engine.errors import ConfigError, Conflict
@@ -84,6 +85,7 @@ class BotService:
                 f"{instrument.symbol} cannot be sold short on this market; choose long only.",
                 field="direction",
             )
+        self._check_routing(config, instrument, account_id, key)
         balance = broker.balances().get(instrument.quote)
         free = balance.free if balance else ZERO
         price = market.quote(instrument.symbol).last
@@ -99,6 +101,32 @@ class BotService:
         return made.model_copy(
             update={"mode": mode_of(account_id), "warnings": (*warnings, *made.warnings)}
         )
+
+    def _check_routing(
+        self, config: BotConfig, instrument: Instrument, account_id: str, key: str
+    ) -> None:
+        """Raises ConfigError for a market that entries cannot be routed to."""
+        if config.routing is None:
+            return
+        markets = config.routing.markets
+        if len({config.market, *markets}) <= len(markets):
+            raise ConfigError("Name each other market once, and not the bot's own.",
+                              field="routing.markets")  # fmt: skip
+        for market_id in (config.market, *markets):
+            if self._venues.is_stepped(market_id):
+                raise ConfigError("Replays cannot be routed.", field="routing.markets")
+            other = self._venues.account_of(market_id, key)
+            if other.partition(":")[0] != account_id.partition(":")[0]:
+                raise ConfigError(
+                    f"{other} moves another kind of money than {account_id}.",
+                    field="routing.markets",
+                )
+            listed = self._venues.market(market_id).instruments()
+            if match_instrument(instrument, listed) is None:
+                raise ConfigError(
+                    f"{market_id} does not list {instrument.base} in {instrument.quote}.",
+                    field="routing.markets",
+                )
 
     def create(self, config: BotConfig, actor: str, confirm_name: str = "") -> Bot:
         """A new, stopped bot. ``confirm_name``: its name once more, where it is to trade real
@@ -137,8 +165,11 @@ class BotService:
             _require_at_rest(writing.bot(bot.id), "change")  # it may have been started meanwhile
             changes: dict[str, Any] = {"config": assessment.config, "reason": "",
                                        "strategy_errors": 0}  # fmt: skip
-            if is_moved:
+            is_busy = bot.id in self._books.positions or self._books.working_orders(bot.id)
+            if is_moved or (bot.place is not None and not is_busy):  # routing begins at home
                 changes["account_id"] = self._venues.account_of(config.market, bot.id)
+                changes["place"] = None
+            if is_moved:
                 changes["decided_until"] = None
             if bot.state is BotState.FAULTED:
                 changes["state"] = BotState.STOPPED

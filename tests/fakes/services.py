@@ -53,6 +53,7 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )
+from engine.contracts.conversion import BaseTotals
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
 from engine.domain.venue_accounts import mode_of
@@ -63,6 +64,7 @@ from tests.fakes.backtest_desk import FakeBacktests
 from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
+from tests.fakes.market_data import FakeMarketData
 from tests.fakes.performance import FakePerformance
 from tests.fakes.rules import MemoryRuleBook, rule_desk
 from tests.fakes.studies import FakeStudies
@@ -107,10 +109,12 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.limits_used: list[LimitUsage] = []
         self.values = {setting.key: setting.value for setting in SETTINGS}
         self.shutdown_requests: list[str] = []
+        self.base: BaseTotals | None = None
         self.orders_placed: dict[str, Order] = {}
         self.reports: dict[str, AccountReport] = sample_reports(now())
         self.findings_seen: dict[str, Finding] = {}
         self.candles = FakeCandles(now)
+        self.market_data = FakeMarketData(now)
         self.rule_book = MemoryRuleBook()
         self.rules = rule_desk(self, self.rule_book)
         self.performance = FakePerformance(self)
@@ -258,6 +262,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         return Overview(
             now=self.now(),
             totals=tuple(self._total(quote, bots) for quote in quotes),
+            base=self.base,
             states=dict(Counter(bot.state for bot in bots)),
             bots=tuple(bots),
             equity=tuple(self._series(quote, bots) for quote in quotes),
