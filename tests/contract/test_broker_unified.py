@@ -9,6 +9,7 @@ from typing import Any
 import ccxt
 import pytest
 
+from engine.adapters.brokers.ccxt_reports import Unreadable
 from engine.adapters.brokers.ccxt_unified import reading
 from engine.adapters.brokers.ccxt_unified.broker import UnifiedBroker
 from engine.adapters.brokers.ccxt_unified.client import said
@@ -200,5 +201,5 @@ def test_an_order_is_not_done_before_its_trades_are_there(
      {"timestamp": True}, {"price": "1e99"}],
 )  # fmt: skip
 def test_an_order_that_makes_no_sense_is_not_read(changes: dict[str, Any]) -> None:
-    with pytest.raises(reading.Unreadable):
+    with pytest.raises(Unreadable):
         reading.report({**LINE, **changes}, [], str)
