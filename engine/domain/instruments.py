@@ -48,6 +48,17 @@ class Instrument(BaseModel):
         return min((limit for limit in limits if limit is not None), default=None)
 
 
+class Depth(BaseModel):
+    """The best levels of an order book, the best first: price and quantity of base at it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    symbol: str
+    bids: tuple[tuple[Decimal, Decimal], ...]
+    asks: tuple[tuple[Decimal, Decimal], ...]
+    time: UtcDatetime
+
+
 class Quote(BaseModel):
     """The price of a symbol at one moment, in its quote asset."""
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import RLock
@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from engine.domain.candles import Candles, empty_candles
-from engine.domain.instruments import Instrument, Quote
+from engine.domain.instruments import Depth, Instrument, Quote
 from engine.domain.money import ZERO, exact, from_epoch_ms, plain, to_epoch_ms
 from engine.domain.timeframes import SECONDS, timeframe_s
 from engine.errors import ConfigError, DataError, NotFound
@@ -178,6 +178,30 @@ class CcxtPublicMarket:
         ticker = self._call(self._exchange.fetch_ticker, symbol)
         return quote_of(symbol, ticker, self.now())
 
+    def depth(self, symbol: str, levels: int) -> Depth:
+        """The best levels of the exchange's order book. Raises NotFound, DataError."""
+        self.instrument(symbol)
+        book = self._call(self._exchange.fetch_order_book, symbol, levels)
+        return depth_of(symbol, book, levels, self.now())
+
+    def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        """Many tickers in one request, where the exchange has that. Raises DataError."""
+        listed = {one.symbol for one in self.instruments()}
+        asked = [one for one in symbols if one in listed]
+        if len(asked) < 2 or not self._exchange.has.get("fetchTickers"):
+            return self._one_by_one(asked)
+        tickers = self._call(self._exchange.fetch_tickers, asked)
+        found = {}
+        for symbol in asked:
+            try:
+                found[symbol] = quote_of(symbol, tickers[symbol], self.now())
+            except (DataError, *JUNK) as error:
+                log.warning("%s told no price of %s: %s", self._name, symbol, error)
+        return found
+
+    def _one_by_one(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        return {symbol: self.quote(symbol) for symbol in symbols}
+
     def bars_since(self, symbol: str, after: datetime) -> Candles:
         """The finest closed candles of which one request holds all. Raises NotFound, DataError."""
         self.instrument(symbol)
@@ -300,6 +324,30 @@ def quote_of(symbol: str, ticker: Any, otherwise: datetime) -> Quote:
         time=from_epoch_ms(int(told_ms)) if told_ms else otherwise,
         volume=plain(round(day_volume / MINUTES_A_DAY, 8)),
     )
+
+
+def depth_of(symbol: str, book: Any, levels: int, otherwise: datetime) -> Depth:
+    """An order book as ccxt tells it, of the time ``otherwise`` when it does not tell its own.
+
+    Raises DataError for levels that cannot be read, or are not in order.
+    """
+    try:
+        bids, asks = (
+            tuple((exact(row[0]), exact(row[1])) for row in book[side][:levels])
+            for side in ("bids", "asks")
+        )
+        told_ms = book.get("timestamp")
+    except JUNK as error:
+        raise DataError(f"The exchange's order book of {symbol} cannot be read.") from error
+    prices = [price for price, _ in bids[::-1] + asks]
+    is_sound = all(
+        price.is_finite() and size.is_finite() and price > 0 and size >= 0
+        for price, size in bids + asks
+    )
+    if not is_sound or prices != sorted(prices):
+        raise DataError(f"The exchange's order book of {symbol} is not in order.")
+    told = from_epoch_ms(int(told_ms)) if told_ms else otherwise
+    return Depth(symbol=symbol, bids=bids, asks=asks, time=told)
 
 
 def _candles(timeframe: str, rows: list[list[Any]]) -> Candles:
