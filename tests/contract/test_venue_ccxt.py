@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import ccxt
 import pytest
 from pydantic import ValidationError
 
@@ -118,6 +119,22 @@ def test_an_exchange_of_which_little_is_known_is_warned_of() -> None:
     connection.close()
     assert grades["Exchange"] is Grade.WARNING
     assert grades["Withdrawals"] is Grade.UNKNOWN
+
+
+def test_every_exchange_that_ccxt_lists_can_be_opened_or_is_refused_with_a_reason() -> None:
+    opens, refused = 0, 0
+    for exchange_id in ccxt.exchanges:
+        try:
+            connection = opened(exchange_id, "")
+        except ConfigError as error:
+            assert error.field == "exchange"
+            assert "Choose another exchange" in error.message
+            refused += 1
+        else:
+            assert OrderType.LIMIT in connection.broker.capabilities.order_types
+            connection.close()
+            opens += 1
+    assert opens > refused > 0
 
 
 @pytest.mark.parametrize(
