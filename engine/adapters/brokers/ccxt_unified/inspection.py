@@ -29,12 +29,12 @@ def inspect_exchange(broker: UnifiedAccount, market: MarketData) -> Inspection:
             findings.clock(lead_ms, WINDOW_MS)
     else:
         findings.add("Clock", Grade.UNKNOWN, f"{client.name} does not tell its time.")
-    balances = findings.asked("Balance", broker.balances)
-    if balances is not None:
+    balances = findings.asked("Permissions", broker.balances)
+    if balances is not None:  # or else nothing more that takes a key is answered
+        if findings.asked("Permissions", broker.open_orders) is not None:
+            findings.add("Permissions", Grade.OK, "The key can read balances and orders.")
+        _look_at_key(findings, client)
         findings.holds(balances)
-    if findings.asked("Orders", broker.open_orders) is not None:
-        findings.add("Orders", Grade.OK, "The key can read balances and orders.")
-    _look_at_key(findings, client)
     if client.exchange.id not in TESTED:
         findings.add(
             "Exchange", Grade.WARNING,
