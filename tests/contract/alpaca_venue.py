@@ -19,7 +19,8 @@ from tests.fakes.alpaca import AlpacaExchange, alpaca_exchange
 from tests.fakes.clock import FakeClock
 
 TRADING_HOURS = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)  # noon in New York
-TIMEOUT_S = 0.4
+TIMEOUT_S = 10.0
+SHORT_TIMEOUT_S = 1.0  # of venues that are made to hang
 SYMBOLS = {InstrumentKind.STOCK: "F", InstrumentKind.CRYPTO: "BTC/USD"}
 
 
@@ -76,7 +77,7 @@ def loopback_venue(kind: InstrumentKind, **fields: Any) -> Callable[[Path], Loop
         opened = running.__enter__()
         exchange = opened.exchange
         exchange.matching.cash = OPENING
-        connections = [opened.connect()]
+        connections = [opened.connect(timeout_s=SHORT_TIMEOUT_S)]
         start = exchange.asset(symbol).price
 
         def reopen() -> Broker:

@@ -186,7 +186,7 @@ def test_what_belongs_to_the_other_kind_is_another_accounts(crypto: Account) -> 
     assert list(crypto.broker.open_orders()) == []
 
 
-def test_the_fee_of_crypto_is_taken_from_what_is_received(crypto: Account) -> None:
+def test_row_17_the_fee_of_crypto_is_taken_from_what_is_received(crypto: Account) -> None:
     bought = crypto.broker.submit(order(symbol="BTC/USD", quantity=D("0.1")))
     [fill] = bought.fills
     assert (fill.fee, fill.fee_asset) == (D("0.00025"), "BTC")
