@@ -8,7 +8,7 @@ from engine.adapters.brokers.alpaca.broker import AlpacaBroker
 from engine.adapters.brokers.alpaca.client import TIMEOUT_S, AlpacaClient
 from engine.adapters.brokers.alpaca.hours import MarketHours
 from engine.adapters.brokers.alpaca.inspection import Inspector
-from engine.adapters.brokers.alpaca.market import AlpacaMarket
+from engine.adapters.brokers.alpaca.price_stream import AlpacaStreamingMarket, Source
 from engine.adapters.brokers.alpaca.stream import TradeUpdates
 from engine.adapters.brokers.alpaca.terms import Terms
 from engine.domain.instruments import InstrumentKind
@@ -44,9 +44,10 @@ def connect(
     """An account with its prices. Connects to nothing yet."""
     trading = AlpacaClient(_trading(key, addresses), Pause(clock.monotonic), timeout_s)
     data = AlpacaClient(_data(key, addresses, terms.kind), Pause(clock.monotonic), timeout_s)
-    market = AlpacaMarket(
+    market = AlpacaStreamingMarket(
         ids.market, terms.kind, trading, data, clock,
-        feed=feed, is_fractional=terms.is_fractional,
+        feed=feed, is_fractional=terms.is_fractional, first_wait_s=first_wait_s,
+        source=Source(key.key, key.secret, addresses.prices(terms.kind, feed)),
     )  # fmt: skip
     hours = MarketHours(trading, clock)
     stream = TradeUpdates(key.key, key.secret, addresses.trading_stream, first_wait_s)
