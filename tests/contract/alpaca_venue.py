@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.adapters.brokers.alpaca.addresses import addresses_of
-from engine.adapters.brokers.alpaca.connection import CRYPTO_FEE_BPS, Ids, Key, connect
+from engine.adapters.brokers.alpaca.connection import Ids, Key, connect
 from engine.adapters.brokers.alpaca.terms import Terms
 from engine.domain.instruments import InstrumentKind
 from engine.domain.venue_accounts import Mode
@@ -45,9 +45,9 @@ class AlpacaVenue:
 
 def terms_of(kind: InstrumentKind, **fields: Any) -> Terms:
     """An account's terms, without the waits of the real one."""
-    fee_bps = CRYPTO_FEE_BPS if kind is InstrumentKind.CRYPTO else Decimal(0)
     hurry = {"quiet_period_s": 0.5, "poll_every_s": 0.0, "look_every_s": 0.002}
-    return Terms(kind=kind, fee_bps=fee_bps, **(hurry | fields))
+    fees = {"fee_bps": (Decimal(25), Decimal(15))} if kind is InstrumentKind.CRYPTO else {}
+    return Terms(kind=kind, **(hurry | fees | fields))
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from engine.adapters.brokers.alpaca.client import (
 )
 from engine.adapters.brokers.alpaca.hours import MarketHours
 from engine.adapters.brokers.alpaca.market import AlpacaMarket
-from engine.adapters.brokers.alpaca.pairs import Orders
+from engine.adapters.brokers.alpaca.order_book import Orders
 from engine.adapters.brokers.alpaca.reading import Row, understood
 from engine.adapters.brokers.alpaca.reports import (
     CASH,
@@ -85,8 +85,7 @@ class AlpacaBroker:
         self._stream = stream
         self._terms = terms
         self._orders = Orders(client, clock)
-        self._trades = TradeList(client, terms.fee_bps)
-        self._client_ids: dict[str, str] = {}
+        self._trades = TradeList(client, self._orders, terms.fee_bps)
 
     # --- the account ---------------------------------------------------------------------------
 
@@ -104,18 +103,7 @@ class AlpacaBroker:
     def executions(self, symbol: str, since: datetime) -> Sequence[Execution]:
         """The account's trades, with the client ids of their orders. Raises BrokerUnavailable,
         AccessDenied."""
-        found = self._trades.since(self._market.rules_of(symbol), since)
-        return [one.model_copy(update={"client_id": self._id_behind(one.venue_id)})
-                for one in found]  # fmt: skip
-
-    def _id_behind(self, number: str) -> str:
-        """The client id of an order of Alpaca's number; empty when it has it no more."""
-        if number not in self._client_ids:
-            try:
-                self._client_ids[number] = self._orders.id_of(self._orders.get(number))
-            except NotFound:
-                return ""
-        return self._client_ids[number]
+        return self._trades.since(self._market.rules_of(symbol), since)
 
     # --- sending -------------------------------------------------------------------------------
 

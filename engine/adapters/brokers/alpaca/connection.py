@@ -1,6 +1,5 @@
 """Alpaca's clients, market and account of one key, put together."""
 
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from engine.adapters.brokers.alpaca.addresses import Addresses
@@ -15,9 +14,6 @@ from engine.domain.instruments import InstrumentKind
 from engine.links.pause import Pause
 from engine.links.streaming import FIRST_WAIT_S
 from engine.ports import Clock, VenueConnection
-
-CRYPTO_FEE_BPS = Decimal(25)
-"""What takers of crypto pay below 100,000 USD in 30 days."""
 
 
 class Key(NamedTuple):

@@ -10,6 +10,7 @@ from engine.domain.instruments import InstrumentKind
 from engine.domain.venue_accounts import Mode
 from engine.ports import AccountAccess, SecretField, VenueAdapter, VenueConnection
 
+NO_FEES = (Decimal(0), Decimal(0))
 StandIn = Annotated[str, AfterValidator(stand_in)]
 
 
@@ -38,9 +39,16 @@ class AlpacaOptions(BaseModel):
         default=Decimal(25),
         ge=0,
         le=100,
-        title="Fee of crypto (bps)",
+        title="Fee of crypto, taker (bps)",
         description="Your rate at Alpaca: 25 up to 100,000 USD in 30 days. Alpaca tells no fee with"
         " a trade, and takes it from what is received.",
+    )
+    crypto_maker_fee_bps: Decimal = Field(
+        default=Decimal(15),
+        ge=0,
+        le=100,
+        title="Fee of crypto, maker (bps)",
+        description="Of limit orders that have waited for their price: 15 up to 100,000 USD.",
     )
     trading_url: StandIn = Field(
         default="",
@@ -64,7 +72,7 @@ def _open(access: AccountAccess) -> VenueConnection:
     terms = Terms(
         kind=InstrumentKind.STOCK if is_stock else InstrumentKind.CRYPTO,
         is_fractional=is_stock and options.is_fractional,
-        fee_bps=Decimal(0) if is_stock else options.crypto_fee_bps,
+        fee_bps=NO_FEES if is_stock else (options.crypto_fee_bps, options.crypto_maker_fee_bps),
     )
     return connect(
         Ids(access.account_id, access.market_id),
