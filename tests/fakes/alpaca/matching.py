@@ -186,7 +186,10 @@ class Matching:
         self, order: Order, quantity: Decimal, price: Decimal, rate: Decimal = TAKER_RATE
     ) -> Trade:
         """Execute a part of an order; the fee of crypto is taken from what is received."""
-        self._end_sibling(order)
+        if quantity < order.left and order.sibling is not None:
+            order.sibling.quantity -= quantity  # until it is filled, both are for what is left
+        else:
+            self._end_sibling(order)
         asset, value = order.asset, quantity * price
         received = quantity if order.is_buy else value
         fee = (received * rate).quantize(FINEST, ROUND_UP) if asset.is_crypto else ZERO
