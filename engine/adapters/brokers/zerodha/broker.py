@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from engine.adapters.brokers.zerodha import reading as read
-from engine.adapters.brokers.zerodha.client import NAME, KiteClient
+from engine.adapters.brokers.zerodha.client import NAME, KiteClient, MarketClosed
 from engine.adapters.brokers.zerodha.holdings import balances, delivered, intraday
 from engine.adapters.brokers.zerodha.options import Product, ZerodhaOptions
 from engine.adapters.brokers.zerodha.orders import order_parameters
@@ -47,6 +47,7 @@ T = TypeVar("T")
 QUIET_S = 60.0
 """Twice what a gateway waits: an order that is not in the book by then is not under way."""
 POLL_EVERY_S = 2.0
+ASK_AGAIN = timedelta(minutes=5)  # whether a closed market is open by now
 NO_PRICE = Decimal("Infinity")  # the value of a market order is Kite's to judge
 ORDER_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
 FEE_BPS = {Product.CNC: Decimal(12), Product.MIS: Decimal(5)}
@@ -88,6 +89,7 @@ class ZerodhaBroker:
         self._market = market
         self._client = client
         self._options = options
+        self._closed_until = client.now()
         self._hashed: dict[str, str] = {}  # client ids that their labels do not tell, as learned
 
     # --- the account ---------------------------------------------------------------------------
@@ -131,7 +133,7 @@ class ZerodhaBroker:
         self._check(request, self._instrument(request.symbol))
         parameters = order_parameters(request, self._options)
         self._check_book(request)
-        answer = self._client.send("place_order", **parameters)
+        answer = self._placed(parameters)
         try:
             order_id = read.words(read.row(answer), "order_id")
         except read.Unreadable as error:
@@ -139,6 +141,24 @@ class ZerodhaBroker:
                 f"{NAME} answered {request.client_id} with what cannot be read."
             ) from error
         return self._first_report(request, order_id)
+
+    def _placed(self, parameters: Mapping[str, Any]) -> Any:
+        """Kite's answer to an order. After it has said that the market is closed, it is asked
+        again at the opening, and every few minutes before: what is refused counts as well."""
+        now = self._client.now()
+        if now < self._closed_until:
+            raise BrokerUnavailable(
+                f"{NAME}: the market is closed; the next order is sent at"
+                f" {self._closed_until.astimezone(read.IST):%H:%M} in India."
+            )
+        try:
+            return self._client.send("place_order", **parameters)
+        except MarketClosed:
+            opening = now.astimezone(read.IST).replace(hour=9, minute=15, second=0, microsecond=0)
+            is_past = opening <= now
+            opening += timedelta(days=1) if is_past else timedelta(0)
+            self._closed_until = min(opening, now + ASK_AGAIN)
+            raise
 
     def _first_report(self, request: OrderRequest, order_id: str) -> OrderReport:
         """The order as the book has it now: that it was taken says nothing of what becomes of it.

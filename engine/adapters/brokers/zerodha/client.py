@@ -208,9 +208,8 @@ class KiteClient:
             if verdict is Verdict.NO_SUCH_ORDER:
                 return NotFound(f"{NAME}: {complaint.sentence}.")
             return BrokerUnavailable(f"{NAME} gave no answer of use: {_why(error, complaint)}.")
-        refusals = {Verdict.REJECTED: OrderRejected, Verdict.NO_FUNDS: InsufficientFunds}
-        if verdict in refusals:
-            return refusals[verdict](f"{NAME}: {complaint.sentence}.")
+        if verdict in REFUSALS:
+            return REFUSALS[verdict](f"{NAME}: {complaint.sentence}.")
         return OrderStateUnknown(f"{NAME} did not say: {_why(error, complaint)}.")
 
     def _asks_for_pause(self, complaint: Complaint) -> BrokerUnavailable:
@@ -221,6 +220,17 @@ class KiteClient:
         return BrokerUnavailable(
             f"{NAME}: no requests for {wait_s:.0f} s: {complaint.sentence}.", retry_after_s=wait_s
         )
+
+
+class MarketClosed(BrokerUnavailable):
+    """Refused for certain, and only for now."""
+
+
+REFUSALS: dict[Verdict, type[BrokerError]] = {
+    Verdict.REJECTED: OrderRejected,
+    Verdict.NO_FUNDS: InsufficientFunds,
+    Verdict.CLOSED: MarketClosed,
+}
 
 
 def _why(error: Exception, complaint: Complaint) -> str:
