@@ -228,6 +228,14 @@ def test_an_order_that_was_taken_is_not_in_doubt_for_want_of_news(venue: KiteVen
     assert found(venue).venue_id == report.venue_id
 
 
+def test_an_older_order_of_the_same_id_is_not_taken_for_the_new_one(venue: KiteVenue) -> None:
+    first = venue.broker.submit(order())
+    venue.kite.fault("invisible")
+    again = venue.broker.submit(order())
+    assert again.venue_id != first.venue_id
+    assert (again.state, again.fills) == (OrderState.OPEN, ())
+
+
 # --- the book -------------------------------------------------------------------------------------
 
 
