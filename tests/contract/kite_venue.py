@@ -15,7 +15,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.kite import API_KEY, Kite, kite_server
 
 SYMBOL = "IDEA"
-TIMEOUT_S = 0.5
+TIMEOUT_S = 1.0
 NOON = datetime(2026, 3, 2, 7, 0, 30, tzinfo=UTC)  # a Monday, 12:30:30 in India
 
 
