@@ -41,7 +41,7 @@ def open_account(
     """An account's market and broker over one client."""
     client = KiteClient(
         API_KEY, kite.token if token is None else token, kite.url, clock,
-        timeout_s=TIMEOUT_S, is_paced=False, pause=Pause(clock.monotonic),
+        timeout_s=TIMEOUT_S, pause=Pause(clock.monotonic), sleep=lambda _seconds: None,
     )  # fmt: skip
     market = ZerodhaMarket(
         "account:zerodha", client, clock.monotonic, options.exchange,
