@@ -9,6 +9,7 @@ from panel.facade import ControlPanel, PanelError
 from panel.format import escape
 from panel.layout import page_header, show_error
 from panel.session import control_panel
+from panel.sleep_form import draw_sleep
 from panel.symbols import find_symbols, names_in_use
 
 
@@ -58,6 +59,7 @@ def draw_sections(panel: ControlPanel, form: BotForm) -> None:
     with st.container(border=True):
         st.markdown("**3  Timing**")
         form.draw_timing(market)
+        draw_sleep(form)
     with st.container(border=True):
         st.markdown("**4  Size and direction**")
         form.draw_sizing(symbol)

@@ -5,12 +5,12 @@ as a number is sent as it was typed: the engine says what is wrong with it.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from engine.contracts import BotConfig
 from engine.contracts.backtests import ExitRules
+from panel.sleep_draft import SLEEP_DEFAULTS, sleep_body, sleep_draft
 
 PREFIX = "draft_"
 REPLAY = "replay"
@@ -26,7 +26,7 @@ DEFAULTS: Mapping[str, Any] = {
     "entry_order": "market", "offset": 0.0, "timeout": 5.0,
     "has_stop": True, "stop": 2.0, "has_target": True, "target": 5.0,
     "has_trailing": False, "trailing": 1.5, "has_limit": False, "limit": 4, "limit_unit": "hours",
-    "roi": "", "has_hours": False, "hours_start": time(8), "hours_end": time(20),
+    "roi": "", **SLEEP_DEFAULTS,
 }  # fmt: skip
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -41,7 +41,7 @@ def draft_of(config: BotConfig) -> dict[str, Any]:
     """The form's content for a saved configuration."""
     market, _, path = config.market.partition(":")
     is_replay = market == REPLAY
-    draft = {
+    return {
         **DEFAULTS,
         "name": config.name,
         "market": REPLAY if is_replay else config.market,
@@ -60,11 +60,8 @@ def draft_of(config: BotConfig) -> dict[str, Any]:
         "offset": float(config.limit_offset_bps / 100),
         "timeout": config.entry_timeout_s / 60,
         **exit_draft(config),
+        **sleep_draft(config),
     }
-    if config.active_hours is not None:
-        hours = config.active_hours
-        draft |= {"has_hours": True, "hours_start": hours.start, "hours_end": hours.end}
-    return draft
 
 
 def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -87,12 +84,7 @@ def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
         "limit_offset_bps": "" if draft["offset"] is None else scaled(str(draft["offset"]), 100),
         "entry_timeout_s": _seconds(draft["timeout"], "minutes"),
         **exit_body(draft),
-        "active_hours": {
-            "start": draft["hours_start"].isoformat(),
-            "end": draft["hours_end"].isoformat(),
-        }
-        if draft["has_hours"]
-        else None,
+        **sleep_body(draft),
     }
 
 
