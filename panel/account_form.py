@@ -162,13 +162,24 @@ def _add(panel: ControlPanel, venue: VenueView) -> None:
     except PanelError as error:
         remember_refusal(error)
         return
-    forget_typed(PREFIX)
+    _empty(prefix)
     if added.is_enabled:
         say_done(f"{added.name} is added: its test went well.")
     elif added.has_login:
         say_done(f"{added.name} is added: log in to use it.")
     else:
         say_done(f"{added.name} is added, but takes no entries: see its checks.")
+
+
+def _empty(prefix: str) -> None:
+    """Begin anew at the same venue; a callback. Texts are set, for a field whose value is only
+    forgotten still shows what was typed."""
+    for key in [str(key) for key in st.session_state if str(key).startswith(prefix)]:
+        if key.startswith(f"{prefix}secret_"):
+            st.session_state[key] = ""
+        else:
+            del st.session_state[key]  # drawn with its default
+    st.session_state[NAME] = ""
 
 
 def _prefix(venue: VenueView) -> str:
