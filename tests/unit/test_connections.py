@@ -282,6 +282,20 @@ def test_what_must_be_finished_is_finished_behind_a_call_that_hangs(
     lanes.close()
 
 
+def test_the_thread_of_an_account_that_is_gone_is_given_back(
+    loop: asyncio.AbstractEventLoop,
+) -> None:
+    lanes, release, done = Lanes(), threading.Event(), threading.Event()
+    calls = LaneCalls(lanes, loop, patience_s=0.02)
+    calls.finish("a1", release.wait, 5)
+    calls.finish("a1", done.set)
+    calls.retire("a1")
+    release.set()
+    assert done.wait(5)  # what was asked before is done all the same
+    assert calls.run("a1", lambda: 7, look_at="Nothing") == 7  # and a later call has another
+    lanes.close()
+
+
 def test_what_goes_wrong_meanwhile_is_raised(loop: asyncio.AbstractEventLoop) -> None:
     def fail() -> None:
         raise ConfigError("no")
