@@ -100,6 +100,8 @@ class TerminalDesk:
             raise Refusal(403, "function", f"The function '{function[:40]}' is not lent.")
         if not given.keys() <= allowed:
             raise Refusal(403, "argument", f"An argument of {function} is not lent.")
+        if function == "initialize" and arguments:  # the first is the path
+            raise Refusal(403, "argument", f"An argument of {function} is not lent.")
         if (function == "order_send") != bool(request_id):
             raise Refusal(400, "request", "An order, and nothing else, has a request id.")
         with self._lock:
@@ -204,7 +206,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(404, "path", f"There is only {PATH}.")
         try:
             asked = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refusal(400, "request", "The request is no JSON.") from None
         if not isinstance(asked, dict) or not asked.keys() <= set(FIELDS) or not all(
             isinstance(asked.get(name, default), kind) for name, (kind, default) in FIELDS.items()
