@@ -4,9 +4,11 @@ import json
 import os
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
@@ -21,6 +23,7 @@ from engine.adapters.brokers.mt5.remote import RemoteTerminal
 from engine.adapters.brokers.mt5.terminal import AnswerLost, LocalTerminal
 from engine.adapters.brokers.mt5_gateway import (
     MOST_BYTES,
+    MOST_CONNECTIONS,
     Gateway,
     Refusal,
     TerminalDesk,
@@ -30,6 +33,7 @@ from engine.errors import AccessDenied, BrokerUnavailable, ConfigError, OrderRej
 from tests.contract.mt5_venue import TIMEOUT_S, TOKEN, RunningGateway, gateway
 from tests.fakes.clock import FakeClock
 from tests.fakes.metatrader5 import StandIn, stocked
+from tests.support.strategy_hosts import until
 
 REQUEST = {
     "action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "price": 1.2, "type_filling": 1,
@@ -105,6 +109,30 @@ def test_a_new_token_is_long_private_and_never_overwritten(tmp_path: Path) -> No
         read_token(path, is_new=True)
     with pytest.raises(SystemExit, match="cannot be read"):
         read_token(tmp_path / "none", is_new=False)
+
+
+def test_a_crowd_is_turned_away_and_leaves_room_again(stand_in: StandIn) -> None:
+    server = Gateway(("127.0.0.1", 0), TerminalDesk(stand_in), TOKEN, None)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
+    thread.start()
+    address = ("127.0.0.1", int(server.server_address[1]))
+    crowd = [socket.create_connection(address, TIMEOUT_S) for _ in range(MOST_CONNECTIONS)]
+    with socket.create_connection(address, TIMEOUT_S) as one_more:
+        assert one_more.recv(1) == b""
+    for each in crowd:
+        each.close()
+    terminal = RemoteTerminal(f"http://127.0.0.1:{address[1]}", TOKEN, timeout_s=TIMEOUT_S)
+    assert until(lambda: _answers(terminal), 5)
+    terminal.close()
+    server.shutdown()
+    server.server_close()
+
+
+def _answers(terminal: RemoteTerminal) -> bool:
+    try:
+        return bool(terminal.call("terminal_info").result)
+    except (AnswerLost, BrokerUnavailable):
+        return False
 
 
 # --- what is lent --------------------------------------------------------------------------------

@@ -51,6 +51,7 @@ FUNCTIONS: Mapping[str, frozenset[str]] = {
 not among them: which program is started is said on this machine only."""
 
 MOST_BYTES = 64 * 1024
+MOST_CONNECTIONS = 32
 ANSWERS_KEPT = 10_000
 SHORTEST_TOKEN = 32
 IDLE_S = 60.0
@@ -259,11 +260,27 @@ class Gateway(ThreadingHTTPServer):
             raise SystemExit(f"The token is shorter than {SHORTEST_TOKEN} characters: --new-token.")
         self.desk = desk
         self.token = token.encode()
+        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__(address, Handler)
         if tls is not None:
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """One thread a connection, and not more of them than there are places."""
+        if not self._places.acquire(blocking=False):
+            log.warning("a connection from %s was one too many", client_address[0])
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """One line for a connection that broke off, or for a mistake in here."""
