@@ -20,7 +20,6 @@ from engine.adapters.brokers.mt5.session import Login, Session
 from engine.adapters.brokers.mt5.terminal import LocalTerminal, Terminal
 from engine.adapters.brokers.mt5_gateway import Gateway, TerminalDesk, tls_context
 from engine.domain.venue_accounts import Mode
-from engine.links.pause import Pause
 from tests.contract.brokers import Venue
 from tests.fakes.clock import FakeClock
 from tests.fakes.metatrader5 import CRYPTO, StandIn, stocked
@@ -59,7 +58,7 @@ def opened(
         world.login, world.server, mode, world.is_hedging,
         world.password if password is None else password,
     )  # fmt: skip
-    session = Session(terminal, login, Pause(clock.monotonic))
+    session = Session(terminal, login, clock.monotonic)
     market = Mt5Market("account:mt5", session, ServerTime(zone, clock), clock)
     settings: dict[str, Any] = {
         "magic": MAGIC,
@@ -158,5 +157,5 @@ def suite_venue(venue: Mt5Venue, **extras: Any) -> SuiteVenue:
 
     return SuiteVenue(
         venue.broker, venue.market, CRYPTO, step, reopen, thin_out, is_margin=True,
-        nets=not world.is_hedging, vendor=venue, **extras,
+        nets=not world.is_hedging, only_opens=world.is_hedging, vendor=venue, **extras,
     )  # fmt: skip

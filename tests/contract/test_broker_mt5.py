@@ -335,6 +335,16 @@ def test_a_resting_exit_is_refused_where_it_would_open_a_position() -> None:
     assert not venue.broker.capabilities.rests_protection
 
 
+def test_an_entry_may_rest_until_the_market_comes() -> None:
+    venue = local(is_hedging=True)
+    stop = order(type=OrderType.STOP, stop_price=Decimal("1.2"))
+    assert venue.broker.submit(stop).state is OrderState.OPEN
+    venue.set_price("1.21", "EURUSD")
+    found = venue.broker.find_order(ID, "EURUSD")
+    assert found is not None
+    assert (found.state, net(venue)) == (OrderState.FILLED, 10_000)
+
+
 def test_an_account_of_the_other_kind_is_not_traded_on() -> None:
     venue = local(is_hedging=True)
     venue.stand_in.world.is_hedging = False
@@ -371,6 +381,31 @@ def test_a_short_has_no_free_base_and_is_bought_back() -> None:
 
 
 # --- rows of the fault matrix --------------------------------------------------------------------
+
+
+def test_row_17_a_changed_step_is_taken_up_after_the_first_refusal() -> None:
+    venue = local()
+    assert venue.market.instrument("EURUSD").quantity_step == 1_000
+    symbol = venue.stand_in.world.symbols["EURUSD"]
+    symbol.step = symbol.least = Decimal("0.05")
+    with pytest.raises(OrderRejected, match="volume"):
+        venue.broker.submit(order(quantity=12_000))
+    assert venue.market.instrument("EURUSD").quantity_step == 5_000
+    with pytest.raises(OrderRejected, match="step 5000"):
+        venue.broker.submit(order(quantity=12_000))
+    assert len(venue.stand_in.trading.requests) == 1
+
+
+def test_a_wrong_password_is_not_tried_again_at_once() -> None:
+    venue = local()
+    venue.stand_in.world.password = "changed"
+    for _ in range(3):
+        with pytest.raises(AccessDenied, match="check number, password and server"):
+            venue.broker.balances()
+    assert venue.stand_in.called.count("initialize") == 1
+    venue.stand_in.world.password = "main-password"
+    venue.clock.advance(60)
+    assert net(venue) == 0
 
 
 def test_row_19_a_changed_password_halts_and_trading_goes_on_once_it_is_right() -> None:
