@@ -12,7 +12,7 @@ import pytest
 from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
 from engine.domain.instruments import Quote
-from tests.contract.venues.ccxt import open_okx_market
+from tests.contract.ccxt_venues import open_okx_market
 from tests.fakes.exchange import BinanceExchange
 from tests.fakes.okx import okx_exchange
 
