@@ -164,10 +164,12 @@ def test_an_order_above_the_largest_is_refused_unsent(tmp_path: Path) -> None:
         most = venue.instrument.max_market_quantity
         assert most == 1000
         assert venue.instrument.largest(is_market=False) == 9000
-        for fields, limit in [
+        limited = {"quantity": D(9001), "type": OrderType.LIMIT, "price": venue.near("0.9")}
+        cases: list[tuple[dict[str, Any], str]] = [
             ({"quantity": most + 1}, "1000"),
-            ({"quantity": D(9001), "type": OrderType.LIMIT, "price": venue.near("0.9")}, "9000"),
-        ]:
+            (limited, "9000"),
+        ]
+        for fields, limit in cases:
             with pytest.raises(OrderRejected, match=f"above the largest order .* {limit}"):
                 venue.ask(**fields)
         assert venue.broker.find_order("a", venue.symbol) is None
