@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.fakes.alpaca import views
@@ -167,11 +167,13 @@ class Api:
                 if asset.is_crypto is is_crypto]  # fmt: skip
 
     def _calendar(self, query: Query) -> Any:
-        day = datetime.fromisoformat(query["start"]).date()
-        session = self._exchange.sessions.on(day)
-        if session is None:
-            return []
-        return [{"date": f"{day}", "open": f"{session[0]:%H:%M}", "close": f"{session[1]:%H:%M}"}]
+        first, last = (datetime.fromisoformat(query[name]).date() for name in ("start", "end"))
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        return [
+            {"date": f"{day}", "open": f"{session[0]:%H:%M}", "close": f"{session[1]:%H:%M}",
+             "session_open": "0400", "session_close": "2000"}
+            for day in days if (session := self._exchange.sessions.on(day)) is not None
+        ]  # fmt: skip
 
     def _snapshots(self, query: Query) -> Any:
         self._check_feed(query)

@@ -1,5 +1,5 @@
-"""Bars: a price goes round its asset's by the number of the minute; stocks have them in session
-only, some of them not at all."""
+"""Bars: a price goes round its asset's by the number of the bar; stocks have them on days of the
+market, from 4 in the morning to 8 in the evening."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,9 @@ from typing import Any
 
 from tests.fakes.alpaca.records import NEW_YORK, Asset, Refused, Sessions
 from tests.fakes.alpaca.views import stamp
+
+BEFORE, AFTER = timedelta(hours=5, minutes=30), timedelta(hours=4)
+"""Stocks trade before and after hours too."""
 
 UNITS = {"Min": 60, "Hour": 3600, "Day": 86_400}
 
@@ -42,7 +45,7 @@ def _opens(
     opened = datetime.fromtimestamp(-(-start.timestamp() // seconds) * seconds, UTC)
     while opened <= end:
         session = sessions.on(opened.astimezone(NEW_YORK).date())
-        if asset.is_crypto or (session and session[0] - length < opened < session[1]):
+        if asset.is_crypto or (session and session[0] - BEFORE <= opened < session[1] + AFTER):
             yield opened
         opened += length
 
