@@ -42,12 +42,26 @@ def _opens(
     if seconds == UNITS["Day"]:
         yield from _days(asset, sessions, start, end)
         return
-    opened = datetime.fromtimestamp(-(-start.timestamp() // seconds) * seconds, UTC)
-    while opened <= end:
-        session = sessions.on(opened.astimezone(NEW_YORK).date())
-        if asset.is_crypto or (session and session[0] - BEFORE <= opened < session[1] + AFTER):
-            yield opened
-        opened += length
+    for begins, ends in _stretches(asset, sessions, start, end):
+        first = -(-int(max(begins, start).timestamp()) // seconds) * seconds
+        last = min(ends.timestamp() - 1, end.timestamp())
+        for epoch in range(first, int(last) + 1, seconds):
+            yield datetime.fromtimestamp(epoch, UTC)
+
+
+def _stretches(
+    asset: Asset, sessions: Sessions, start: datetime, end: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """When it trades: crypto always, stocks on days of the market, longer than the session."""
+    if asset.is_crypto:
+        yield start, end + timedelta(seconds=1)
+        return
+    day = start.astimezone(NEW_YORK).date()
+    while day <= end.astimezone(NEW_YORK).date():
+        session = sessions.on(day)
+        if session is not None:
+            yield session[0] - BEFORE, session[1] + AFTER
+        day += timedelta(days=1)
 
 
 def _days(asset: Asset, sessions: Sessions, start: datetime, end: datetime) -> Iterator[datetime]:
