@@ -79,9 +79,8 @@ class Api:
                 raise Refused(400, 40010001, f"unknown parameters: {', '.join(sorted(unknown))}")
             self._matching.settle()
             if endpoint == "POST /v2/orders":
-                return 200, views.order_view(
-                    self._matching.place(*orders_of(body, self._matching)), is_nested=True
-                )
+                order = self._matching.place(*orders_of(body, self._matching))
+                return 200, views.order_view(order, is_nested=self._exchange.tells_legs)
             number = NUMBER.fullmatch(path)
             if number is not None:
                 return self._one(method, number[1], query)
