@@ -233,7 +233,7 @@ def test_a_market_that_was_removed_is_said_and_holds_up_nobody(
         return kept(market_id, bot_id)
 
     monkeypatch.setattr(deck.venues, "account_of", without_far)
-    deck.clock.advance(60)
+    deck.near.add_bar("BTC/USDT", 100, 100, 100, 100)
     deck.settle()
     checked_at = deck.books.accounts[AT_NEAR].checked_at
     assert checked_at == deck.clock.now()
