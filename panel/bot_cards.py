@@ -40,7 +40,7 @@ def _draw_card(bot: BotView) -> None:
 def card_html(bot: BotView) -> str:
     """Everything on a card but its name and its buttons."""
     config = bot.config
-    market = config.market.split(":", 1)[0]
+    market = bot.account_name or config.market.split(":", 1)[0]
     about = f"{config.symbol} · {config.timeframe} · {config.strategy} · {market}"
     said = dict.fromkeys(filter(None, (reason_words(bot), data_words(bot, now()))))
     reason = "".join(f'<div class="qd-reason">{escape(words)}</div>' for words in said)

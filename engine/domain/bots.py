@@ -10,6 +10,7 @@ from zoneinfo import available_timezones
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from engine.domain.money import ZERO, UtcDatetime
+from engine.domain.routes import Place, RoutingConfig
 from engine.domain.timeframes import timeframe_s
 
 NAME_PATTERN = r"^[^\W_][\w .\-]*$"
@@ -205,6 +206,12 @@ class BotConfig(ExitRules):
         description="what is not filled of a limit entry by then is taken back",
     )
 
+    routing: RoutingConfig | None = Field(
+        default=None,
+        title="Routing",
+        description="accounts that may take an entry in place of the bot's own; None: only its own",
+    )
+
     @field_validator("timeframe")
     @classmethod
     def _known_timeframe(cls, timeframe: str) -> str:
@@ -232,6 +239,9 @@ class Bot(BaseModel):
     id: str
     config: BotConfig
     account_id: str
+    place: Place | None = Field(
+        default=None, description="where routing has it trade; None: where it is configured"
+    )
     desired: Desired = Desired.STOPPED
     state: BotState = BotState.STOPPED
     reason: str = ""
@@ -247,6 +257,16 @@ class Bot(BaseModel):
     realised_pnl: Decimal = ZERO
     trade_count: int = 0
     win_count: int = 0
+
+    @property
+    def market(self) -> str:
+        """The market it trades on; decisions are taken on the candles of ``config.market``."""
+        return self.place.market if self.place else self.config.market
+
+    @property
+    def symbol(self) -> str:
+        """What the market it trades on calls its instrument."""
+        return self.place.symbol if self.place else self.config.symbol
 
     @property
     def capital(self) -> Decimal:

@@ -46,6 +46,7 @@ from engine.ports.compute import Compute, Crew, Outcome
 from engine.ports.market_data import (
     BulkMarket,
     Clock,
+    DepthMarket,
     MarketData,
     SparseMarket,
     SteppedMarket,
@@ -53,6 +54,7 @@ from engine.ports.market_data import (
 )
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
+from engine.ports.secrets import Vault
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
@@ -74,6 +76,7 @@ __all__ = [
     "Compute",
     "Crew",
     "DailyLogin",
+    "DepthMarket",
     "KeptResult",
     "MarketData",
     "OrderListener",
@@ -106,6 +109,7 @@ __all__ = [
     "StreamingBroker",
     "StreamingMarket",
     "Transaction",
+    "Vault",
     "VenueAdapter",
     "VenueConnection",
     "Venues",

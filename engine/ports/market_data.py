@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from engine.domain.candles import Candles
-from engine.domain.instruments import Instrument, Quote
+from engine.domain.instruments import Depth, Instrument, Quote
 
 
 class Clock(Protocol):
@@ -77,6 +77,15 @@ class SteppedMarket(MarketData, Protocol):
 
     def pause_s(self, timeframe: str) -> float:
         """Wall seconds between two steps at the replay's speed; 0 is full speed."""
+        ...
+
+
+@runtime_checkable
+class DepthMarket(MarketData, Protocol):
+    """A market that tells more of its order book than the best prices."""
+
+    def depth(self, symbol: str, levels: int) -> Depth:
+        """The best ``levels`` of each side. Raises NotFound, DataError."""
         ...
 
 

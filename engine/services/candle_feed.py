@@ -304,7 +304,7 @@ class PriceBoard:
 
     def find(self, bot: Bot) -> Quote | None:
         """The last quote of a bot's symbol, or None before the first."""
-        market_id, symbol = bot.config.market, bot.config.symbol
+        market_id, symbol = bot.market, bot.symbol
         return self._quotes.get((market_id + bot.id, symbol)) or self._quotes.get(
             (market_id, symbol)
         )

@@ -32,21 +32,21 @@ class SleepKeeper:
     def learn(self, bot: Bot, market: MarketData) -> None:
         """Look up a bot's market hours, on its lane. Raises NotFound, DataError."""
         if not self._is_stepped(market.market_id):
-            self._hours.learn(market, bot.config.symbol)
-            self._markets[bot.config.market] = market
+            self._hours.learn(market, bot.symbol)
+            self._markets[bot.market] = market
 
     def now(self, bot: Bot) -> datetime:
         """The time that a bot's sleep goes by."""
-        market = self._markets.get(bot.config.market)
+        market = self._markets.get(bot.market)
         return market.now() if market is not None else self._books.clock.now()
 
     def timetable(self, bot: Bot) -> Timetable:
         """The hours of a bot's market."""
-        return self._hours.find(bot.config.market, bot.config.symbol)
+        return self._hours.find(bot.market, bot.symbol)
 
     def rest(self, bot: Bot) -> Rest | None:
         """The sleep a bot should be in now, or None. Replays are played through at any hour."""
-        if self._is_stepped(bot.config.market):
+        if self._is_stepped(bot.market):
             return None
         return find_rest(bot.config, self.timetable(bot), self.now(bot))
 

@@ -14,6 +14,7 @@ from engine.services.books import Books
 from engine.services.controls import Controls
 from engine.services.lanes import Lanes, account_lane
 from engine.services.order_desk import OrderDesk
+from engine.services.places import run_where_it_is
 from engine.services.pulse import Pulse
 from engine.services.sleep import SleepKeeper
 
@@ -109,7 +110,7 @@ class Supervisor:
             log.warning("bot %s: the reason could not be kept: %s", bot.id, error)
 
     async def _on_lane(self, bot: Bot, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await self._lanes.run(account_lane(bot.account_id), call, *args, **kwargs)
+        return await run_where_it_is(self._books, self._lanes, bot, call, *args, **kwargs)
 
     async def finish(self, timeout_s: float) -> None:
         """Wait for the steps that are under way; those that take too long are cancelled."""
@@ -133,7 +134,8 @@ class Supervisor:
 
     def _recover(self, bot: Bot) -> None:
         """Settle what was under way when the engine last stopped, at the market's own time."""
-        market = self._venues.market(bot.config.market, bot.id)
+        bot = self._books.bots.get(bot.id, bot)
+        market = self._venues.market(bot.market, bot.id)
         orders = self._books.working_orders(bot.id)
         if isinstance(market, SteppedMarket):
             moments = [order.decided_at for order in orders]
@@ -141,7 +143,7 @@ class Supervisor:
                 moments.append(bot.decided_until)
             if moments:
                 market.seek(max(moments))
-        market.instrument(bot.config.symbol)
+        market.instrument(bot.symbol)
         self._sleep.learn(bot, market)
         self._reconcile_account(bot.account_id, market)  # before anything of it may enter
         self._desk.advance(bot.id, market)
@@ -178,7 +180,7 @@ class Supervisor:
         self._jobs.remove(bot.id)
         self.live.discard(bot.id)  # so that a start in between is a whole start
         await self._on_lane(bot, self._wind_down, bot.id)
-        is_own_lane = self._venues.is_stepped(bot.config.market)
+        is_own_lane = self._venues.is_stepped(bot.market)
         if is_own_lane and self._books.bots[bot.id].state is BotState.STOPPED:
             self._lanes.retire(account_lane(bot.account_id))
 
@@ -210,7 +212,7 @@ class Supervisor:
 
     def _market_at(self, bot: Bot) -> MarketData:
         """The bot's market; a replay stands at the last decided candle."""
-        market = self._venues.market(bot.config.market, bot.id)
+        market = self._venues.market(bot.market, bot.id)
         if isinstance(market, SteppedMarket) and bot.decided_until is not None:
             market.seek(bot.decided_until)
         return market
@@ -254,9 +256,7 @@ class Supervisor:
         return level in TAKES_BACK and bool(self._books.working.get(bot.id))
 
     def _level_of(self, bot: Bot) -> KillLevel:
-        return self._controls.level_for(
-            account_id=bot.account_id, bot_id=bot.id, symbol=bot.config.symbol
-        )
+        return self._controls.level_for(account_id=bot.account_id, bot_id=bot.id, symbol=bot.symbol)
 
     async def _kill_one(self, bot: Bot) -> None:
         """What goes wrong with one bot keeps no other from being stopped."""
@@ -274,6 +274,7 @@ class Supervisor:
             self._killing.pop(bot.id, None)
 
     def _kill(self, bot: Bot, level: KillLevel) -> None:
+        bot = self._books.bots.get(bot.id, bot)
         market = self._market_at(bot)
         is_closing = self._desk.is_closing(bot.id)
         if level is KillLevel.CLOSE_ALL:

@@ -8,7 +8,7 @@ few seconds: two orders for one position would be in each other's way.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -24,6 +24,7 @@ from engine.services.books import Books
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.lanes import Lanes, account_lane, market_lane
 from engine.services.order_desk import OrderDesk
+from engine.services.places import is_here
 from engine.services.quote_desk import QuoteDesk
 from engine.services.sleep import SleepKeeper
 
@@ -64,7 +65,7 @@ class PositionWatcher:
         self._sleep = sleep
         self._quotes = QuoteDesk(lanes, prices, feed)
         self._looking: dict[str, asyncio.Task[None]] = {}
-        self._feeds: dict[Look, Callable[[], None]] = {}
+        self._feeds: dict[Look, tuple[MarketData, Callable[[], None]]] = {}
         self._told: dict[Look, Quote] = {}
         self._reacting: dict[Look, asyncio.Task[None]] = {}
         self._acting: dict[tuple[str, Look, str], asyncio.Task[None]] = {}
@@ -78,11 +79,11 @@ class PositionWatcher:
         """
         looks: dict[str, dict[str, list[Bot]]] = defaultdict(lambda: defaultdict(list))
         for bot in list(self._books.bots.values()):
-            if self._is_looked_after(bot) and not self._venues.is_stepped(bot.config.market):
-                looks[bot.config.market][bot.config.symbol].append(bot)
+            if self._is_looked_after(bot) and not self._venues.is_stepped(bot.market):
+                looks[bot.market][bot.symbol].append(bot)
         for look in [(market, symbol) for market, symbol in self._feeds
                      if symbol not in looks.get(market, {})]:  # fmt: skip
-            end = self._lanes.run(market_lane(look[0]), self._feeds.pop(look))
+            end = self._lanes.run(market_lane(look[0]), self._feeds.pop(look)[1])
             self._ending.add(task := asyncio.create_task(end))
             task.add_done_callback(self._ending.discard)
         for market_id, bots in looks.items():
@@ -118,11 +119,14 @@ class PositionWatcher:
             del self._looking[market_id]
 
     async def _begin_listening(self, look: Look, market: MarketData) -> None:
+        lane = market_lane(look[0])
+        if look in self._feeds and self._feeds[look][0] is not market:  # it was reopened
+            await self._lanes.run(lane, self._feeds.pop(look)[1])
         if look in self._feeds or not isinstance(market, StreamingMarket):
             return
         listen = partial(self._listen, look, market, asyncio.get_running_loop())
         try:
-            self._feeds[look] = await self._lanes.run(market_lane(look[0]), listen)
+            self._feeds[look] = market, await self._lanes.run(lane, listen)
         except (DataError, NotFound) as error:
             log.warning("%s on %s could not be listened to: %s", look[1], look[0], error)
 
@@ -160,18 +164,25 @@ class PositionWatcher:
             bot = self._books.bots.get(position.bot_id)
             if bot is None or bot.state in UNWATCHED or not self._is_open(bot):
                 continue
-            if (bot.config.market, bot.config.symbol) == look:
+            if (bot.market, bot.symbol) == look:
                 by_account[bot.account_id].append(bot.id)
         self._act("judge", look, by_account, self._judge_account, market, quote)
 
     def _judge_account(
         self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
     ) -> None:
-        for bot_id in bot_ids:
+        for bot_id in self._those_here(bot_ids, market):
             try:
                 self.watch_bar(bot_id, market, bar, until, has_seen_price=False)
             except QuarterdeckError as error:
                 self._books.show_reason(bot_id, error.message, "watch.error", Level.ERROR)
+
+    def _those_here(self, bot_ids: Sequence[str], market: MarketData) -> Iterator[str]:
+        """Bots that were not deleted, and have not moved to another market, while this waited."""
+        for bot_id in bot_ids:
+            bot = self._books.bots.get(bot_id)
+            if bot is not None and is_here(bot, market):
+                yield bot_id
 
     # --- prices that are asked for --------------------------------------------------------------
 
@@ -211,7 +222,7 @@ class PositionWatcher:
     def _watch_account(
         self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
     ) -> None:
-        for bot_id in bot_ids:
+        for bot_id in self._those_here(bot_ids, market):
             try:
                 self._desk.advance(bot_id, market)
                 bot = self._books.get_bot(bot_id)

@@ -160,3 +160,30 @@ def test_an_exchange_that_is_down_lists_nothing(server: BinancePublic) -> None:
 def test_an_unknown_exchange_is_not_found() -> None:
     with pytest.raises(NotFound, match="no exchange 'nowhere'"):
         CcxtPublicMarket("ccxt:nowhere", SystemClock())
+
+
+def test_the_order_book_is_exact_and_the_best_level_is_first(server: BinancePublic) -> None:
+    market = connected(server)
+    depth = market.depth("BTC/USDT", 1)
+    assert depth.bids == ((Decimal("62000.1"), Decimal("0.5")),)
+    assert depth.asks == ((Decimal("62000.3"), Decimal("0.25")),)
+    assert abs(market.now() - depth.time) < timedelta(seconds=5)  # Binance tells no time of it
+    assert len(market.depth("BTC/USDT", 5).asks) == 2
+
+
+@pytest.mark.parametrize(
+    ("side", "levels"),
+    [
+        ("asks", [["61000", "1"]]),
+        ("asks", [["0", "1"]]),
+        ("bids", [["62000", "-1"]]),
+        ("bids", [["x", "1"]]),
+        ("bids", [[]]),
+    ],
+)
+def test_an_order_book_that_makes_no_sense_is_refused(
+    server: BinancePublic, side: str, levels: list[list[str]]
+) -> None:
+    server.book[side] = levels
+    with pytest.raises(DataError, match=r"order book|cannot be read"):
+        connected(server).depth("BTC/USDT", 5)

@@ -147,7 +147,8 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "--time-limit", "4h", "--roi", "600:0.01", "--direction", "both", "--no-reinvest",
         "--max-entries", "3", "--hours", "22:00-06:00@Europe/Berlin,mon,fri", "--any-time",
         "--overnight", "close:10m", "--wake-lead", "1h", "--entry-order", "limit",
-        "--limit-offset-bps", "7.5", "--entry-timeout", "10m", "--json",
+        "--limit-offset-bps", "7.5", "--entry-timeout", "10m", "--route-to", "ccxt:binance",
+        "--json",
     )  # fmt: skip
     assert code == 0
     assert json.loads(out)["config"] == {
@@ -160,6 +161,10 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "active_hours": {"start": "22:00:00", "end": "06:00:00", "zone": "Europe/Berlin",
                          "weekdays": ["mon", "fri"]},
         "follow_market": False, "overnight": "close", "close_before_min": 10, "wake_lead_min": 60,
+        "routing": {
+            "markets": ["ccxt:binance"], "max_extra_fee_bps": "20", "max_age_s": 5.0,
+            "latency_bps_per_s": "1",
+        },
     }  # fmt: skip
 
 
@@ -170,6 +175,7 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         (["controls"], "No control is on."),
         (["bots", "list"], "btc-rsi"),
         (["bots", "show", "btc-rsi"], "long 0.0"),
+        (["bots", "orders", "btc-rsi"], "paper:simulated"),
         (["trades", "--limit", "5"], "trades in USDT"),
         (["trades", "--symbol", "none such"], "No trades."),
         (["strategies"], "was never closed"),

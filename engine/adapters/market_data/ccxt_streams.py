@@ -53,7 +53,8 @@ class CcxtStreamingMarket(CcxtPublicMarket):
         return told if time.monotonic() - told_at < FRESH_S else None
 
     def watch(self, symbol: str, on_quote: OnQuote) -> Callable[[], None]:
-        """Call ``on_quote`` with each new price until the answer is called. Raises NotFound."""
+        """Call ``on_quote`` with each new price until the answer is called; never, at an exchange
+        whose prices ccxt cannot watch. Raises NotFound."""
         self.instrument(symbol)
         with self._watch_lock:
             self._watchers.setdefault(symbol, []).append(on_quote)
@@ -98,6 +99,9 @@ class CcxtStreamingMarket(CcxtPublicMarket):
         client = self._pro_client()
         tasks: dict[str, asyncio.Task[None]] = {}
         try:
+            if not client.has.get("watchTicker"):
+                log.info("ccxt cannot watch prices of %s: they are asked for", self._name)
+                await asyncio.Event().wait()  # until nobody watches any more
             while True:
                 with self._watch_lock:
                     wanted = set(self._watchers)
@@ -117,9 +121,12 @@ class CcxtStreamingMarket(CcxtPublicMarket):
             await client.close()
 
     def _pro_client(self) -> Any:
+        import ccxt.async_support
         import ccxt.pro
 
-        client = getattr(ccxt.pro, self._name)({"options": self.options() | FULL_TICKER})
+        # Of a few exchanges there is no client that streams.
+        kind = getattr(ccxt.pro, self._name, None) or getattr(ccxt.async_support, self._name)
+        client = kind({"options": self.options() | FULL_TICKER})
         self.point(client)
         client.set_markets(self.listed())  # what was listed over the other client: not asked twice
         return client
