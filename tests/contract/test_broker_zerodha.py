@@ -315,6 +315,14 @@ def test_a_status_that_kite_does_not_document_is_not_guessed(venue: KiteVenue) -
         venue.broker.find_order(ENTRY, SYMBOL)
 
 
+@pytest.mark.parametrize("field", ["exchange", "product", "symbol", "order_id"])
+def test_a_line_that_does_not_say_whose_it_is_hides_no_order(venue: KiteVenue, field: str) -> None:
+    venue.broker.submit(resting())
+    setattr(next(iter(venue.kite.orders.values())), field, "")
+    with pytest.raises(BrokerUnavailable, match="is ''"):
+        venue.broker.find_order(ENTRY, SYMBOL)
+
+
 def test_trades_that_do_not_add_up_are_not_booked(venue: KiteVenue) -> None:
     venue.broker.submit(order())
     venue.kite.fault("error", on="GET /orders/", value="500 GeneralException Try again.")

@@ -437,9 +437,9 @@ class FakeServices(FakeDesk, FakeAccounts):
         live = self.live_facts.get(bot.id, LiveFacts())
         shown: dict[str, object] = {
             "account_objection": objection,
-            "live": live,
             "mode": mode_of(bot.account_id),
             "account_name": self.venue_accounts.name_of(bot.config.market),
+            "live": live,
         }
         if live.sleeps_until is not None:
             shown["next_check_at"] = live.sleeps_until

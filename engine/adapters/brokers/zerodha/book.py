@@ -30,17 +30,23 @@ class DayBook:
 
     def trades(self, symbol: str) -> list[Execution]:
         """The day's trades in a symbol, oldest first. Raises BrokerUnavailable, AccessDenied."""
-        lines = [line for line in self._own_lines("trades") if line.get("tradingsymbol") == symbol]
-        return believed(lambda: read.executions(lines))
+        found = believed(lambda: read.executions(self._own_lines("trades")))
+        return [trade for trade in found if trade.symbol == symbol]
 
     def _own_lines(self, name: str) -> Sequence[read.Row]:
-        """The lines of a list that are of this account's exchange and product."""
-        return [
-            line
-            for line in believed(lambda: read.rows(self._client.ask(name)))
-            if line.get("exchange") == self._options.exchange
-            and line.get("product") == self._options.product
-        ]
+        """The lines of a list that are of this account's exchange and product. One that does not
+        say whose it is, or what of, could hide an order: none is believed then."""
+        lines = self._client.ask(name)
+        own = (self._options.exchange, self._options.product)
+        return believed(
+            lambda: [
+                line
+                for line in read.rows(lines)
+                if (read.words(line, "exchange"), read.words(line, "product")) == own
+                and read.words(line, "order_id")
+                and read.words(line, "tradingsymbol")
+            ]
+        )
 
     def find(self, client_id: str, symbol: str) -> read.Row | None:
         """The newest order of the day with the id's label, or with the id for its number."""
