@@ -33,6 +33,8 @@ class AlpacaMarket:
     where those of stocks come from. Outside of trading hours stocks have no candles: there are
     gaps, by day and by night."""
 
+    has_empty_bars_left_out = True  # of crypto, too
+
     def __init__(
         self,
         market_id: str,
