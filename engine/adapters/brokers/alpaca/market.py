@@ -37,6 +37,8 @@ class AlpacaMarket:
 
     has_empty_bars_left_out = True
 
+    has_empty_bars_left_out = True  # of crypto, too
+
     def __init__(
         self,
         market_id: str,
