@@ -1,5 +1,5 @@
-"""Random orders, prices, lost answers and restarts on a MetaTrader account: what its deals add up to
-is what it holds, and an order's story only goes forward."""
+"""Random orders, prices, lost answers and restarts on a MetaTrader account: its deals add up to
+what it holds, and an order's story only goes forward."""
 
 from decimal import Decimal
 from typing import Any
@@ -151,7 +151,7 @@ class HedgingAccount(MetaTraderAccount):
 
 
 _SETTINGS = settings(
-    max_examples=20, stateful_step_count=15, deadline=None, derandomize=True,
+    max_examples=12, stateful_step_count=12, deadline=None, derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )  # fmt: skip
 TestNetting = MetaTraderAccount.TestCase
