@@ -19,6 +19,7 @@ from engine.adapters.brokers.mt5.server_time import AUTO, ServerTime
 from engine.adapters.brokers.mt5.session import Login, Session
 from engine.adapters.brokers.mt5.terminal import LocalTerminal, Terminal
 from engine.adapters.brokers.mt5_gateway import Gateway, TerminalDesk, tls_context
+from engine.domain.orders import OrderRequest, OrderType, Side
 from engine.domain.venue_accounts import Mode
 from tests.contract.brokers import Venue
 from tests.fakes.clock import FakeClock
@@ -159,3 +160,24 @@ def suite_venue(venue: Mt5Venue, **extras: Any) -> SuiteVenue:
         venue.broker, venue.market, CRYPTO, step, reopen, thin_out, is_margin=True,
         nets=not world.is_hedging, only_opens=world.is_hedging, vendor=venue, **extras,
     )  # fmt: skip
+
+
+ID = "qd-1a2b3c4d-1764123456-e"
+
+
+def order(
+    client_id: str = ID, symbol: str = "EURUSD", side: Side = Side.BUY, quantity: int = 10_000,
+    *, reduce_only: bool = False, **fields: Decimal | OrderType,
+) -> OrderRequest:  # fmt: skip
+    return OrderRequest.model_validate(
+        {
+            "client_id": client_id, "symbol": symbol, "side": side, "quantity": quantity,
+            "reduce_only": reduce_only, **fields,
+        }
+    )  # fmt: skip
+
+
+def net(venue: Mt5Venue, base: str = "EUR") -> Decimal:
+    """What is held of an asset, short below zero."""
+    balance = venue.broker.balances().get(base)
+    return balance.total if balance else Decimal(0)

@@ -61,6 +61,7 @@ def test_a_request_that_the_package_cannot_take_is_none(
         (LIMIT | {"price": 1.2}, 10015),
         (LIMIT | {"type": 4}, 10015),
         (LIMIT | {"type": 6, "price": 1.2}, 10015),
+        (LIMIT | {"type": 6, "price": 1.2, "stoplimit": 1.21}, 10015),
         (LIMIT | {"type_filling": 1}, 10030),
         ({"action": 8, "order": 5}, 10035),
     ],
