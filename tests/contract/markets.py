@@ -1,8 +1,9 @@
 """The markets that the contract suite runs over, ready to be asked."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -10,20 +11,12 @@ from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.adapters.market_data.replay import ReplayMarket
 from engine.adapters.market_data.simulated import SimulatedMarket
-from engine.ports import MarketData
+from tests.contract import venues
 from tests.contract.brokers import CSV
+from tests.contract.market_subject import Subject
 from tests.fakes.binance_public import binance_public
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
-
-
-@dataclass
-class Subject:
-    """A market under test, one of its symbols, and a timeframe that has history."""
-
-    market: MarketData
-    symbol: str
-    timeframe: str
 
 
 @contextmanager
@@ -66,3 +59,6 @@ MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "replay": replay_market,
     "ccxt": ccxt_market,
 }
+for _module in pkgutil.iter_modules(venues.__path__):
+    _found = importlib.import_module(f"{venues.__name__}.{_module.name}")
+    MARKETS.update(getattr(_found, "MARKETS", {}))

@@ -99,8 +99,8 @@ READING: dict[tuple[str, ...], type] = {
 ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" for verb in (
     "create", "edit", "clone", "start", "pause", "stop", "delete"
 )), *(f"candles {verb}" for verb in ("list", "import", "download", "check", "delete")),
-    "backtest", "tune"}  # fmt: skip
-"""In the tests below, and in test_cli_candles, test_cli_backtest and test_tune_cli."""
+    "brokers check", "brokers example", "backtest", "tune"}  # fmt: skip
+"""In the tests below, and in test_cli_brokers, _candles and _backtest, and in test_tune_cli."""
 
 
 def test_every_command_of_the_help_is_exercised_here() -> None:

@@ -1,6 +1,8 @@
 """The generic broker at the Example Exchange, and everything that can answer it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from engine.domain.orders import OrderType, Side
@@ -14,6 +16,7 @@ from engine.errors import (
 )
 from tests.contract.all_venues import MakeVenue, Trouble, buy
 from tests.contract.brokers import Venue
+from tests.contract.market_subject import Subject
 from tests.contract.rest_venue import CODE, PLACE, RestVenue, rest_venue, untrusted_venue
 from tests.fakes.rest_exchange import ExampleExchange
 
@@ -94,10 +97,14 @@ def _rich(venue: Venue) -> object:
 
 
 KEYS = (
-    Trouble("wrong key", _set(key="another"), AccessDenied, r"unknown|no key \*\*\*; check the key"),
+    Trouble(
+        "wrong key", _set(key="another"), AccessDenied, r"unknown|no key \*\*\*; check the key"
+    ),
     Trouble("wrong secret", _set(secret="another"), AccessDenied, "check the secret"),
     Trouble("revoked", _set(is_revoked=True), AccessDenied, "revoked; make a new key"),
-    Trouble("no permission", _set(permissions=["read"]), AccessDenied, "allow the key to trade", buy),
+    Trouble(
+        "no permission", _set(permissions=["read"]), AccessDenied, "allow the key to trade", buy
+    ),
     Trouble("clock off", _set(ahead_s=3600), BrokerUnavailable, "clock was off", _one),
 )
 REFUSALS = (
@@ -145,3 +152,14 @@ DOUBTS = tuple(
     )
 )
 TROUBLES: Mapping[str, Sequence[Trouble]] = {"rest": (*KEYS, *REFUSALS, *PASSING, *DOUBTS)}
+
+
+@contextmanager
+def rest_market(folder: Path) -> Iterator[Subject]:
+    """Its prices."""
+    venue = rest_venue(folder)
+    yield Subject(venue.market, venue.symbol, "1m")
+    venue.close()
+
+
+MARKETS = {"rest": rest_market}

@@ -30,7 +30,8 @@ STATES = {"NEW": "new", "PARTIALLY_FILLED": "partial", "FILLED": "done", "CANCEL
           "EXPIRED": "expired", "REJECTED": "rejected"}  # fmt: skip
 FILTERS = {"PRICE_FILTER": "bad_price", "PERCENT_PRICE_BY_SIDE": "bad_price",
            "LOT_SIZE": "bad_amount", "MARKET_LOT_SIZE": "bad_amount", "NOTIONAL": "below_minimum",
-           "MAX_NUM_ORDERS": "too_many_orders", "MAX_NUM_ALGO_ORDERS": "too_many_orders"}  # fmt: skip
+           "MAX_NUM_ORDERS": "too_many_orders",
+           "MAX_NUM_ALGO_ORDERS": "too_many_orders"}  # fmt: skip
 WORDS = {"insufficient": "insufficient_funds", "trigger": "would_trigger", "Duplicate": "duplicate"}
 Sent = Mapping[str, str]
 
@@ -99,7 +100,8 @@ class Api:
         sent = dict(pairs)
         if len(sent) != len(pairs) or set(sent) - known or (body and method != "POST"):
             raise No(400, "bad_parameter", f"unknown or doubled: {sorted(set(sent) - known)}")
-        if any(not isinstance(value, str) or not value for value in sent.values()):
+        values: list[object] = list(sent.values())
+        if any(not isinstance(value, str) or not value for value in values):
             raise No(400, "bad_parameter", "every value is a text that is not empty")
         if "instrument" in sent:
             self._rules(sent["instrument"])

@@ -43,15 +43,20 @@ class Handler(BaseHTTPRequestHandler):
             self._instead(fault)
             return
         with exchange.lock:
-            status, answer = self.api.answer(
-                self.command, parts.path, parts.query, body, headers
-            )
+            status, answer = self.api.answer(self.command, parts.path, parts.query, body, headers)
         if fault is None:
             self._send(status, json.dumps(answer))
         else:
             self._afterwards(fault, status, answer)
 
-    do_GET = do_POST = do_DELETE = _handle
+    def do_GET(self) -> None:
+        self._handle()
+
+    def do_POST(self) -> None:
+        self._handle()
+
+    def do_DELETE(self) -> None:
+        self._handle()
 
     def _instead(self, fault: Fault) -> None:
         if fault.name == "cut":

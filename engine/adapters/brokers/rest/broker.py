@@ -3,16 +3,18 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from engine.adapters.brokers.rest.answers import Unreadable, rows_of
+from engine.adapters.brokers.rest.answers import rows_of
 from engine.adapters.brokers.rest.client import RestClient
 from engine.adapters.brokers.rest.description import Description
 from engine.adapters.brokers.rest.market import RestMarket
 from engine.adapters.brokers.rest.reports import Reports, picked
 from engine.adapters.brokers.rest.requests import Values
+from engine.adapters.brokers.rest.words import Unreadable
 from engine.domain.accounts import Flow
 from engine.domain.instruments import Instrument
 from engine.domain.matching import form_trouble, objection
@@ -96,7 +98,7 @@ class RestBroker:
             values: Values = {**names, "since": since, "venue_id": venue_id, "limit": endpoint.page}
             answer = self._client.ask(endpoint, values)
             page = self._reading(
-                lambda answer=answer: self._read.executions(answer, instrument, names["symbol"])
+                partial(self._read.executions, answer, instrument, names["symbol"])
             )
             fresh = [one for one in page if one.trade_id not in found]
             found |= {one.trade_id: one for one in page}

@@ -7,16 +7,18 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 import httpx
 
-from engine.adapters.brokers.rest.answers import Unreadable, parsed, shown
+from engine.adapters.brokers.rest.answers import parsed, shown
 from engine.adapters.brokers.rest.description import Description, Meaning
 from engine.adapters.brokers.rest.endpoints import Endpoint
 from engine.adapters.brokers.rest.requests import Prepared, Values, prepare, sign
 from engine.adapters.brokers.rest.timekeeping import VenueTime, read_time
+from engine.adapters.brokers.rest.words import Unreadable
 from engine.errors import (
     AccessDenied,
     BrokerError,
@@ -100,12 +102,12 @@ class RestClient:
         """Send an order, once. Raises as ``Broker.submit`` does."""
         return self._request(endpoint, values, signed=True, is_order=True)
 
-    def sync_clock(self) -> None:
+    def sync_clock(self) -> datetime:
         """Ask for the platform's time, if it tells it. Raises BrokerUnavailable."""
         endpoint = self.description.endpoints.time
         if endpoint is None:
             self.time.hear(self._clock.now())
-            return
+            return self.time.now()
         before_s = self._clock.monotonic()
         answer = self._request(endpoint, {}, signed=False)
         try:
@@ -118,6 +120,7 @@ class RestClient:
             ) from error
         # The answer was written between question and now: half of the way is the best guess.
         self.time.hear(moment, age_s=(self._clock.monotonic() - before_s) / 2)
+        return self.time.now()
 
     def close(self) -> None:
         """Close the connections."""
@@ -134,9 +137,7 @@ class RestClient:
             self._check_key()
         if signed and not self.time.is_known:
             self.sync_clock()
-        prepared = prepare(
-            endpoint, self._address, values, times=told.times, numbers=told.numbers
-        )
+        prepared = prepare(endpoint, self._address, values, times=told.times, numbers=told.numbers)
         self._heed_pause()
         self._keep_pace()
         if signed:

@@ -305,6 +305,4 @@ class Endpoints(Part):
     open_orders: OpenOrdersEndpoint = Field(description="all orders that work")
     cancel: CancelEndpoint = Field(description="take an order back")
     executions: ExecutionsEndpoint = Field(description="the account's trades")
-    permissions: PermissionsEndpoint | None = Field(
-        default=None, description="what the key may do"
-    )
+    permissions: PermissionsEndpoint | None = Field(default=None, description="what the key may do")

@@ -1,7 +1,7 @@
 """What a described platform says of an account and its key; nothing is ordered."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from engine.adapters.brokers.rest.broker import RestBroker
 from engine.adapters.brokers.rest.client import RestClient
@@ -13,6 +13,7 @@ from engine.domain.venue_accounts import AccountCheck, Grade, Inspection
 from engine.errors import QuarterdeckError
 from engine.ports import Balance, Clock
 
+T = TypeVar("T")
 SKEW_S = 1.0
 BAD_SKEW_S = 10.0
 NAMED = 3  # symbols whose minimums are told
@@ -45,7 +46,7 @@ class Inspector:
             self._note("Instruments", Grade.OK, f"{len(listed)} can be traded.")
         if held is not None:
             self._balance(held)
-            self._minimums(listed or [], held)
+            self._minimums(listed or (), held)
         return Inspection(
             checks=tuple(self._checks),
             balances={name: one.total for name, one in (held or {}).items()},
@@ -59,7 +60,7 @@ class Inspector:
 
     def _reach(self) -> float | None:
         """Reachability and clock; how far our clock is ahead of the platform's."""
-        if self._asked("Reachability", lambda: (self._client.sync_clock(), True)) is None:
+        if self._asked("Reachability", self._client.sync_clock) is None:
             return None
         if self._client.description.endpoints.time is None:  # nothing was asked yet
             self._note("Clock", Grade.UNKNOWN, "The description has no endpoint for its time.")
@@ -102,7 +103,7 @@ class Inspector:
         more = f" and {len(words) - 5} more" if len(words) > 5 else ""
         self._note("Balance", Grade.OK, f"{', '.join(words[:5])}{more}.")
 
-    def _minimums(self, listed: Any, held: Mapping[str, Balance]) -> None:
+    def _minimums(self, listed: Sequence[Instrument], held: Mapping[str, Balance]) -> None:
         payable = [one for one in listed if one.quote in held]
         if not payable:
             self._note(
@@ -120,7 +121,7 @@ class Inspector:
                 "What is free is less than the smallest order.",
             )  # fmt: skip
 
-    def _asked(self, name: str, question: Callable[[], Any]) -> Any:
+    def _asked(self, name: str, question: Callable[[], T]) -> T | None:
         """The answer; None after a failed check of that name."""
         try:
             return question()
@@ -136,4 +137,3 @@ def _minimum(one: Instrument) -> str:
     least = f"{text(one.min_notional)} {one.quote}" if one.min_notional else ""
     quantity = one.min_quantity or one.quantity_step
     return f"{one.symbol} from {text(quantity)} {one.base}" + (f", {least}" if least else "")
-

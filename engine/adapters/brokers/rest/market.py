@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from engine.adapters.brokers.rest.answers import At, Unreadable, rows_of
+from engine.adapters.brokers.rest.answers import At, rows_of
 from engine.adapters.brokers.rest.client import RestClient
 from engine.adapters.brokers.rest.endpoints import Endpoint
 from engine.adapters.brokers.rest.requests import Values
 from engine.adapters.brokers.rest.signatures import TimeFormat
+from engine.adapters.brokers.rest.words import Unreadable
 from engine.domain.candles import Candles, empty_candles
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import ONE, ZERO, from_epoch_ms, to_epoch_ms
@@ -125,9 +126,7 @@ class RestMarket:
         names, timeframes = self.names(symbol), self.timeframes()
         after_ms, now_ms = to_epoch_ms(after), to_epoch_ms(self.now())
         page = self._told.endpoints.candles.page
-        fits = [
-            name for name in timeframes if now_ms - after_ms <= page * timeframe_s(name) * 1000
-        ]
+        fits = [name for name in timeframes if now_ms - after_ms <= page * timeframe_s(name) * 1000]
         timeframe = fits[0] if fits else timeframes[-1]
         length_ms = timeframe_s(timeframe) * 1000
         start_ms = -(-after_ms // length_ms) * length_ms

@@ -6,11 +6,11 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeVar
 
-from engine.adapters.brokers.rest.answers import At, Unreadable, rows_of, shown
+from engine.adapters.brokers.rest.answers import At, rows_of, shown
 from engine.adapters.brokers.rest.description import Description
 from engine.adapters.brokers.rest.endpoints import Endpoint
 from engine.adapters.brokers.rest.signatures import TimeFormat
-from engine.adapters.brokers.rest.words import Expression
+from engine.adapters.brokers.rest.words import Expression, Unreadable
 from engine.domain.instruments import Instrument
 from engine.domain.money import ZERO
 from engine.domain.orders import (

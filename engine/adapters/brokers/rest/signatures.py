@@ -89,9 +89,7 @@ class BasicSigning(Signing):
 
     method: Literal["basic"]
     username: TemplateField = Field(default=Template("{secret.key}"), description="the name")
-    password: TemplateField = Field(
-        default=Template("{secret.secret}"), description="the password"
-    )
+    password: TemplateField = Field(default=Template("{secret.secret}"), description="the password")
 
 
 class QuerySigning(Signing):

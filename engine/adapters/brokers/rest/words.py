@@ -28,7 +28,9 @@ class Template:
     @cached_property
     def names(self) -> frozenset[str]:
         """The placeholders in it."""
-        return frozenset(PLACE.findall(self.source)) if isinstance(self.source, str) else frozenset()
+        return (
+            frozenset(PLACE.findall(self.source)) if isinstance(self.source, str) else frozenset()
+        )
 
     def fill(self, values: Mapping[str, Any]) -> Any:
         """The text with its placeholders filled in; a single placeholder keeps its value's type.

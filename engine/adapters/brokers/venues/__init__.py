@@ -21,7 +21,9 @@ def find_adapters(package: ModuleType | None = None) -> Mapping[str, VenueAdapte
     for module in pkgutil.iter_modules(folder.__path__):
         if module.name.startswith("_"):
             continue
-        adapter = getattr(importlib.import_module(f"{folder.__name__}.{module.name}"), "ADAPTER", None)
+        adapter = getattr(
+            importlib.import_module(f"{folder.__name__}.{module.name}"), "ADAPTER", None
+        )
         if not isinstance(adapter, VenueAdapter):
             raise ValueError(f"{module.name}.py in {folder.__name__} has no ADAPTER.")
         if adapter.id in found:

@@ -1,0 +1,105 @@
+"""A description tried out: each question that changes nothing is asked once, and judged."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from engine.adapters.brokers.rest.broker import RestBroker
+from engine.adapters.brokers.rest.client import RestClient
+from engine.adapters.brokers.rest.market import RestMarket
+from engine.adapters.brokers.rest.reports import Reports
+from engine.domain.candles import Candles
+from engine.domain.instruments import Instrument, Quote
+from engine.domain.money import text
+from engine.domain.venue_accounts import Grade
+from engine.errors import QuarterdeckError
+
+UNKNOWN_ID = "qd-check-0-e"  # an id that no order has
+SOME = 5
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What became of one endpoint. ``detail`` says what was read, or what is wrong."""
+
+    endpoint: str
+    grade: Grade
+    detail: str
+
+
+def try_out(
+    client: RestClient, market: RestMarket, broker: RestBroker, *, has_secrets: bool
+) -> Iterator[Finding]:
+    """Public endpoints, then with secrets those of the account; orders are never sent."""
+    yield _tried("time", client.sync_clock, lambda _: f"{market.now():%Y-%m-%d %H:%M:%S} UTC")
+    listed = _tried("instruments", market.instruments, _symbols)
+    yield listed
+    first = next(iter(market.instruments()), None) if listed.grade is Grade.OK else None
+    if first is None:
+        yield from _skipped(("candles", "quote"), "there is no symbol to ask for")
+    else:
+        length = market.timeframes()[0]
+        yield _tried("candles", lambda: market.candles(first.symbol, length, limit=SOME), _candles)
+        yield _tried("quote", lambda: market.quote(first.symbol), _price)
+    if not has_secrets:
+        names = ("balances", "find_order", "open_orders", "executions", "permissions")
+        yield from _skipped(names, "it needs the account's secrets")
+    elif first is not None:
+        yield from _private(client, market, broker, first)
+    yield from _skipped(("place", "cancel"), "it would order: try it with a test account's bot")
+
+
+def _private(
+    client: RestClient, market: RestMarket, broker: RestBroker, first: Instrument
+) -> Iterator[Finding]:
+    symbol = first.symbol
+    yield _tried("balances", broker.balances, _held)
+    yield _tried(
+        "find_order", lambda: broker.find_order(UNKNOWN_ID, symbol),
+        lambda found: "an unknown id is not found" if found is None else "it found one",
+    )  # fmt: skip
+    yield _tried("open_orders", broker.open_orders, lambda found: f"{len(found)} work")
+    since = market.now() - timedelta(days=1)
+    yield _tried(
+        "executions", lambda: broker.executions(symbol, since),
+        lambda found: f"{len(found)} of {symbol} in 24 hours",
+    )  # fmt: skip
+    endpoint = client.description.endpoints.permissions
+    if endpoint is not None:
+        reader = Reports(client.description)
+        yield _tried(
+            "permissions", lambda: reader.permissions(client.ask(endpoint)),
+            lambda may: ", ".join(f"{name}: {'yes' if is_so else 'no'}"
+                                  for name, is_so in may.items()),
+        )  # fmt: skip
+
+
+def _tried(name: str, question: Callable[[], Any], told: Callable[[Any], str]) -> Finding:
+    try:
+        return Finding(name, Grade.OK, told(question()))
+    except QuarterdeckError as error:
+        return Finding(name, Grade.FAILED, error.message)
+
+
+def _skipped(names: tuple[str, ...], reason: str) -> Iterator[Finding]:
+    return (Finding(name, Grade.UNKNOWN, reason) for name in names)
+
+
+def _symbols(found: list[Instrument]) -> str:
+    names = ", ".join(one.symbol for one in found[:SOME])
+    return f"{len(found)} symbols: {names}{', ...' if len(found) > SOME else ''}"
+
+
+def _candles(found: Candles) -> str:
+    bar = found.bar(-1)
+    return f"{len(found)} of {found.timeframe}, the last closed at {bar.close:g}"
+
+
+def _price(found: Quote) -> str:
+    return f"{found.symbol} {text(found.last)} (bid {text(found.bid)}, ask {text(found.ask)})"
+
+
+def _held(found: Any) -> str:
+    words = [f"{text(one.total)} {one.asset}" for one in found.values()]
+    return ", ".join(words[:SOME]) or "nothing"
