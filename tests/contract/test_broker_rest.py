@@ -216,6 +216,50 @@ def test_trades_are_read_over_pages_and_never_in_part(
         broker.submit(buy("d"))
 
 
+def test_trades_that_come_newest_first_are_read_back_or_not_at_all(
+    exchange: ExampleExchange, clock: FakeClock, opened: Open
+) -> None:
+    since, broker = clock.now(), opened().broker
+    exchange.is_newest_first = True
+    exchange.rules(CODE).market_fills = 60
+    for name in ("a", "b", "c"):
+        broker.submit(buy(name))
+        clock.advance(10)
+    with pytest.raises(BrokerUnavailable, match=r"newest first; put \{until\} into its query"):
+        broker.executions(SYMBOL, since)
+
+    def with_until(text: str) -> str:
+        assert 'from: "{since}", order' in text
+        return text.replace('from: "{since}", order', 'from: "{since}", to: "{until}", order')
+
+    found = opened(edit=with_until).broker.executions(SYMBOL, since)
+    numbers = [int(one.trade_id.rpartition("-")[2]) for one in found]
+    assert sorted(numbers) == list(range(1, 181))
+    assert [one.time for one in found] == sorted(one.time for one in found)
+
+
+def test_a_failure_that_comes_as_a_success_is_one_where_it_is_described(
+    exchange: ExampleExchange, opened: Open
+) -> None:
+    def with_failed(text: str) -> str:
+        assert "errors:\n" in text
+        return text.replace("errors:\n", "errors:\n  failed: contains(keys(@), 'error')\n")
+
+    exchange.fault("error", PLACE, "200 below_minimum", times=2)
+    with pytest.raises(OrderStateUnknown):
+        opened().broker.submit(buy())
+    with pytest.raises(OrderRejected, match="below_minimum"):
+        opened(edit=with_failed).broker.submit(buy())
+
+
+def test_a_404_to_an_order_refuses_nothing_for_certain(
+    exchange: ExampleExchange, opened: Open
+) -> None:
+    exchange.fault("error", PLACE, "404 order_not_found")
+    with pytest.raises(OrderStateUnknown):
+        opened().broker.submit(buy())
+
+
 def test_an_order_that_is_not_in_the_answer_is_looked_up(
     exchange: ExampleExchange, opened: Open
 ) -> None:

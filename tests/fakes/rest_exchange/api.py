@@ -70,7 +70,7 @@ class Api:
             "GET /v1/orders": (self._open_orders, {"instrument"}, True),
             "GET /v1/orders/by-client-id/*": (self._order, {"instrument"}, True),
             "DELETE /v1/orders/*": (self._cancel, set(), True),
-            "GET /v1/trades": (self._trades, {"instrument", "from", "order", "limit"}, True),
+            "GET /v1/trades": (self._trades, {"instrument", "from", "to", "order", "limit"}, True),
         }  # fmt: skip
 
     def answer(
@@ -171,13 +171,16 @@ class Api:
 
     def _trades(self, sent: Sent, _part: str) -> Any:
         limit, since = _whole(sent, "limit"), _whole(sent, "from", 0)
+        until = _whole(sent, "to", 1 << 62)
         if limit > MOST_TRADES:
             raise No(400, "bad_parameter", "limit")
         found = [
             trade for trade in self._engine.trades
-            if trade.symbol == sent["instrument"] and trade.time >= since
+            if trade.symbol == sent["instrument"] and since <= trade.time <= until
             and sent.get("order") in (None, f"o-{trade.order_id}")
         ]  # fmt: skip
+        if self._exchange.is_newest_first:
+            found.reverse()
         return {"trades": [_trade(one) for one in found[:limit]]}
 
     # --- orders --------------------------------------------------------------------------------

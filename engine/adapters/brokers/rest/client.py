@@ -235,9 +235,9 @@ class RestClient:
             return AccessDenied(f"{self.name} does not accept the key: {said}.")
         if is_order and means is Meaning.INSUFFICIENT_FUNDS:
             return InsufficientFunds(f"{self.name}: {said}.")
-        if is_order and means in (Meaning.REJECTED, Meaning.NOT_FOUND):
+        if is_order and means is Meaning.REJECTED:
             return OrderRejected(f"{self.name}: {said}.")
-        if means is Meaning.NOT_FOUND:
+        if not is_order and means is Meaning.NOT_FOUND:
             return NotFound(f"{self.name}: {said}.")
         if 300 <= reply.status < 400:
             said = "it sends us to another address; correct the one in the description"

@@ -99,7 +99,7 @@ class Reports:
         )
 
     def executions(self, answer: Any, instrument: Instrument, code: str) -> list[Execution]:
-        """The account's trades in a symbol, each once, oldest first."""
+        """The account's trades in a symbol, each once, in the order of the answer."""
         endpoint = self._told.endpoints.executions
         found: dict[str, Execution] = {}
         for row in rows_of(answer, endpoint.rows, "endpoints.executions"):
@@ -119,11 +119,7 @@ class Reports:
                 venue_id=at.words(fields.venue_id),
                 client_id=at.words_or_empty(fields.client_id),
             )
-        # Equal times keep the platform's order, whichever way it lists them.
-        listed = list(found.values())
-        if len(listed) > 1 and listed[0].time > listed[-1].time:
-            listed.reverse()
-        return sorted(listed, key=lambda one: one.time)
+        return list(found.values())
 
     def permissions(self, answer: Any) -> Mapping[str, bool]:
         """What a key may do, as far as the platform tells."""
@@ -166,6 +162,17 @@ def _ours(at: At, path: Expression, table: Mapping[str, E], where: str) -> E:
 
 def _backwards(words: Mapping[E, tuple[str, ...]]) -> dict[str, E]:
     return {word: ours for ours, listed in words.items() for word in listed}
+
+
+def is_newest_first(listed: Sequence[Execution]) -> bool:
+    """Which way a list of trades goes."""
+    return len(listed) > 1 and listed[0].time > listed[-1].time
+
+
+def oldest_first(listed: Sequence[Execution]) -> list[Execution]:
+    """In the order of time; equal times keep the platform's own order."""
+    forward = listed[::-1] if is_newest_first(listed) else listed
+    return sorted(forward, key=lambda one: one.time)
 
 
 def picked(found: Any, is_it: Callable[[Any], bool]) -> Any:
