@@ -22,6 +22,7 @@ from tests.fakes.rest_exchange import ExampleExchange, example_exchange
 
 CODE, SYMBOL = "BTC-USDT", "BTC/USDT"
 TIMEOUT_S = 0.3
+MEGABYTE = 1024 * 1024
 PLACE = "POST /v1/orders"
 
 
@@ -52,7 +53,7 @@ def open_account(
     """As the engine opens it, but in a hurry. ``options`` are the client's."""
     own = clock or SystemClock()
     secrets = {"key": exchange.key, "secret": exchange.secret}
-    told: dict[str, Any] = {"pace_s": 0.0, "timeout_s": TIMEOUT_S} | options
+    told: dict[str, Any] = {"pace_s": 0.0, "timeout_s": TIMEOUT_S, "most_bytes": MEGABYTE} | options
     client = RestClient(
         described(exchange.url, edit), exchange.url, told.pop("secrets", secrets), own, **told
     )

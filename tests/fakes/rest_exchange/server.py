@@ -17,7 +17,7 @@ from tests.fakes.rest_exchange.api import FAULTS, Api
 from tests.fakes.rest_exchange.exchange import ExampleExchange, Fault, Request
 
 HTML = "<html><body>We are being maintained.</body></html>"
-HUGE = 17 * 1024 * 1024
+HUGE = 2 * 1024 * 1024
 LONGEST_HOLD_S = 10
 
 

@@ -56,7 +56,7 @@ class RestClient:
     """One platform at one address. Used from many threads; what it raises has no key in it.
 
     ``pace_s`` overrides the description's distance between two requests, ``timeout_s`` its
-    timeout, for tests.
+    timeout, for tests; no answer is longer than ``most_bytes``.
     """
 
     def __init__(
@@ -69,6 +69,7 @@ class RestClient:
         pause: Pause | None = None,
         pace_s: float | None = None,
         timeout_s: float | None = None,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         for name in ("httpx", "httpcore"):  # their lines hold signed addresses
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -81,6 +82,7 @@ class RestClient:
         self._pause = pause or Pause(clock.monotonic)
         self._pace_s = 1 / description.pace.requests_per_s if pace_s is None else pace_s
         self._timeout_s = timeout_s or description.pace.timeout_s
+        self._most_bytes = most_bytes
         self._next_s = 0.0
         self._lock = threading.Lock()
         options: dict[str, Any] = {
@@ -191,7 +193,7 @@ class RestClient:
         ) as response:  # fmt: skip
             for chunk in response.iter_bytes():
                 body += chunk
-                if len(body) > MOST_BYTES or time.monotonic() > until_s:
+                if len(body) > self._most_bytes or time.monotonic() > until_s:
                     raise Unreadable("the answer is too long or takes too long")
         wait = response.headers.get("retry-after", "")
         return Reply(
@@ -229,7 +231,7 @@ class RestClient:
         if means is Meaning.RATE_LIMITED or reply.status == TOO_MANY:
             return self._asks_for_pause(reply, said)
         if means is Meaning.CLOCK_OFF:
-            self.time.forget()
+            self.time.doubt()
             return ClockOff(f"{self.name}: our clock was off; the platform's is asked for.")
         if means is Meaning.DENIED:
             return AccessDenied(f"{self.name} does not accept the key: {said}.")
