@@ -39,7 +39,7 @@ def _draw_card(bot: BotView) -> None:
 def card_html(bot: BotView) -> str:
     """Everything on a card but its name and its buttons."""
     config = bot.config
-    market = config.market.split(":", 1)[0]
+    market = bot.account_name or config.market.split(":", 1)[0]
     about = f"{config.symbol} · {config.timeframe} · {config.strategy} · {market}"
     reason = f'<div class="qd-reason">{escape(bot.reason)}</div>' if bot.reason else ""
     figures = (

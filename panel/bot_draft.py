@@ -26,6 +26,8 @@ DEFAULTS: Mapping[str, Any] = {
     "entry_order": "market", "offset": 0.0, "timeout": 5.0,
     "has_stop": True, "stop": 2.0, "has_target": True, "target": 5.0,
     "has_trailing": False, "trailing": 1.5, "has_limit": False, "limit": 4, "limit_unit": "hours",
+    "has_routing": False, "routing_markets": [], "routing_fee": 20.0, "routing_age": 5.0,
+    "routing_latency": 1.0,
     "roi": "", "has_hours": False, "hours_start": time(8), "hours_end": time(20),
 }  # fmt: skip
 
@@ -64,6 +66,13 @@ def draft_of(config: BotConfig) -> dict[str, Any]:
     if config.active_hours is not None:
         hours = config.active_hours
         draft |= {"has_hours": True, "hours_start": hours.start, "hours_end": hours.end}
+    if config.routing is not None:
+        rules = config.routing
+        draft |= {
+            "has_routing": True, "routing_markets": list(rules.markets),
+            "routing_fee": float(rules.max_extra_fee_bps), "routing_age": rules.max_age_s,
+            "routing_latency": float(rules.latency_bps_per_s),
+        }  # fmt: skip
     return draft
 
 
@@ -93,7 +102,22 @@ def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
         }
         if draft["has_hours"]
         else None,
+        "routing": _routing(draft) if draft["has_routing"] and not is_replay else None,
     }
+
+
+def _routing(draft: Mapping[str, Any]) -> dict[str, Any]:
+    """Where else entries may go; a number that is not there is for the engine to refuse."""
+    return {
+        "markets": [one for one in draft["routing_markets"] if one != draft["market"]],
+        "max_extra_fee_bps": _typed(draft["routing_fee"]),
+        "max_age_s": _typed(draft["routing_age"]),
+        "latency_bps_per_s": _typed(draft["routing_latency"]),
+    }
+
+
+def _typed(number: float | None) -> str:
+    return "" if number is None else str(number)
 
 
 def exit_draft(rules: ExitRules) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """The form for a bot: guided sections whose input is kept, errors next to their fields."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from panel.bot_draft import CUSTOM, DEFAULTS, INTERVALS, PREFIX, PRESETS, REPLAY
 from panel.drafts import Draft
 from panel.format import escape
 from panel.forms import draw_field, field_specs, initial_value
+from panel.modes import mode_html
 
 DRAFT = Draft(PREFIX, DEFAULTS)
 """What the bot form holds."""
@@ -70,7 +72,8 @@ class BotForm:
         if view is not None and view.error:
             st.warning(escape(view.error), icon=":material/cloud_off:")
         elif view is not None and view.description:
-            st.caption(escape(view.description))
+            badge, words = mode_html(view.mode), html.escape(view.description)
+            st.html(f'<div class="qd-statusline">{badge}<span>{words}</span></div>')
         if market != REPLAY:
             return market
         path = st.text_input(
@@ -242,7 +245,13 @@ class BotForm:
 
     def _market_title(self, market: str) -> str:
         view = self.markets.get(market)
-        return view.title if view else "Replay of a candle file"
+        if view is None:
+            return "Replay of a candle file"
+        return view.title if view.mode == "paper" else f"{view.title} · {view.mode.upper()}"
+
+    def mode(self, market: str) -> str:
+        """With whose money a bot on a market of the form trades."""
+        return self.markets[market].mode if market in self.markets else "paper"
 
 
 def use_preset(name: str) -> None:

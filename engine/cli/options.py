@@ -32,7 +32,7 @@ def parameters(given: Sequence[str]) -> dict[str, Any]:
         name, mark, value = pair.partition("=")
         if not mark or not name.strip():
             raise BadInput(f"--param: '{pair}' is not of the form NAME=VALUE.")
-        params[name.strip()] = _scalar(value.strip())
+        params[name.strip()] = scalar(value.strip())
     return params
 
 
@@ -47,6 +47,12 @@ def roi_steps(given: Sequence[str]) -> list[dict[str, Any]]:
             raise BadInput(f"--roi: '{pair}' is not of the form AGE:PROFIT, as in 10m:0.01.")
         steps.append({"after_s": seconds(age, "--roi"), "profit": profit.strip()})
     return steps
+
+
+def routing(markets: Sequence[str]) -> dict[str, Any] | None:
+    """Markets that may take entries too, with the other terms at their defaults; a single ``none``
+    turns routing off."""
+    return None if list(markets) == [NONE] else {"markets": [market(one) for one in markets]}
 
 
 def hours(words: str) -> dict[str, str] | None:
@@ -90,12 +96,15 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         fields["active_hours"] = hours(fields["active_hours"])
     if "params" in fields:
         fields["params"] = parameters(fields["params"])
+    if "routing" in fields:
+        fields["routing"] = routing(fields["routing"])
     if "roi_steps" in fields:
         fields["roi_steps"] = roi_steps(fields["roi_steps"])
     return fields
 
 
-def _scalar(words: str) -> Any:
+def scalar(words: str) -> Any:
+    """A number, true or false by its type; all else text."""
     try:
         value = json.loads(words)
     except (ValueError, RecursionError):

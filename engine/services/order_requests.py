@@ -8,7 +8,7 @@ from engine.domain.instruments import Instrument
 from engine.domain.ledger import is_dust
 from engine.domain.matching import AMOUNT_STEP
 from engine.domain.money import ZERO, ceil_to, floor_to, text
-from engine.domain.orders import Order, OrderRequest, OrderType, Purpose, Side
+from engine.domain.orders import NEEDS_PRICE, Order, OrderRequest, OrderType, Purpose, Side
 from engine.domain.sizing import affordable_quantity, stake
 from engine.errors import InsufficientFunds, OrderRejected
 from engine.ports import Broker
@@ -63,6 +63,8 @@ class Sizer:
                 quantity -= self._filled_before(order.replaces_client_id)
             if order.is_reducing:
                 quantity = self._held(order, quantity, broker, instrument)
+            if order.purpose is Purpose.EXIT:
+                quantity = _in_one_order(order, quantity, instrument)
             quantity = floor_to(quantity, instrument.quantity_step)
         is_amount = quantity is None and quote_amount is not None and quote_amount > 0
         if not is_amount and (quantity is None or quantity <= 0):
@@ -91,6 +93,12 @@ class Sizer:
         if free < min(quantity, instrument.quantity_step):
             raise InsufficientFunds(f"The venue has no free {instrument.base} on the account.")
         return min(quantity, free)
+
+
+def _in_one_order(order: Order, quantity: Decimal, instrument: Instrument) -> Decimal:
+    """As much of an exit as the venue takes at once; once that is filled, the rest follows."""
+    most = instrument.largest(is_market=order.type not in NEEDS_PRICE)
+    return quantity if most is None else min(quantity, most)
 
 
 def _check_minimums(

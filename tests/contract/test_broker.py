@@ -33,7 +33,8 @@ def test_a_market_buy_is_filled_and_moves_the_balances_exactly(venue: Venue) -> 
     assert report.filled == report.quantity == venue.worth(1000)
     assert venue.totals() == venue.sums(before, report)
     assert sum(fill.quantity for fill in report.fills) == report.filled
-    assert all(fill.fee > 0 for fill in report.fills)
+    if venue.broker.capabilities.has_exact_cash:  # elsewhere fees may be charged later, and apart
+        assert all(fill.fee > 0 for fill in report.fills)
     assert {fill.fee_asset for fill in report.fills} <= {instrument.quote, instrument.base}
 
 
@@ -75,6 +76,10 @@ def test_where_ids_are_kept_for_ever_a_filled_order_is_not_sent_twice(venue: Ven
     if venue.broker.capabilities.is_idempotent:
         assert venue.buy() == first
         assert venue.ask(side=Side.SELL, quantity=venue.sellable()) == first
+        assert venue.broker.balances() == after
+    elif venue.keeps_ids:
+        with pytest.raises((OrderRejected, OrderStateUnknown)):
+            venue.buy()
         assert venue.broker.balances() == after
     else:  # the id is free again: the desk's reason never to send an entry twice
         again = venue.buy()
@@ -123,6 +128,9 @@ def test_long_and_short_of_two_bots_do_not_net(venue: Venue) -> None:
             venue.ask("b", Side.SELL, quantity=long * 2)
         return
     short = venue.ask("b", Side.SELL, quantity=venue.worth(400)).filled
+    if venue.nets:
+        assert venue.held(venue.instrument.base) == long - short
+        return
     closed = venue.ask("c", Side.SELL, quantity=long, reduce_only=True)
     covered = venue.ask("d", quantity=short, reduce_only=True)
     assert (closed.filled, covered.filled) == (long, short)
@@ -174,7 +182,7 @@ def test_a_resting_order_locks_funds_and_a_cancel_frees_them(venue: Venue) -> No
     assert report.state is OrderState.OPEN
     locked = venue.broker.balances()[quote]
     assert report.price is not None
-    assert locked.locked >= report.price * report.quantity
+    assert venue.is_margin or locked.locked >= report.price * report.quantity
     assert locked.total == before[quote].total
     venue.step()
     assert [order.client_id for order in venue.broker.open_orders(venue.symbol)] == ["a"]
@@ -199,7 +207,7 @@ def test_an_order_filled_in_part_and_cancelled_keeps_what_it_got(venue: Venue) -
     venue.thin_out()
     before, quote = venue.totals(), venue.instrument.quote
     price = venue.near("1.01")
-    quantity = venue.worth(int(before[quote] / 3), price)
+    quantity = venue.worth(int(venue.held(quote) / 3), price)
     part = venue.ask(type=OrderType.LIMIT, price=price, quantity=quantity)
     assert part.state is OrderState.PARTLY_FILLED
     assert 0 < part.filled < quantity

@@ -177,7 +177,7 @@ def test_of_what_is_not_on_offer_some_or_nothing_is_bought(
 ) -> None:
     venue.thin_out()
     before, price = venue.totals(), venue.near("1.01")
-    quantity = venue.worth(int(before[venue.instrument.quote] / 3), price)
+    quantity = venue.worth(int(venue.held(venue.instrument.quote) / 3), price)
     fields: dict[str, Any] = {"type": OrderType.LIMIT, "price": price, "quantity": quantity}
     if lasting not in venue.broker.capabilities.times_in_force:
         with pytest.raises(OrderRejected):

@@ -143,7 +143,8 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "--amount", "1000.25", "--no-stop-loss", "--take-profit", "none", "--trailing-stop", "0.01",
         "--time-limit", "4h", "--roi", "600:0.01", "--direction", "both", "--no-reinvest",
         "--max-entries", "3", "--hours", "22:00-06:00", "--entry-order", "limit",
-        "--limit-offset-bps", "7.5", "--entry-timeout", "10m", "--json",
+        "--limit-offset-bps", "7.5", "--entry-timeout", "10m", "--route-to", "ccxt:binance",
+        "--json",
     )  # fmt: skip
     assert code == 0
     assert json.loads(out)["config"] == {
@@ -154,6 +155,10 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "direction": "both", "reinvest": False, "max_entries": 3, "entry_order": "limit",
         "limit_offset_bps": "7.5", "entry_timeout_s": 600,
         "active_hours": {"start": "22:00:00", "end": "06:00:00"},
+        "routing": {
+            "markets": ["ccxt:binance"], "max_extra_fee_bps": "20", "max_age_s": 5.0,
+            "latency_bps_per_s": "1",
+        },
     }  # fmt: skip
 
 
@@ -164,6 +169,7 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         (["controls"], "No control is on."),
         (["bots", "list"], "btc-rsi"),
         (["bots", "show", "btc-rsi"], "long 0.0"),
+        (["bots", "orders", "btc-rsi"], "paper:simulated"),
         (["trades", "--limit", "5"], "trades in USDT"),
         (["trades", "--symbol", "none such"], "No trades."),
         (["strategies"], "was never closed"),

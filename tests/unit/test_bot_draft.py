@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contracts import BotConfig
+from engine.contracts.routing import RoutingConfig
 from engine.domain.bots import ActiveHours, Direction, EntryOrder, RoiStep
 from panel.bot_draft import DEFAULTS, PRESETS, auto_name, body_of, draft_of, fraction, roi_steps
 
@@ -36,6 +37,22 @@ def test_editing_without_a_change_sends_the_same_configuration() -> None:
         limit_offset_bps=Decimal("7.5"), entry_timeout_s=90,
     )  # fmt: skip
     assert BotConfig.model_validate(body_of(draft_of(config), config.name)) == config
+
+
+def test_routing_goes_through_the_form_unchanged_and_is_off_by_default() -> None:
+    rules = RoutingConfig(
+        markets=("ccxt:kraken", "prices:mine"), max_extra_fee_bps=Decimal("7.25"), max_age_s=2.5,
+        latency_bps_per_s=Decimal("0.125"),
+    )  # fmt: skip
+    config = BotConfig.model_validate(body_of(DEFAULTS, "one"))
+    assert config.routing is None
+    routed = config.model_copy(update={"routing": rules})
+    assert BotConfig.model_validate(body_of(draft_of(routed), "one")) == routed
+    emptied = body_of({**draft_of(routed), "routing_fee": None, "routing_markets": []}, "one")
+    assert emptied["routing"] is not None  # the engine says what is missing
+    assert (emptied["routing"]["markets"], emptied["routing"]["max_extra_fee_bps"]) == ([], "")
+    replay = {**draft_of(routed), "market": "replay", "replay_path": "/x.csv"}
+    assert body_of(replay, "one")["routing"] is None
 
 
 @given(st.integers(min_value=1, max_value=999_999))

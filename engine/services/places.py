@@ -1,0 +1,57 @@
+"""Where bots with routing trade: at one place at a time, on the lane of that place's account.
+
+A flat bot moves on the lane of the account that it leaves. What still waits there for it then finds
+it gone and does nothing; so no two lanes ever act for one bot.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from engine.domain.bots import Bot
+from engine.ports import MarketData, Venues
+from engine.services.books import Books
+from engine.services.lanes import Lanes, account_lane
+
+
+def is_here(bot: Bot, market: MarketData) -> bool:
+    """Whether ``market`` is where the bot trades; without routing it cannot be another."""
+    return bot.config.routing is None or bot.market == market.market_id
+
+
+def accounts_of(bot: Bot, venues: Venues) -> Mapping[str, str]:
+    """Market by account id: the bot's own first, then those that its entries may go to."""
+    routing = bot.config.routing
+    markets = [bot.config.market, *(routing.markets if routing else ())]
+    found = {venues.account_of(market_id, bot.id): market_id for market_id in markets}
+    return {**found, bot.account_id: bot.market}
+
+
+def routed_accounts(books: Books, venues: Venues) -> Mapping[str, tuple[str, Bot]]:
+    """Every account that a bot with routing may use: its market, and one such bot."""
+    found: dict[str, tuple[str, Bot]] = {}
+    for bot in list(books.bots.values()):
+        if bot.config.routing is not None:
+            for account_id, market_id in accounts_of(bot, venues).items():
+                found.setdefault(account_id, (market_id, bot))
+    return found
+
+
+async def run_where_it_is(
+    books: Books, lanes: Lanes, bot: Bot, call: Callable[..., Any], *args: Any, **kwargs: Any
+) -> Any:
+    """Run ``call`` on the lane of the account that the bot trades with when its turn comes."""
+    while True:
+        account_id = _account_of(books, bot)
+
+        def in_turn(at: str = account_id) -> tuple[bool, Any]:
+            if _account_of(books, bot) != at:
+                return False, None  # it moved while this waited
+            return True, call(*args, **kwargs)
+
+        is_done, answer = await lanes.run(account_lane(account_id), in_turn)
+        if is_done:
+            return answer
+
+
+def _account_of(books: Books, bot: Bot) -> str:
+    return books.bots.get(bot.id, bot).account_id
