@@ -1,6 +1,7 @@
 """The venue 'rest' as the account form opens it: a file of the data folder, and its secrets."""
 
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,17 @@ from pydantic import ValidationError
 from engine.adapters.brokers.rest.loading import EXAMPLE_FILE
 from engine.adapters.brokers.venues.rest import ADAPTER
 from engine.adapters.clock.system import SystemClock
+from engine.domain.orders import OrderRequest, OrderState, Side
 from engine.domain.venue_accounts import Mode
 from engine.errors import AccessDenied, ConfigError
 from engine.ports import AccountAccess, Broker, MarketData, VenueConnection
+from engine.services.books import Books
+from engine.services.connections import Connections
+from engine.services.venue_accounts import NewAccount, VenueAccounts
+from tests.fakes.lane_calls import InlineCalls
+from tests.fakes.memory_store import MemoryStore
 from tests.fakes.rest_exchange import KEY, SECRET, ExampleExchange, example_exchange
+from tests.fakes.vault import FakeVault
 
 SECRETS = {"key": KEY, "secret": SECRET}
 
@@ -105,3 +113,31 @@ def test_the_pace_of_the_description_is_kept(data: Path, exchange: ExampleExchan
         connection.market.quote("BTC/USDT")
     assert clock.monotonic() - before >= 3 * 0.05 - 0.01
     connection.close()
+
+
+def test_an_account_is_added_tested_and_traded_by_the_engines_own_services(
+    data: Path, exchange: ExampleExchange
+) -> None:
+    clock, vault, hidden = SystemClock(), FakeVault(), set[str]()
+    store = MemoryStore(clock.now)
+    connections = Connections(store, vault, {"rest": ADAPTER}, clock, hidden.add, data)
+    accounts = VenueAccounts(
+        Books(store, clock), connections, vault, InlineCalls(), lambda _account: None
+    )
+    added = accounts.add(
+        NewAccount(
+            name="Mine", venue="rest", mode=Mode.LIVE, options={"description": "mine"},
+            secrets=SECRETS,
+        ),
+        "me",
+    )  # fmt: skip
+    assert added.is_enabled
+    assert added.inspection is not None
+    assert added.inspection.is_usable
+    market = connections.market(added.market_id)
+    broker = connections.broker(added.trading_id, market)
+    order = OrderRequest(client_id="a", symbol="BTC/USDT", side=Side.BUY, quantity=Decimal("0.1"))
+    assert broker.submit(order).state is OrderState.FILLED
+    assert len(exchange.orders_of("a")) == 1
+    connections.close_all()
+    assert {KEY, SECRET} <= hidden
