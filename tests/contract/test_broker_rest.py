@@ -260,6 +260,31 @@ def test_a_404_to_an_order_refuses_nothing_for_certain(
         opened().broker.submit(buy())
 
 
+@pytest.mark.parametrize("key", ["k\u00e9y", "two\nlines"])
+def test_a_key_that_cannot_be_written_is_told_and_nothing_is_sent(
+    exchange: ExampleExchange, opened: Open, key: str
+) -> None:
+    account = opened(secrets={"key": key, "secret": exchange.secret})
+    for act in (account.broker.balances, lambda: account.broker.submit(buy())):
+        with pytest.raises(BrokerUnavailable, match="type the key and the secret in again"):
+            act()
+    assert exchange.asked(PLACE) == 0
+
+
+def test_what_is_not_found_is_an_order_and_nothing_else(
+    exchange: ExampleExchange, opened: Open
+) -> None:
+    account = opened()
+    exchange.fault("error", "GET /v1/account", "404 order_not_found")
+    with pytest.raises(BrokerUnavailable):
+        account.broker.balances()
+    account.client.time.doubt()
+    exchange.fault("error", "GET /v1/time", "404 order_not_found", times=2)
+    with pytest.raises(BrokerUnavailable):
+        account.broker.submit(buy())
+    assert exchange.asked(PLACE) == 0
+
+
 def test_an_order_that_is_not_in_the_answer_is_looked_up(
     exchange: ExampleExchange, opened: Open
 ) -> None:

@@ -108,6 +108,10 @@ def test_what_does_not_fit_is_told_by_the_key_that_is_wrong(
     code, out, _ = run("check", str(file), "--live", "--account")
     assert (code, "check the key and the secret of the account" in out) == (1, True)
     assert "a wrong one" not in out
+    monkeypatch.setenv("QUARTERDECK_BROKER_KEY", KEY)
+    file.write_text(file.read_text().replace("contains(permissions, 'trade')", "permissions"))
+    code, out, _ = run("check", str(file), "--live", "--account")
+    assert "where true or false should be" in out
 
 
 def test_a_mode_without_an_address_is_refused(run: Run, file: Path) -> None:

@@ -221,7 +221,7 @@ class RestBroker:
             return self._there(found, client_id)
         venue_id = found.venue_id if found is not None else None
         try:
-            self._client.ask(endpoint, {**names, "client_id": client_id, "venue_id": venue_id})
+            self._client.look_up(endpoint, {**names, "client_id": client_id, "venue_id": venue_id})
         except NotFound:
             log.info("%s: it is not there to be cancelled", client_id)
         return self._there(self.find_order(client_id, symbol), client_id)
@@ -236,7 +236,7 @@ class RestBroker:
         endpoint = self._told.endpoints.find_order
         _, names = self._listed(symbol)
         try:
-            answer = self._client.ask(endpoint, {**names, "client_id": client_id})
+            answer = self._client.look_up(endpoint, {**names, "client_id": client_id})
         except NotFound:
             return None
         return self._reading(lambda: self._found(endpoint.rows.find(answer), client_id, symbol))

@@ -7,6 +7,7 @@ from engine.adapters.brokers.rest.broker import RestBroker
 from engine.adapters.brokers.rest.client import RestClient
 from engine.adapters.brokers.rest.market import RestMarket
 from engine.adapters.brokers.rest.reports import Reports
+from engine.adapters.brokers.rest.words import Unreadable
 from engine.domain.instruments import Instrument
 from engine.domain.money import text
 from engine.domain.venue_accounts import AccountCheck, Grade, Inspection
@@ -125,7 +126,7 @@ class Inspector:
         """The answer; None after a failed check of that name."""
         try:
             return question()
-        except (QuarterdeckError, ValueError) as error:
+        except (QuarterdeckError, Unreadable) as error:
             self._note(name, Grade.FAILED, str(error), ADVICE)
             return None
 

@@ -9,6 +9,7 @@ from engine.adapters.brokers.rest.broker import RestBroker
 from engine.adapters.brokers.rest.client import RestClient
 from engine.adapters.brokers.rest.market import RestMarket
 from engine.adapters.brokers.rest.reports import Reports
+from engine.adapters.brokers.rest.words import Unreadable
 from engine.domain.candles import Candles
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import text
@@ -78,8 +79,8 @@ def _private(
 def _tried(name: str, question: Callable[[], Any], told: Callable[[Any], str]) -> Finding:
     try:
         return Finding(name, Grade.OK, told(question()))
-    except QuarterdeckError as error:
-        return Finding(name, Grade.FAILED, error.message)
+    except (QuarterdeckError, Unreadable) as error:
+        return Finding(name, Grade.FAILED, str(error))
 
 
 def _skipped(names: tuple[str, ...], reason: str) -> Iterator[Finding]:
