@@ -279,7 +279,7 @@ def test_what_is_not_found_is_an_order_and_nothing_else(
     with pytest.raises(BrokerUnavailable):
         account.broker.balances()
     account.client.time.doubt()
-    exchange.fault("error", "GET /v1/time", "404 order_not_found", times=2)
+    exchange.fault("error", "GET /v1/time", "404 order_not_found", times=9)
     with pytest.raises(BrokerUnavailable):
         account.broker.submit(buy())
     assert exchange.asked(PLACE) == 0

@@ -203,7 +203,7 @@ class RestBroker:
 
     def _sendable(self, symbol: str) -> tuple[Instrument, dict[str, str]]:
         try:
-            return self._market.instrument(symbol), self._market.names(symbol)
+            return self._market.listed(symbol)
         except NotFound as error:
             raise OrderRejected(error.message, field="symbol") from error
         except DataError as error:
@@ -281,7 +281,7 @@ class RestBroker:
     def _listed(self, symbol: str) -> tuple[Instrument, dict[str, str]]:
         """A symbol to ask about. Raises BrokerUnavailable."""
         try:
-            return self._market.instrument(symbol), self._market.names(symbol)
+            return self._market.listed(symbol)
         except (DataError, NotFound) as error:
             raise BrokerUnavailable(f"{self._client.name}: {error.message}") from error
 
