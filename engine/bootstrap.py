@@ -58,6 +58,7 @@ from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
 from engine.services.controls import Controls
 from engine.services.convert import Converter, Terms
+from engine.services.feed_calls import FeedCalls
 from engine.services.findings import Rules
 from engine.services.gateway import Gateway
 from engine.services.hold_lease import LeaseKeeper
@@ -218,7 +219,7 @@ class Engine:
         self._gateway = gateway = Gateway(books, controls, settings.limits, venues.is_stepped)
         desk = OrderDesk(books, venues, controls, gateway)
         sources = build_candle_sources(settings, clock)
-        sleep, feed = build_market_data(settings, books, lanes, sources)
+        sleep, feed = build_market_data(settings, books, venues, lanes, sources)
         self._feed = feed
         self._watcher = watcher = PositionWatcher(books, desk, venues, prices, lanes, sleep, feed)
         self._listening = Listening(books, desk, venues, lanes, ending.loop)
@@ -274,7 +275,7 @@ class Engine:
             pulse=pulse,
             feed=feed,
             views=views,
-            charts=ChartMaker(books, venues, host, views, equity),
+            charts=ChartMaker(books, venues, host, views, equity, FeedCalls(feed, ending.loop).ask),
             settings_desk=SettingsDesk(books, settings),
             control_desk=ControlDesk(books, venues, controls, gateway),
             performance=PerformanceDesk(

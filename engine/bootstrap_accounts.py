@@ -20,9 +20,9 @@ def build_vault(settings: Settings, store: Store) -> Vault:
         with store.reading() as tx:
             return tx.secrets.count() > 0
 
-    given = settings.secret_key.get_secret_value() if settings.secret_key else None
+    given = settings.secret_key.get_secret_value().strip() if settings.secret_key else ""
     keyring = system_keyring if settings.keyring else None
-    return AesVault(KeySources(settings.data, given, keyring, has_secrets).find)
+    return AesVault(KeySources(settings.data, given or None, keyring, has_secrets).find)
 
 
 def build_connections(

@@ -2,6 +2,7 @@
 
 from engine.adapters.calendars.exchanges import ExchangeCalendars
 from engine.domain.records import Level
+from engine.ports import Venues
 from engine.services.books import Books
 from engine.services.candle_feed import CandleFeed
 from engine.services.candle_sources import CandleSources
@@ -13,7 +14,7 @@ from engine.settings import Settings
 
 
 def build_market_data(
-    settings: Settings, books: Books, lanes: Lanes, sources: CandleSources
+    settings: Settings, books: Books, venues: Venues, lanes: Lanes, sources: CandleSources
 ) -> tuple[SleepKeeper, CandleFeed]:
     """Nothing is asked or loaded yet."""
     hours = MarketHours(ExchangeCalendars())
@@ -24,4 +25,5 @@ def build_market_data(
 
     order = settings.fallback_order
     fallbacks = FallbackCandles(sources, order) if order else None
-    return SleepKeeper(books, hours), CandleFeed(lanes, hours, fallbacks, tell)
+    sleep = SleepKeeper(books, hours, venues.is_stepped)
+    return sleep, CandleFeed(lanes, hours, fallbacks, tell)

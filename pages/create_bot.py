@@ -11,6 +11,7 @@ from panel.layout import page_header, show_error
 from panel.live_money import draw_confirmation
 from panel.routing_form import draw_routing
 from panel.session import control_panel
+from panel.sleep_form import draw_sleep
 from panel.symbols import find_symbols, names_in_use
 
 
@@ -61,6 +62,7 @@ def draw_sections(panel: ControlPanel, form: BotForm) -> None:
     with st.container(border=True):
         st.markdown("**3  Timing**")
         form.draw_timing(market)
+        draw_sleep(form)
     with st.container(border=True):
         st.markdown("**4  Size and direction**")
         form.draw_sizing(symbol)

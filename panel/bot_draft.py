@@ -5,12 +5,12 @@ as a number is sent as it was typed: the engine says what is wrong with it.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from engine.contracts import BotConfig
 from engine.contracts.backtests import ExitRules
+from panel.sleep_draft import SLEEP_DEFAULTS, sleep_body, sleep_draft
 
 PREFIX = "draft_"
 REPLAY = "replay"
@@ -28,7 +28,7 @@ DEFAULTS: Mapping[str, Any] = {
     "has_trailing": False, "trailing": 1.5, "has_limit": False, "limit": 4, "limit_unit": "hours",
     "has_routing": False, "routing_markets": [], "routing_fee": 20.0, "routing_age": 5.0,
     "routing_latency": 1.0,
-    "roi": "", "has_hours": False, "hours_start": time(8), "hours_end": time(20),
+    "roi": "", **SLEEP_DEFAULTS,
 }  # fmt: skip
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -62,10 +62,8 @@ def draft_of(config: BotConfig) -> dict[str, Any]:
         "offset": float(config.limit_offset_bps / 100),
         "timeout": config.entry_timeout_s / 60,
         **exit_draft(config),
+        **sleep_draft(config),
     }
-    if config.active_hours is not None:
-        hours = config.active_hours
-        draft |= {"has_hours": True, "hours_start": hours.start, "hours_end": hours.end}
     if config.routing is not None:
         rules = config.routing
         draft |= {
@@ -96,12 +94,7 @@ def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
         "limit_offset_bps": "" if draft["offset"] is None else scaled(str(draft["offset"]), 100),
         "entry_timeout_s": _seconds(draft["timeout"], "minutes"),
         **exit_body(draft),
-        "active_hours": {
-            "start": draft["hours_start"].isoformat(),
-            "end": draft["hours_end"].isoformat(),
-        }
-        if draft["has_hours"]
-        else None,
+        **sleep_body(draft),
         "routing": _routing(draft) if draft["has_routing"] and not is_replay else None,
     }
 

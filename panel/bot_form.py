@@ -200,14 +200,13 @@ class BotForm:
                 )
                 self.slot("entry_timeout_s")
 
-    def draw_exits(self, *, has_hours: bool = True) -> None:
+    def draw_exits(self) -> None:
         """When a position is closed whatever the strategy says."""
         with st.grid(3, min_column_width=150, gap="small"):
             self._percent("Stop loss", "stop", "stop_loss")
             self._percent("Take profit", "target", "take_profit")
             self._percent("Trailing stop", "trailing", "trailing_stop")
-        with st.expander(f"Time limit{',' if has_hours else ' and'} ROI steps"
-                         f"{' and active hours' if has_hours else ''}"):  # fmt: skip
+        with st.expander("Time limit and ROI steps"):
             self._draw_limit()
             st.text_input(
                 "ROI steps (minutes: percent)", key=self.key("roi"),
@@ -215,8 +214,6 @@ class BotForm:
                 help="Take 5 % at once, 2 % after 30 minutes, 1 % after 60",
             )  # fmt: skip
             self.slot("roi_steps")
-            if has_hours:
-                self._draw_hours()
 
     def _percent(self, label: str, name: str, field: str) -> None:
         with st.container(gap="xxsmall"):
@@ -235,13 +232,6 @@ class BotForm:
             left.number_input("Time limit", step=1.0, format="%g", key=self.key("limit"))
             right.selectbox("Unit", list(UNITS_S), key=self.key("limit_unit"))
         self.slot("time_limit_s")
-
-    def _draw_hours(self) -> None:
-        if st.checkbox("Look for entries only at some hours (UTC)", key=self.key("has_hours")):
-            left, right = st.columns(2, gap="small")
-            left.time_input("From (UTC)", key=self.key("hours_start"))
-            right.time_input("To (UTC)", key=self.key("hours_end"))
-        self.slot("active_hours")
 
     def _market_title(self, market: str) -> str:
         view = self.markets.get(market)

@@ -12,6 +12,7 @@ from panel.bot_view import market_name
 from panel.facade import ControlPanel
 from panel.format import duration, every, moment, money, percent
 from panel.modes import money_words
+from panel.sleep_draft import hours_words, overnight_words
 
 Row = tuple[str, str, str]
 """A setting's title, its value and a remark, as plain text."""
@@ -38,15 +39,15 @@ def draw_settings_tab(panel: ControlPanel, bot: BotView) -> None:
 
 def _market_rows(bot: BotView) -> list[Row]:
     config = bot.config
-    hours = config.active_hours
-    active = f"{hours.start:%H:%M} to {hours.end:%H:%M} UTC" if hours else "always"
     return [
         ("Market", market_name(bot), f"account {bot.account_id}, {money_words(bot.mode)}"),
         ("Symbol", config.symbol, ""),
         ("Direction", DIRECTIONS[config.direction], ""),
         ("Candles", config.timeframe, ""),
         ("Checked", every(config.interval_s), ""),
-        ("Active hours", active, ""),
+        ("Own hours", hours_words(config), ""),
+        ("Market hours", "followed" if config.follow_market else "not followed", ""),
+        ("Over night", overnight_words(config), ""),
     ]
 
 

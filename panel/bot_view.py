@@ -9,9 +9,10 @@ import streamlit as st
 from engine.contracts import ACTIVE_STATES, BotView
 from panel.bot_commands import command_buttons
 from panel.commands import attempt
+from panel.data_words import check_label, data_words, reason_words
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.figures import Figure, draw_figures
-from panel.format import clock, escape, every, money, price, state_colour, state_of
+from panel.format import ago, clock, escape, every, money, now, price, state_colour, state_of
 from panel.halted import halted_banner
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
@@ -147,7 +148,8 @@ def _headline(bot: BotView) -> str:
         config.symbol, config.timeframe, config.strategy, market_name(bot),
         f"checked {every(config.interval_s)}",
     )  # fmt: skip
-    reason = f'<span class="qd-why">{html.escape(bot.reason)}</span>' if bot.reason else ""
+    said = dict.fromkeys(filter(None, (reason_words(bot), data_words(bot, now()))))
+    reason = "".join(f'<span class="qd-why">{html.escape(words)}</span>' for words in said)
     return (
         f'<div class="qd-statusline">{mode_html(bot.mode)}{badge}{reason}'
         f'<span class="qd-quiet">{html.escape(" · ".join(about))}</span></div>'
@@ -172,6 +174,7 @@ def _figures(bot: BotView) -> list[Figure]:
         Figure("Realised", html=gain_html(bot.realised_pnl, bot.quote)),
         Figure("Trades", f"{bot.trade_count:,}{won}"),
         Figure("Last price", price(bot.last_price)),
-        Figure("Next check", html=countdown_html(bot.next_check_at)),
+        Figure(check_label(bot), html=countdown_html(bot.next_check_at)),
         Figure("Last check (UTC)", clock(bot.checked_at)),
+        Figure("Newest candle", ago(bot.live.newest_candle_at, now())),
     ]

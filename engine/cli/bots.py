@@ -38,7 +38,17 @@ LimitOffset = Annotated[
     Text, typer.Option("--limit-offset-bps", help="a limit entry is so much better than the price")
 ]
 EntryTimeout = Annotated[Text, typer.Option(help="a limit entry is taken back after: 5m [5m]")]
-Hours = Annotated[Text, typer.Option(help="look for entries at these hours, UTC: 08:00-20:00")]
+Hours = Annotated[
+    Text, typer.Option(help="awake at these hours: 08:00-20:00[@Europe/Berlin[,mon,fri]], or none")
+]
+FollowMarket = Annotated[
+    bool | None,
+    typer.Option("--follow-market/--any-time", help="sleep while the market is closed [follow]"),
+]
+Overnight = Annotated[
+    Text, typer.Option(help="keep positions, or close: so long before the end: close:10m [keep]")
+]
+WakeLead = Annotated[Text, typer.Option(help="candles are asked for before it wakes: 5m [5m]")]
 RouteTo = Annotated[
     Several, typer.Option(metavar="MARKET", help="entries may go there too; repeatable, or none")
 ]
@@ -125,6 +135,9 @@ def create(
     limit_offset: LimitOffset = None,
     entry_timeout: EntryTimeout = None,
     hours: Hours = None,
+    follow_market: FollowMarket = None,
+    overnight: Overnight = None,
+    wake_lead: WakeLead = None,
     route_to: RouteTo = None,
     start: Start = False,
     confirm: Confirm = None,
@@ -137,7 +150,8 @@ def create(
     given = _given(
         name, market or "simulated", symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
-        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours, route_to,
+        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
+        follow_market, overnight, wake_lead, route_to,
     )  # fmt: skip
     missing = [f"--{key}" for key in ("name", "symbol", "strategy", "amount") if key not in given]
     if missing:
@@ -172,6 +186,9 @@ def edit(
     limit_offset: LimitOffset = None,
     entry_timeout: EntryTimeout = None,
     hours: Hours = None,
+    follow_market: FollowMarket = None,
+    overnight: Overnight = None,
+    wake_lead: WakeLead = None,
     route_to: RouteTo = None,
     confirm: Confirm = None,
 ) -> None:
@@ -180,7 +197,8 @@ def edit(
     changes = _given(
         name, market, symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
-        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours, route_to,
+        direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
+        follow_market, overnight, wake_lead, route_to,
     )  # fmt: skip
     if not changes:
         raise BadInput("Nothing to change was given.", "usage")
@@ -235,7 +253,8 @@ def _given(
     name: Text, market: Text, symbol: Text, strategy: Text, params: Several, timeframe: Text,
     interval: Text, amount: Text, stop_loss: Text, take_profit: Text, trailing_stop: Text,
     time_limit: Text, roi: Several, direction: Text, reinvest: bool | None, max_entries: Text,
-    entry_order: Text, limit_offset: Text, entry_timeout: Text, hours: Text, route_to: Several,
+    entry_order: Text, limit_offset: Text, entry_timeout: Text, hours: Text,
+    follow_market: bool | None, overnight: Text, wake_lead: Text, route_to: Several,
 ) -> dict[str, Any]:  # fmt: skip
     """The options that were given, as the fields of a BotConfig. Raises BadInput."""
     return options.settings(
@@ -260,6 +279,9 @@ def _given(
             "limit_offset_bps": limit_offset,
             "entry_timeout_s": entry_timeout,
             "active_hours": hours,
+            "follow_market": follow_market,
+            "overnight": overnight,
+            "wake_lead_min": wake_lead,
             "routing": route_to or None,
         }
     )

@@ -55,14 +55,36 @@ def routing(markets: Sequence[str]) -> dict[str, Any] | None:
     return None if list(markets) == [NONE] else {"markets": [market(one) for one in markets]}
 
 
-def hours(words: str) -> dict[str, str] | None:
-    """``08:00-20:00`` in UTC, or ``none`` for all day."""
+def hours(words: str) -> dict[str, Any] | None:
+    """``08:00-20:00``, ``08:00-20:00@Europe/Berlin,mon,fri`` (UTC and every day without), or
+    ``none`` for all day. Raises BadInput."""
     if words == NONE:
         return None
-    match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", words.strip())
+    match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)(?:@([\w/+-]+))?((?:,[a-z]{3})*)", words.strip())
     if match is None:
-        raise BadInput(f"--hours: '{words}' is not of the form 08:00-20:00.")
-    return {"start": match[1], "end": match[2]}
+        raise BadInput(f"--hours: '{words}' is not of the form 08:00-20:00@Europe/Berlin,mon,fri.")
+    found: dict[str, Any] = {"start": match[1], "end": match[2]}
+    if match[3]:
+        found["zone"] = match[3]
+    if match[4]:
+        found["weekdays"] = match[4].strip(",").split(",")
+    return found
+
+
+def overnight(words: str) -> dict[str, Any]:
+    """``keep``, ``close``, or ``close:10m`` for when. Raises BadInput."""
+    kind, mark, lead = words.strip().partition(":")
+    if not mark:
+        return {"overnight": kind}
+    return {"overnight": kind, "close_before_min": minutes(lead, "--overnight")}
+
+
+def minutes(words: str, option: str) -> int:
+    """``10m``, ``1h`` in whole minutes. Raises BadInput."""
+    whole, left = divmod(seconds(words, option), 60)
+    if left:
+        raise BadInput(f"{option}: '{words}' is not a number of whole minutes, such as 10m.")
+    return whole
 
 
 def market(words: str) -> str:
@@ -94,6 +116,10 @@ def settings(given: Mapping[str, Any]) -> dict[str, Any]:
         fields["time_limit_s"] = None if words == NONE else seconds(words, "--time-limit")
     if "active_hours" in fields:
         fields["active_hours"] = hours(fields["active_hours"])
+    if "overnight" in fields:
+        fields |= overnight(fields.pop("overnight"))
+    if "wake_lead_min" in fields:
+        fields["wake_lead_min"] = minutes(fields["wake_lead_min"], "--wake-lead")
     if "params" in fields:
         fields["params"] = parameters(fields["params"])
     if "routing" in fields:

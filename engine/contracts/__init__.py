@@ -31,6 +31,7 @@ from engine.domain.accounts import (
 )
 from engine.domain.bots import (
     ACTIVE_STATES,
+    WEEKDAYS,
     Bot,
     BotConfig,
     BotName,
@@ -60,14 +61,15 @@ from engine.domain.timeframes import SECONDS, timeframe_s
 
 # With the words of the domain that the panel speaks too: it imports nothing else of the engine.
 __all__ = [
-    "ACTIVE_STATES", "HOUSE", "SECONDS", "AccountBot", "AccountHealth", "AccountReport",
+    "ACTIVE_STATES", "HOUSE", "SECONDS", "WEEKDAYS", "AccountBot", "AccountHealth", "AccountReport",
     "AccountView", "Action", "AssetRow", "AuditEntry", "Bot", "BotConfig", "BotState",
     "CheckRequest", "Contract", "Decision", "Desired", "Direction", "EntryOrder", "EquityPoint",
     "Event", "EventFilter", "Fill", "Finding", "FindingFilter", "FindingKind", "FindingState",
-    "Instrument", "KillLevel", "KillSwitch", "Level", "LimitUsage", "Order", "OrderChanges",
-    "OrderState", "OrderTicket", "OrderType", "Position", "PositionSide", "Purpose", "Quote",
-    "Resolution", "ResolveRequest", "RoiStep", "ScopeKind", "Side", "TicketType", "TimeInForce",
-    "Trade", "TradeFilter", "TradePage", "TradeTotals", "Verdict", "timeframe_s", "to_epoch_ms",
+    "Instrument", "KillLevel", "KillSwitch", "Level", "LimitUsage", "LiveFacts", "Order",
+    "OrderChanges", "OrderState", "OrderTicket", "OrderType", "Position", "PositionSide", "Purpose",
+    "Quote", "Resolution", "ResolveRequest", "RoiStep", "ScopeKind", "Side", "TicketType",
+    "TimeInForce", "Trade", "TradeFilter", "TradePage", "TradeTotals", "Verdict", "timeframe_s",
+    "to_epoch_ms",
 ]  # fmt: skip
 
 

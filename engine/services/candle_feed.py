@@ -43,6 +43,7 @@ LATE_REST = timedelta(seconds=5)
 FAILED_REST = timedelta(seconds=1)
 """Within this of an answer that was late, or an error, nobody else asks again."""
 
+CLOCKS_APART = timedelta(seconds=2)
 SECOND_TRY_S = 1.0
 FALLBACK_LANE = "fallback"
 KEPT = timedelta(days=1)
@@ -82,6 +83,7 @@ class CandleFeed:
         key = (market.market_id, symbol, timeframe)
         feed = self._feeds.setdefault(key, Feed(*key, source=market.market_id))
         async with feed.lock:
+            await _wait_for_close(feed, market)
             now = feed.asked_at = market.now()
             if _must_ask(feed, now, limit):
                 feed.limit = max(limit, feed.limit)
@@ -251,6 +253,16 @@ def is_sparse(market: MarketData, timetable: Timetable) -> bool:
     if isinstance(market, SparseMarket):
         return market.has_empty_bars_left_out
     return not timetable.is_always_open
+
+
+async def _wait_for_close(feed: Feed, market: MarketData) -> None:
+    """A check comes by the machine's clock; when that is ahead of the venue's, the candle that it
+    came for closes in a moment, and the next check may be a quarter of an hour away."""
+    if feed.due_at is None:
+        return
+    left = feed.due_at - market.now()
+    if timedelta(0) < left <= min(CLOCKS_APART, timeframe_delta(feed.timeframe) / 10):
+        await asyncio.sleep(left.total_seconds())
 
 
 def _must_ask(feed: Feed, now: datetime, limit: int) -> bool:

@@ -14,25 +14,29 @@ from engine.services.lanes import Lanes, account_lane
 
 
 def is_here(bot: Bot, market: MarketData) -> bool:
-    """Whether ``market`` is where the bot trades; without routing it cannot be another."""
-    return bot.config.routing is None or bot.market == market.market_id
+    """Whether ``market`` is where the bot trades; one that never moves cannot be elsewhere."""
+    return not is_mobile(bot) or bot.market == market.market_id
 
 
-def accounts_of(bot: Bot, venues: Venues) -> Mapping[str, str]:
+def is_mobile(bot: Bot) -> bool:
+    """Whether routing is on, or was when the bot went where it still is."""
+    return bot.config.routing is not None or bot.place is not None
+
+
+def choices_of(bot: Bot, venues: Venues) -> Mapping[str, str]:
     """Market by account id: the bot's own first, then those that its entries may go to."""
     routing = bot.config.routing
     markets = [bot.config.market, *(routing.markets if routing else ())]
-    found = {venues.account_of(market_id, bot.id): market_id for market_id in markets}
-    return {**found, bot.account_id: bot.market}
+    return {venues.account_of(market_id, bot.id): market_id for market_id in markets}
 
 
 def routed_accounts(books: Books, venues: Venues) -> Mapping[str, tuple[str, Bot]]:
-    """Every account that a bot with routing may use: its market, and one such bot."""
+    """Every account that a bot which moves may use, or is at: its market, and one such bot."""
     found: dict[str, tuple[str, Bot]] = {}
-    for bot in list(books.bots.values()):
-        if bot.config.routing is not None:
-            for account_id, market_id in accounts_of(bot, venues).items():
-                found.setdefault(account_id, (market_id, bot))
+    for bot in filter(is_mobile, list(books.bots.values())):
+        places = {**choices_of(bot, venues), bot.account_id: bot.market}
+        for account_id, market_id in places.items():
+            found.setdefault(account_id, (market_id, bot))
     return found
 
 

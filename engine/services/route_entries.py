@@ -24,7 +24,7 @@ from engine.ports import DepthMarket, MarketData, Venues
 from engine.services.books import Books
 from engine.services.controls import Controls
 from engine.services.lanes import Lanes
-from engine.services.places import accounts_of
+from engine.services.places import choices_of, is_mobile
 from engine.services.venue_links import VenueLinks
 
 log = logging.getLogger("quarterdeck.routing")
@@ -69,10 +69,9 @@ class EntryRouter:
         self._began_s: dict[Question, float] = {}
 
     def is_wanted(self, bot: Bot) -> bool:
-        """Whether an entry of the bot may choose its account now: it takes entries, has a choice,
-        and is flat."""
-        has_choice = bot.config.routing is not None and bot.state is BotState.RUNNING
-        return has_choice and self._is_flat(bot.id)
+        """Whether an entry of the bot may choose its account now, or has to go home: it takes
+        entries, moves, and is flat."""
+        return is_mobile(bot) and bot.state is BotState.RUNNING and self._is_flat(bot.id)
 
     def _is_flat(self, bot_id: str) -> bool:
         return bot_id not in self._books.positions and not self._books.working.get(bot_id)
@@ -89,7 +88,7 @@ class EntryRouter:
         wanted = self._own_instrument(bot)
         offers: list[Offer] = []
         questions: list[tuple[Offer, asyncio.Task[Offer]]] = []
-        for account_id, market_id in accounts_of(bot, self._venues).items():
+        for account_id, market_id in choices_of(bot, self._venues).items():
             blank = Offer(market_id, account_id, account_id == home_id)
             trouble = self._trouble(bot, account_id, home_id) or self._delay(market_id)
             if trouble:
@@ -195,29 +194,36 @@ class EntryRouter:
     def move(self, bot_id: str, plan: RoutePlan) -> bool:
         """Have a flat bot trade at the chosen place from now on; False when it is not flat any
         more, or at work no more. In one transaction, kept over restarts."""
-        bot, best = self._books.bots.get(bot_id), plan.best
+        best = plan.best
+        if best.is_home:
+            return self._go(bot_id, None, best.account_id, plan.reason)
+        place = Place(market=best.market, symbol=best.symbol)
+        return self._go(bot_id, place, best.account_id, plan.reason)
+
+    def go_home(self, bot_id: str) -> bool:
+        """The same for a bot whose routing was turned off while it held a position elsewhere."""
+        bot = self._books.get_bot(bot_id)
+        home_id = self._venues.account_of(bot.config.market, bot_id)
+        return self._go(bot_id, None, home_id, "its routing is off")
+
+    def _go(self, bot_id: str, place: Place | None, account_id: str, why: str) -> bool:
+        bot = self._books.bots.get(bot_id)
         if bot is None or bot.state not in WORKING_STATES:
             return False
-        if bot.account_id == best.account_id:
+        if bot.account_id == account_id:
             return True
-        place = self._place_of(bot, best.market, best.symbol)
-        instrument = self._venues.market(place.market).instrument(place.symbol)
+        if not self._is_checked(account_id):
+            self._books.unchecked.add(account_id)  # nothing enters there before it is
+        instrument = place and self._venues.market(place.market).instrument(place.symbol)
         with self._books.writing() as writing:
             if not self._is_flat(bot_id) or writing.bot(bot_id).config != bot.config:
                 return False
-            writing.tx.put_instrument(place.market, instrument)
-            is_home = place.market == bot.config.market
-            writing.save_bot(bot_id, place=None if is_home else place, account_id=best.account_id)
-            writing.event(
-                Level.INFO, "bot.routed",
-                f"Its next entry goes to {best.account_id}: {plan.reason}.", bot_id,
-            )  # fmt: skip
+            if place and instrument:
+                writing.tx.put_instrument(place.market, instrument)
+            writing.save_bot(bot_id, place=place, account_id=account_id)
+            writing.event(Level.INFO, "bot.routed", f"Its next entry goes to {account_id}: {why}.",
+                          bot_id)  # fmt: skip
         return True
-
-    def _place_of(self, bot: Bot, market_id: str, symbol: str) -> Place:
-        """The chosen place; the own one keeps its own name, whatever could be asked of it."""
-        is_home = market_id == bot.config.market
-        return Place(market=market_id, symbol=bot.config.symbol if is_home else symbol)
 
 
 def _depth(market: MarketData, symbol: str) -> Depth | None:

@@ -142,8 +142,11 @@ class CycleRunner:
         side = entry_of(choose_action(intent, bot.config.direction, None), None)
         if self._router is None or side is None or not self._router.is_wanted(bot):
             return None
-        plan = await self._router.plan(bot, side, stake(bot, intent.size))
         lane = account_lane(bot.account_id)
+        if bot.config.routing is None:
+            await self._lanes.run(lane, self._router.go_home, bot.id)
+            return None
+        plan = await self._router.plan(bot, side, stake(bot, intent.size))
         return plan if await self._lanes.run(lane, self._router.move, bot.id, plan) else None
 
     async def _tell_why_nothing_is_decided(self, bot: Bot, fed: Fed) -> None:

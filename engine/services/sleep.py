@@ -4,12 +4,13 @@ Asked every second for every bot, so everything here is read from memory; ``lear
 up before, when the bot was started.
 """
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from engine.domain.bots import Bot, BotState, Desired, Overnight
 from engine.domain.sessions import Timetable
 from engine.domain.sleep import Rest, find_rest
-from engine.ports import MarketData, SteppedMarket
+from engine.ports import MarketData
 from engine.services.books import Books
 from engine.services.market_hours import MarketHours
 
@@ -17,15 +18,20 @@ from engine.services.market_hours import MarketHours
 class SleepKeeper:
     """Sleep goes by the market's own time once that is known, and by the machine's before."""
 
-    def __init__(self, books: Books, hours: MarketHours) -> None:
+    def __init__(
+        self,
+        books: Books,
+        hours: MarketHours,
+        is_stepped: Callable[[str], bool] = lambda _market_id: False,
+    ) -> None:
         self._books = books
         self._hours = hours
+        self._is_stepped = is_stepped
         self._markets: dict[str, MarketData] = {}
 
     def learn(self, bot: Bot, market: MarketData) -> None:
-        """Look up a bot's market hours, on its lane. Replays are played through at any hour.
-        Raises NotFound, DataError."""
-        if not isinstance(market, SteppedMarket):
+        """Look up a bot's market hours, on its lane. Raises NotFound, DataError."""
+        if not self._is_stepped(market.market_id):
             self._hours.learn(market, bot.symbol)
             self._markets[bot.market] = market
 
@@ -39,7 +45,9 @@ class SleepKeeper:
         return self._hours.find(bot.market, bot.symbol)
 
     def rest(self, bot: Bot) -> Rest | None:
-        """The sleep a bot should be in now, or None."""
+        """The sleep a bot should be in now, or None. Replays are played through at any hour."""
+        if self._is_stepped(bot.config.market):
+            return None
         return find_rest(bot.config, self.timetable(bot), self.now(bot))
 
     def is_market_open(self, bot: Bot) -> bool:

@@ -91,15 +91,14 @@ class PositionWatcher:
                 self._looking[market_id] = asyncio.create_task(self._look(market_id, bots))
 
     def _is_looked_after(self, bot: Bot) -> bool:
-        """Whether a bot's price is asked for. A sleeping bot with nothing at stake needs none, nor
-        does a position while its market is closed."""
+        """Whether a bot's price is asked for: not while its market is closed, nor asleep with
+        nothing at stake. Orders that work are followed at any time."""
+        is_in_position = bot.id in self._books.positions
         if bot.state in UNWATCHED:
-            return bot.id in self._books.positions
-        if bot.state is not BotState.SLEEPING:
+            return is_in_position
+        if self._books.working.get(bot.id):
             return True
-        return bool(self._books.working.get(bot.id)) or (
-            bot.id in self._books.positions and self._is_open(bot)
-        )
+        return self._is_open(bot) and (is_in_position or bot.state is not BotState.SLEEPING)
 
     def _is_open(self, bot: Bot) -> bool:
         return self._sleep is None or self._sleep.is_market_open(bot)

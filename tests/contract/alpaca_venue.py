@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.adapters.brokers.alpaca.addresses import addresses_of
-from engine.adapters.brokers.alpaca.connection import CRYPTO_FEE_BPS, Ids, Key, connect
+from engine.adapters.brokers.alpaca.connection import Ids, Key, connect
 from engine.adapters.brokers.alpaca.terms import Terms
 from engine.domain.instruments import InstrumentKind
 from engine.domain.venue_accounts import Mode
@@ -19,7 +19,8 @@ from tests.fakes.alpaca import AlpacaExchange, alpaca_exchange
 from tests.fakes.clock import FakeClock
 
 TRADING_HOURS = datetime(2026, 3, 2, 17, 0, tzinfo=UTC)  # noon in New York
-TIMEOUT_S = 0.4
+TIMEOUT_S = 10.0
+SHORT_TIMEOUT_S = 1.0  # of venues that are made to hang
 SYMBOLS = {InstrumentKind.STOCK: "F", InstrumentKind.CRYPTO: "BTC/USD"}
 
 
@@ -44,9 +45,9 @@ class AlpacaVenue:
 
 def terms_of(kind: InstrumentKind, **fields: Any) -> Terms:
     """An account's terms, without the waits of the real one."""
-    fee_bps = CRYPTO_FEE_BPS if kind is InstrumentKind.CRYPTO else Decimal(0)
     hurry = {"quiet_period_s": 0.5, "poll_every_s": 0.0, "look_every_s": 0.002}
-    return Terms(kind=kind, fee_bps=fee_bps, **(hurry | fields))
+    fees = {"fee_bps": (Decimal(25), Decimal(15))} if kind is InstrumentKind.CRYPTO else {}
+    return Terms(kind=kind, **(hurry | fees | fields))
 
 
 @contextmanager
@@ -76,7 +77,7 @@ def loopback_venue(kind: InstrumentKind, **fields: Any) -> Callable[[Path], Loop
         opened = running.__enter__()
         exchange = opened.exchange
         exchange.matching.cash = OPENING
-        connections = [opened.connect()]
+        connections = [opened.connect(timeout_s=SHORT_TIMEOUT_S)]
         start = exchange.asset(symbol).price
 
         def reopen() -> Broker:

@@ -15,7 +15,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.kite import API_KEY, Kite, kite_server
 
 SYMBOL = "IDEA"
-TIMEOUT_S = 0.5
+TIMEOUT_S = 1.0
 NOON = datetime(2026, 3, 2, 7, 0, 30, tzinfo=UTC)  # a Monday, 12:30:30 in India
 
 
@@ -41,7 +41,7 @@ def open_account(
     """An account's market and broker over one client."""
     client = KiteClient(
         API_KEY, kite.token if token is None else token, kite.url, clock,
-        timeout_s=TIMEOUT_S, is_paced=False, pause=Pause(clock.monotonic),
+        timeout_s=TIMEOUT_S, pause=Pause(clock.monotonic), sleep=lambda _seconds: None,
     )  # fmt: skip
     market = ZerodhaMarket(
         "account:zerodha", client, clock.monotonic, options.exchange,

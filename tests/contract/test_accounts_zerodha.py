@@ -195,7 +195,9 @@ def test_an_account_without_a_login_is_not_usable_and_says_what_to_do(
     inspection = ADAPTER.open(access(kite, clock, is_logged_in=False)).inspect()
     assert not inspection.is_usable
     failed = [check for check in inspection.checks if check.grade is Grade.FAILED]
-    assert {check.name for check in failed} == {"Login", "Permissions", "Balance", "Minimums"}
+    assert {check.name for check in failed} == {
+        "Login", "Permissions", "Balance", "Minimums", "Prices",
+    }  # fmt: skip
     assert all(check.advice for check in failed)
     assert kite.requests == []
 
@@ -204,6 +206,15 @@ def test_a_product_that_the_account_may_not_use_fails(kite: Kite, clock: FakeClo
     kite.products = ["CNC"]
     check = inspected(kite, clock, options={"product": "MIS"})["Permissions"]
     assert (check.grade, check.detail) == (Grade.FAILED, "The account may not use MIS.")
+
+
+def test_a_free_app_has_no_prices_and_it_is_said(kite: Kite, clock: FakeClock) -> None:
+    told = "403 PermissionException Insufficient permission for that call."
+    kite.fault("error", on="GET /quote", value=told)
+    check = inspected(kite, clock)["Prices"]
+    assert check.grade is Grade.FAILED
+    assert "Insufficient permission" in check.detail
+    assert "paid app" in check.advice
 
 
 def test_a_clock_that_is_off_is_a_warning(kite: Kite, clock: FakeClock) -> None:

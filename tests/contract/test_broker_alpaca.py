@@ -8,10 +8,7 @@ import pytest
 
 from engine.domain.accounts import LineKind
 from engine.domain.instruments import InstrumentKind
-from engine.domain.orders import (
-    OrderState,
-    Side,
-)
+from engine.domain.orders import OrderState, OrderType, Side
 from engine.errors import (
     AccessDenied,
     BrokerUnavailable,
@@ -186,7 +183,7 @@ def test_what_belongs_to_the_other_kind_is_another_accounts(crypto: Account) -> 
     assert list(crypto.broker.open_orders()) == []
 
 
-def test_the_fee_of_crypto_is_taken_from_what_is_received(crypto: Account) -> None:
+def test_row_17_the_fee_of_crypto_is_taken_from_what_is_received(crypto: Account) -> None:
     bought = crypto.broker.submit(order(symbol="BTC/USD", quantity=D("0.1")))
     [fill] = bought.fills
     assert (fill.fee, fill.fee_asset) == (D("0.00025"), "BTC")
@@ -198,6 +195,17 @@ def test_the_fee_of_crypto_is_taken_from_what_is_received(crypto: Account) -> No
     assert "BTC" not in crypto.broker.balances()
 
 
+def test_row_17_a_limit_order_that_has_waited_pays_the_fee_of_a_maker(crypto: Account) -> None:
+    crypto.broker.submit(
+        order(symbol="BTC/USD", type=OrderType.LIMIT, quantity=D("0.1"), price=D(49_000))
+    )
+    crypto.clock.advance(60)
+    crypto.exchange.set_price("BTC/USD", 48_990)
+    [trade] = crypto.broker.executions("BTC/USD", crypto.clock.now() - LONG_AGO)
+    assert (trade.fee, trade.fee_asset) == (D("0.00015"), "BTC")
+    assert crypto.broker.balances()["BTC"].total == D("0.09985")
+
+
 def test_many_trades_are_read_page_by_page_each_once(account: Account) -> None:
     account.exchange.matching.cash = D(10_000_000)
     with account.exchange.lock:
@@ -205,9 +213,12 @@ def test_many_trades_are_read_page_by_page_each_once(account: Account) -> None:
             account.exchange.by_hand("F", "buy", 1)
             account.clock.advance(1)
     since = account.clock.now() - timedelta(seconds=200)
-    trades = account.broker._trades.since(account.market.instrument("F"), since)
+    trades = account.broker.executions("F", since)
     assert len({trade.trade_id for trade in trades}) == len(trades) == 200
     assert min(trade.time for trade in trades) == since
+    assert len({trade.client_id for trade in trades}) == 200
+    asked = [one.endpoint for one in account.exchange.requests]
+    assert asked.count("GET /v2/orders/{id}") == 0  # orders are listed, not asked for one by one
 
 
 def test_what_moved_cash_without_a_trade_is_a_flow_and_the_rest_is_none(account: Account) -> None:

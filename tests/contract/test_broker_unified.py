@@ -1,6 +1,7 @@
 """The broker over ccxt's unified interface: what its contract does not say."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal as D
 from pathlib import Path
@@ -9,9 +10,12 @@ from typing import Any
 import ccxt
 import pytest
 
+from engine.adapters.brokers.ccxt_reports import Unreadable
 from engine.adapters.brokers.ccxt_unified import reading
 from engine.adapters.brokers.ccxt_unified.broker import UnifiedBroker
-from engine.adapters.brokers.ccxt_unified.client import said
+from engine.adapters.brokers.ccxt_unified.client import Keys, said
+from engine.adapters.brokers.ccxt_unified.habits import habits_of
+from engine.adapters.clock.system import SystemClock
 from engine.domain.orders import OrderState, OrderType, Side
 from engine.errors import (
     AccessDenied,
@@ -23,6 +27,7 @@ from engine.errors import (
 from engine.links.http import Answer
 from tests.contract.brokers import VenueAtExchange
 from tests.contract.venues.ccxt import okx, unified_binance
+from tests.fakes.okx import PASSPHRASE
 
 JSON = '{"code":"51008","msg":"no"}'
 
@@ -168,6 +173,32 @@ def test_where_market_orders_buy_by_cost_a_limit_stands_for_them(at_okx: VenueAt
     assert sold.type is OrderType.MARKET
 
 
+def test_where_orders_are_not_found_by_their_id_the_lists_are_looked_through(
+    at_okx: VenueAtExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = broker_of(at_okx)
+    broker = UnifiedBroker(
+        "test:lists", at_okx.market, SystemClock(),  # type: ignore[arg-type]
+        Keys(at_okx.exchange.key, at_okx.exchange.secret, PASSPHRASE),
+        habits=replace(habits_of("okx"), finds_by_id=False), is_paced=False,
+    )  # fmt: skip
+    reports = [at_okx.buy("filled"), at_okx.rest("open"), at_okx.rest("cancelled")]
+    reports[2] = first.cancel("cancelled", at_okx.symbol)
+    found = [broker.find_order(report.client_id, at_okx.symbol) for report in reports]
+    assert found == reports
+    assert broker.find_order("never", at_okx.symbol) is None
+    asked = [one.endpoint for one in at_okx.exchange.requests][-3:]
+    assert asked == ["GET trade/orders-pending", *["GET trade/orders-history"] * 2]
+    spot = broker.client.exchange.features["spot"]
+    monkeypatch.setitem(spot, "fetchOpenOrders", {"limit": 1})
+    assert broker.find_order("open", at_okx.symbol) == reports[1]
+    with pytest.raises(BrokerUnavailable, match="too many orders to find one"):
+        broker.find_order("never", at_okx.symbol)
+    with pytest.raises(BrokerUnavailable, match="more orders than one answer holds"):
+        broker.open_orders()
+    broker.client.close()
+
+
 LINE = {
     "id": "1", "clientOrderId": "a", "symbol": "BTC/USDT", "side": "buy", "type": "limit",
     "status": "open", "amount": "2", "filled": "0", "price": "10", "timestamp": 1_700_000_000_000,
@@ -200,5 +231,5 @@ def test_an_order_is_not_done_before_its_trades_are_there(
      {"timestamp": True}, {"price": "1e99"}],
 )  # fmt: skip
 def test_an_order_that_makes_no_sense_is_not_read(changes: dict[str, Any]) -> None:
-    with pytest.raises(reading.Unreadable):
+    with pytest.raises(Unreadable):
         reading.report({**LINE, **changes}, [], str)

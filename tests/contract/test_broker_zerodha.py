@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.adapters.brokers.zerodha.client import KiteClient
 from engine.adapters.brokers.zerodha.errors import Verdict, judge
 from engine.adapters.brokers.zerodha.tags import LONGEST, find_client_id, tag_of
 from engine.domain.orders import OrderReport, OrderRequest, OrderState, OrderType, Side, TimeInForce
@@ -175,6 +176,23 @@ def test_neither_key_nor_token_is_in_any_log_or_error(
     assert venue.kite.token not in everything
 
 
+def test_questions_keep_the_pace_that_kite_documents(venue: KiteVenue) -> None:
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        venue.clock.advance(seconds)
+
+    client = KiteClient(API_KEY, venue.kite.token, venue.kite.url, venue.clock, sleep=sleep)
+    for _ in range(3):
+        client.ask("quote", [f"NSE:{SYMBOL}"])
+        client.ask("orders")
+    assert slept == [1.0, 1.0]
+    venue.clock.advance(0.75)
+    client.ask("quote", [f"NSE:{SYMBOL}"])
+    assert slept[2:] == [0.25]
+
+
 # --- orders that are decided later ----------------------------------------------------------------
 
 
@@ -226,6 +244,14 @@ def test_an_order_that_was_taken_is_not_in_doubt_for_want_of_news(venue: KiteVen
     report = venue.broker.submit(order())
     assert (report.state, report.fills) == (OrderState.OPEN, ())
     assert found(venue).venue_id == report.venue_id
+
+
+def test_an_older_order_of_the_same_id_is_not_taken_for_the_new_one(venue: KiteVenue) -> None:
+    first = venue.broker.submit(order())
+    venue.kite.fault("invisible")
+    again = venue.broker.submit(order())
+    assert again.venue_id != first.venue_id
+    assert (again.state, again.fills) == (OrderState.OPEN, ())
 
 
 # --- the book -------------------------------------------------------------------------------------
@@ -286,6 +312,14 @@ def test_a_status_that_kite_does_not_document_is_not_guessed(venue: KiteVenue) -
     venue.broker.submit(resting())
     next(iter(venue.kite.orders.values())).status = "SOMETHING NEW"
     with pytest.raises(BrokerUnavailable, match="SOMETHING NEW"):
+        venue.broker.find_order(ENTRY, SYMBOL)
+
+
+@pytest.mark.parametrize("field", ["exchange", "product", "symbol", "order_id"])
+def test_a_line_that_does_not_say_whose_it_is_hides_no_order(venue: KiteVenue, field: str) -> None:
+    venue.broker.submit(resting())
+    setattr(next(iter(venue.kite.orders.values())), field, "")
+    with pytest.raises(BrokerUnavailable, match="is ''"):
         venue.broker.find_order(ENTRY, SYMBOL)
 
 

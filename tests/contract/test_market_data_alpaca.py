@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.adapters.brokers.alpaca import bars, market
 from engine.adapters.brokers.alpaca.bars import _candles, _page
 from engine.adapters.brokers.alpaca.reading import Unreadable
 from engine.domain.instruments import InstrumentKind
@@ -62,12 +63,15 @@ def test_days_keep_their_date_when_new_york_changes_its_clocks(account: Account)
     assert {one.hour for one in opens} == {0}
 
 
-def test_more_candles_than_a_page_holds_are_asked_for_page_by_page(crypto: Account) -> None:
-    candles = crypto.market.candles("BTC/USD", "1m", limit=10_050)
-    assert len(candles) == 10_050
+def test_more_candles_than_a_page_holds_are_asked_for_page_by_page(
+    crypto: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bars, "PAGE", 100)
+    candles = crypto.market.candles("BTC/USD", "1m", limit=150)
+    assert len(candles) == 150
     assert (np.diff(candles.time) == MINUTE_MS).all()
     asked = [one for one in crypto.exchange.requests if one.endpoint.endswith("/bars")]
-    assert [int(one.sent["limit"]) for one in asked] == [10_000, 50]
+    assert [int(one.sent["limit"]) for one in asked] == [100, 50]
 
 
 def test_prices_are_not_adjusted_and_come_from_the_feed_that_was_chosen(account: Account) -> None:
@@ -76,10 +80,14 @@ def test_prices_are_not_adjusted_and_come_from_the_feed_that_was_chosen(account:
     assert (asked.sent["adjustment"], asked.sent["feed"]) == ("raw", "iex")
 
 
-def test_bars_since_are_the_finest_of_which_there_are_not_too_many(crypto: Account) -> None:
+def test_bars_since_are_the_finest_of_which_there_are_not_too_many(
+    crypto: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(market, "MOST_BARS", 100)
     now = crypto.market.now()
-    assert crypto.market.bars_since("BTC/USD", now - timedelta(hours=2)).timeframe == "1m"
-    assert crypto.market.bars_since("BTC/USD", now - timedelta(days=20)).timeframe == "3m"
+    assert crypto.market.bars_since("BTC/USD", now - timedelta(minutes=99)).timeframe == "1m"
+    assert crypto.market.bars_since("BTC/USD", now - timedelta(minutes=101)).timeframe == "3m"
+    assert crypto.market.bars_since("BTC/USD", now - timedelta(days=99)).timeframe == "1d"
 
 
 def test_no_candle_that_is_not_closed_is_given(account: Account) -> None:
@@ -94,7 +102,7 @@ def bar(minute: int, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    "bars",
+    "told",
     [
         [bar(1, o="NaN")],
         [bar(1, h=D("0.5"))],
@@ -106,10 +114,10 @@ def bar(minute: int, **fields: Any) -> dict[str, Any]:
         [bar(1), bar(1)],
     ],
 )
-def test_candles_that_cannot_be_are_not_believed(bars: list[dict[str, Any]]) -> None:
+def test_row_22_candles_that_cannot_be_are_not_believed(told: list[dict[str, Any]]) -> None:
     day_ms = to_epoch_ms(datetime(2026, 3, 2, tzinfo=UTC))
     with pytest.raises(Unreadable):
-        _candles("1m", list(bars), day_ms, day_ms + DAY_MS)
+        _candles("1m", list(told), day_ms, day_ms + DAY_MS)
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ def test_a_stream_that_drops_is_stood_in_for_by_asking_and_comes_back(
     assert not [thread for thread in threading.enumerate() if "prices" in thread.name]
 
 
-class Mute(ccxt.pro.okx):
+class Mute(ccxt.pro.okx):  # type: ignore[misc]
     """An exchange whose prices ccxt cannot watch."""
 
     def describe(self) -> Any:

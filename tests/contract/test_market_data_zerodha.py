@@ -7,12 +7,15 @@ from decimal import Decimal
 import numpy as np
 import pytest
 
+from engine.adapters.calendars.exchanges import ExchangeCalendars
+from engine.domain.candle_grid import look_at
 from engine.domain.candles import Candles
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms
+from engine.domain.sessions import Timetable
 from engine.domain.timeframes import timeframe_s
 from engine.errors import DataError, NotFound
-from tests.contract.kite_venue import SYMBOL, KiteVenue, kite_venue
+from tests.contract.kite_venue import NOON, SYMBOL, KiteVenue, kite_venue, open_account
 
 HISTORY = "GET /instruments/historical"
 
@@ -142,6 +145,34 @@ def test_row_21_a_holiday_and_a_weekend_are_passed_over(venue: KiteVenue) -> Non
     )
     days = [f"{one:%m-%d %H:%M}" for one in opened(candles)]
     assert days == ["02-26 09:58", "02-26 09:59", "03-02 03:45"]
+
+
+@pytest.fixture(scope="module")
+def hours() -> Timetable:
+    """Bombay's, as the engine knows them."""
+    return ExchangeCalendars().timetable("XBOM", NOON - timedelta(days=300), NOON)
+
+
+MOMENTS = {
+    "a minute after the opening": datetime(2026, 3, 2, 3, 46, tzinfo=UTC),
+    "at noon": NOON,
+    "at the close": datetime(2026, 3, 2, 10, 0, tzinfo=UTC),
+    "at night": datetime(2026, 3, 2, 20, 0, tzinfo=UTC),
+    "on a Sunday": datetime(2026, 3, 1, 9, 0, tzinfo=UTC),
+}
+
+
+@pytest.mark.parametrize("when", list(MOMENTS))
+def test_row_22_candles_of_every_length_are_whole_in_the_eyes_of_the_engine(
+    venue: KiteVenue, hours: Timetable, when: str
+) -> None:
+    now = venue.clock.current = MOMENTS[when]
+    venue.market, _ = open_account(venue.kite, venue.clock, venue.options)
+    venue.kite.missing_candles |= {f"{day:%Y-%m-%d}" for day in hours.holidays}
+    for timeframe in venue.market.timeframes():
+        candles = venue.market.candles(SYMBOL, timeframe, limit=40)
+        look = look_at(candles, hours, now, may_be_sparse=False)
+        assert (look.fault, look.notes, look.usable_from) == ("", (), 0), timeframe
 
 
 def test_row_22_candles_out_of_order_are_refused(venue: KiteVenue) -> None:

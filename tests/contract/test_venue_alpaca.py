@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +15,7 @@ from engine.adapters.brokers.venues.alpaca import ADAPTER, AlpacaOptions
 from engine.domain.instruments import InstrumentKind
 from engine.domain.orders import OrderRequest, OrderState, Side
 from engine.domain.venue_accounts import Grade, Inspection, Mode
+from engine.errors import ConfigError
 from engine.ports import AccountAccess, VenueConnection
 from tests.contract.alpaca_venue import AlpacaVenue, alpaca_venue
 from tests.fakes.alpaca import SECRET
@@ -143,6 +145,14 @@ def test_nothing_shows_the_secret(venue: AlpacaVenue, caplog: pytest.LogCaptureF
     shown = f"{access(venue)!r} {connection!r} {found!r} {again!r} {caplog.text}"
     assert SECRET not in shown
     assert venue.exchange.key not in shown
+
+
+@pytest.mark.parametrize("name", ["key", "secret"])
+def test_an_account_without_a_secret_says_what_is_missing(venue: AlpacaVenue, name: str) -> None:
+    whole = access(venue)
+    part = replace(whole, secrets={**whole.secrets, name: ""})
+    with pytest.raises(ConfigError, match=f"no {name}: enter it anew"):
+        ADAPTER.open(part)
 
 
 # --- the test of a key ---------------------------------------------------------------------------

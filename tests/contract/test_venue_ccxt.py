@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import ccxt
 import pytest
 from pydantic import ValidationError
 
@@ -19,7 +20,7 @@ from engine.ports import AccountAccess, VenueConnection
 from tests.contract.brokers import Venue
 from tests.contract.exchange_venue import SYMBOL
 from tests.contract.test_venue_binance import failed
-from tests.fakes.exchange import BinanceExchange
+from tests.fakes.exchange import BinanceExchange, binance_exchange
 from tests.fakes.okx import PASSPHRASE, okx_exchange
 
 ADAPTER = find_adapters()["ccxt"]
@@ -103,21 +104,41 @@ def test_a_key_that_may_not_trade_is_refused(exchange: BinanceExchange) -> None:
 
 
 def test_a_wrong_passphrase_is_said(exchange: BinanceExchange) -> None:
-    assert "PASSPHRASE" in failed(inspected(exchange, password="another"))["Balance"]
+    assert "PASSPHRASE" in failed(inspected(exchange, password="another"))["Permissions"]
 
 
 def test_an_exchange_that_does_not_answer_fails_every_check(exchange: BinanceExchange) -> None:
     exchange.fault("html", times=100)
     found = inspected(exchange)
-    assert set(failed(found)) == {"Clock", "Balance", "Orders", "Key", "Minimums"}
+    assert set(failed(found)) == {"Clock", "Permissions", "Minimums"}
 
 
 def test_an_exchange_of_which_little_is_known_is_warned_of() -> None:
-    connection = opened("bitstamp", "http://127.0.0.1:9")
-    grades = {check.name: check.grade for check in connection.inspect().checks}
-    connection.close()
+    with binance_exchange() as exchange:  # as an exchange that is like Binance, and has no tests
+        keys = {"key": exchange.key, "secret": exchange.secret}
+        connection = opened("binanceus", exchange.url, Mode.LIVE, **keys)
+        found = connection.inspect()
+        connection.close()
+    grades = {check.name: check.grade for check in found.checks}
     assert grades["Exchange"] is Grade.WARNING
     assert grades["Withdrawals"] is Grade.UNKNOWN
+    assert (found.is_usable, found.can_withdraw) == (True, None)
+
+
+def test_every_exchange_that_ccxt_lists_can_be_opened_or_is_refused_with_a_reason() -> None:
+    opens, refused = 0, 0
+    for exchange_id in ccxt.exchanges:
+        try:
+            connection = opened(exchange_id, "")
+        except ConfigError as error:
+            assert error.field == "exchange"
+            assert "Choose another exchange" in error.message
+            refused += 1
+        else:
+            assert OrderType.LIMIT in connection.broker.capabilities.order_types
+            connection.close()
+            opens += 1
+    assert opens > refused > 0
 
 
 @pytest.mark.parametrize(

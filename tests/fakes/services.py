@@ -54,6 +54,7 @@ from engine.contracts import (
     TradePage,
 )
 from engine.contracts.conversion import BaseTotals
+from engine.contracts.market_data import LiveFacts
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
 from engine.domain.venue_accounts import mode_of
@@ -115,6 +116,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.findings_seen: dict[str, Finding] = {}
         self.candles = FakeCandles(now)
         self.market_data = FakeMarketData(now)
+        self.live_facts: dict[str, LiveFacts] = {}
         self.rule_book = MemoryRuleBook()
         self.rules = rule_desk(self, self.rule_book)
         self.performance = FakePerformance(self)
@@ -432,13 +434,16 @@ class FakeServices(FakeDesk, FakeAccounts):
     def _view(self, bot: Bot) -> BotView:
         view = views.bot_view(bot, self._position_view(bot), self._trades_of(bot.id), self.now())
         objection = self.account_objection(bot.account_id)
-        return view.model_copy(
-            update={
-                "account_objection": objection,
-                "mode": mode_of(bot.account_id),
-                "account_name": self.venue_accounts.name_of(bot.config.market),
-            }
-        )
+        live = self.live_facts.get(bot.id, LiveFacts())
+        shown: dict[str, object] = {
+            "account_objection": objection,
+            "mode": mode_of(bot.account_id),
+            "account_name": self.venue_accounts.name_of(bot.config.market),
+            "live": live,
+        }
+        if live.sleeps_until is not None:
+            shown["next_check_at"] = live.sleeps_until
+        return view.model_copy(update=shown)
 
     def _total(self, quote: str, bots: Sequence[BotView]) -> QuoteTotal:
         mine = [bot for bot in bots if bot.quote == quote]

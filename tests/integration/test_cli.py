@@ -93,7 +93,12 @@ def test_the_life_of_a_bot(shell: Shell) -> None:
     )["config"]  # fmt: skip
     assert (edited["amount"], edited["interval_s"], edited["stop_loss"]) == ("250.5", 900, None)
     assert edited["roi_steps"][0] == {"after_s": 600, "profit": "0.01"}
-    assert edited["active_hours"] == {"start": "08:00:00", "end": "20:00:00"}
+    assert edited["active_hours"] == {
+        "start": "08:00:00",
+        "end": "20:00:00",
+        "zone": "UTC",
+        "weekdays": [],
+    }
     assert edited["params"] == {"period": 14, "oversold": 25, "overbought": 70.0}
 
     assert shell.json("bots", "clone", "demo", "twin")["config"]["amount"] == "250.5"

@@ -109,20 +109,33 @@ def test_row_19_a_login_that_ended_halts_the_account_and_forgets_no_exit(
     room.check_agreement()
 
 
-def test_row_21_a_closed_market_refuses_for_certain_and_an_exit_waits_for_it(
-    room: DeskAtKite,
-) -> None:
+def test_row_21_an_exit_waits_for_the_opening_and_asks_seldom(room: DeskAtKite) -> None:
     room.enter()
     closed = room.kite.fault("market_closed")
+    sent = room.kite.count(PLACE)
     room.close()
+    room.advance(10, times=12)
     assert room.position is not None
-    refused = [order for order in room.orders(Purpose.EXIT) if order.state is OrderState.REJECTED]
-    assert "Markets are closed" in refused[0].error
+    assert "the market is closed" in room.orders(Purpose.EXIT)[0].error
+    assert room.kite.count(PLACE) == sent + 1, "what is refused counts: one in five minutes"
     room.kite.release(closed)
-    room.advance(60, times=3)
+    room.advance(60, times=4)
     assert room.position is None
     assert room.check().health is AccountHealth.CLEAN
     room.check_agreement()
+
+
+def test_row_21_the_first_order_of_a_morning_waits_for_no_round_number(room: DeskAtKite) -> None:
+    room.enter()
+    room.venue.clock.current += timedelta(hours=20, minutes=41)  # 9:11:30 in India
+    room.venue.clock.elapsed_s += timedelta(hours=20, minutes=41).total_seconds()
+    closed = room.kite.fault("market_closed")
+    room.close()
+    room.kite.release(closed)
+    room.advance(200)
+    assert room.position is not None, "9:14:50"
+    room.advance(11)
+    assert room.position is None
 
 
 def test_row_21_what_was_bought_is_still_held_after_the_night(room: DeskAtKite) -> None:
@@ -183,3 +196,22 @@ def test_an_order_of_yesterday_is_over_and_what_it_traded_is_held(room: DeskAtKi
     room.advance(QUIET_S, times=3)
     assert room.order(order.client_id).state is OrderState.UNKNOWN, "the shares speak against it"
     assert room.kite.count(PLACE) == 1
+
+
+def test_a_limit_entry_is_one_of_the_day_and_taken_back_in_time(tmp_path: Path) -> None:
+    with desk_at_kite(tmp_path, entry_order="limit", entry_timeout_s=60) as room:
+        room.kite.set_price(SYMBOL, "12.60")
+        last = room.kite.shares[f"NSE:{SYMBOL}"].price
+
+        def rise(endpoint: str) -> None:
+            if endpoint == PLACE:
+                room.kite.set_price(SYMBOL, "13")
+
+        room.kite.before = rise
+        order = room.enter()
+        assert (order.state, order.price) == (OrderState.OPEN, last)
+        [taken] = room.kite.orders.values()
+        assert (taken.kind, taken.validity) == ("LIMIT", "DAY")
+        room.advance(61)
+        assert room.order(order.client_id).state is OrderState.CANCELLED
+        assert taken.status == "CANCELLED"

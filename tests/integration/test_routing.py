@@ -356,6 +356,27 @@ def test_a_kept_position_stays_where_it_is_when_its_bot_is_edited(deck: TwoVenue
     deck.settle()
     deck.decide(OUT)
     assert deck.trades()[0].account_id == AT_FAR
+    deck.price(far="10")
+    deck.decide(LONG)  # with routing off it enters at home again
+    assert (deck.bot.account_id, deck.bot.place) == (AT_NEAR, None)
+    assert deck.orders()[-1].account_id == AT_NEAR
+    assert deck.orders()[-1].routing is None
+
+
+def test_home_takes_no_entry_before_it_was_reconciled_either(deck: TwoVenues) -> None:
+    deck.start()
+    deck.price(far="99")
+    deck.decide(LONG, OUT)
+    deck.restart()
+    deck.run(deck.supervisor.reconcile)  # which checks where the bot is
+    deck.far.failure = DataError("down")
+    deck.decide(LONG)
+    assert deck.bot.account_id == AT_NEAR
+    assert len(deck.orders(Purpose.ENTRY)) == 1
+    assert deck.decisions()[-1].reason.startswith("the account has not been reconciled yet")
+    deck.settle()
+    deck.decide(LONG)
+    assert deck.orders()[-1].account_id == AT_NEAR
 
 
 @pytest.mark.parametrize(

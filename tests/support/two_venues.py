@@ -29,15 +29,18 @@ from engine.services.controls import Controls
 from engine.services.gateway import Gateway
 from engine.services.instrument_book import InstrumentBook
 from engine.services.lanes import Lanes
+from engine.services.market_hours import MarketHours
 from engine.services.order_desk import OrderDesk
 from engine.services.pulse import Pulse
 from engine.services.reconcile import Reconciler
 from engine.services.registry import MarketKind, VenueRegistry
 from engine.services.route_entries import EntryRouter
 from engine.services.run_cycle import CycleRunner
+from engine.services.sleep import SleepKeeper
 from engine.services.supervise import Supervisor
 from engine.services.watch_positions import PositionWatcher
 from engine.settings import Settings
+from tests.fakes.calendars import FakeCalendars
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import BTC, FakeMarket
 from tests.fakes.memory_store import MemoryStore
@@ -134,7 +137,8 @@ class TwoVenues:
         now = self.clock.now()
         self.supervisor = Supervisor(
             books, self.desk, self.controls, self.venues, self.lanes, Pulse(now, now), _Jobs(),
-            lambda _bot_id: None, self.reconciler.ensure_checked,
+            lambda _bot_id: None, SleepKeeper(books, MarketHours(FakeCalendars())),
+            self.reconciler.ensure_checked,
         )  # fmt: skip
         self.bots = BotService(books, self.venues, self.host, lambda: None)
 

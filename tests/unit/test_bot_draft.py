@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from engine.contracts import BotConfig
 from engine.contracts.routing import RoutingConfig
-from engine.domain.bots import ActiveHours, Direction, EntryOrder, RoiStep
+from engine.domain.bots import ActiveHours, Direction, EntryOrder, Overnight, RoiStep, Weekday
 from panel.bot_draft import DEFAULTS, PRESETS, auto_name, body_of, draft_of, fraction, roi_steps
 
 
@@ -33,7 +33,10 @@ def test_editing_without_a_change_sends_the_same_configuration() -> None:
         stop_loss=Decimal("0.0125"), take_profit=None, trailing_stop=Decimal("0.007"),
         time_limit_s=5400, roi_steps=(RoiStep(after_s=0, profit=Decimal("0.05")),
                                       RoiStep(after_s=1800, profit=Decimal("-0.01"))),
-        active_hours=ActiveHours(start=time(22), end=time(4, 30)), entry_order=EntryOrder.LIMIT,
+        active_hours=ActiveHours(start=time(22), end=time(4, 30), zone="Asia/Kolkata",
+                                 weekdays=(Weekday.MON, Weekday.FRI)),
+        follow_market=False, wake_lead_min=0, overnight=Overnight.CLOSE, close_before_min=12,
+        entry_order=EntryOrder.LIMIT,
         limit_offset_bps=Decimal("7.5"), entry_timeout_s=90,
     )  # fmt: skip
     assert BotConfig.model_validate(body_of(draft_of(config), config.name)) == config

@@ -179,6 +179,26 @@ def test_many_bots_share_a_failure_and_the_next_second_asks_again(desk: Desk) ->
     assert (feed.error, feed.failing_since) == ("", None)
 
 
+def test_a_check_that_comes_before_the_venues_close_waits_for_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine's clock is ahead by a second and a half."""
+    naps: list[float] = []
+
+    async def nap(seconds: float) -> None:
+        naps.append(seconds)
+        desk.clock.advance(seconds)
+
+    desk.ask()
+    monkeypatch.setattr("engine.services.candle_feed.asyncio.sleep", nap)
+    desk.clock.advance(58.5)
+    assert desk.ask().candles.last_close_time == MIDDAY + timedelta(minutes=1)
+    assert naps == [1.5]
+    desk.clock.advance(50)
+    assert desk.ask().candles.last_close_time == MIDDAY + timedelta(minutes=1)
+    assert naps == [1.5], "ten seconds are no difference of clocks"
+
+
 def test_a_clock_that_was_set_back_has_everything_asked_for_anew(desk: Desk) -> None:
     desk.ask()
     desk.clock.current -= timedelta(hours=1)

@@ -76,6 +76,8 @@ def test_durations_have_two_units(seconds: int, text: str) -> None:
 def test_countdowns() -> None:
     assert countdown(NOON + timedelta(seconds=299), NOON) == "4:59"
     assert countdown(NOON + timedelta(hours=1, seconds=3), NOON) == "1:00:03"
+    assert countdown(NOON + timedelta(hours=23, minutes=59), NOON) == "23:59:00"
+    assert countdown(NOON + timedelta(hours=62, minutes=59), NOON) == "2 d 14 h"
     assert countdown(NOON - timedelta(seconds=1), NOON) == "now"
     assert every(1) == "every second"
     assert every(900) == "every 15 min"

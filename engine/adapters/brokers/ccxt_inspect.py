@@ -32,8 +32,9 @@ class Findings:
         self.skew_s: float | None = None
 
     def add(self, name: str, grade: Grade, detail: str, advice: str = "") -> None:
-        """Note a check."""
-        self._checks.append(AccountCheck(name=name, grade=grade, detail=detail, advice=advice))
+        """Note a check; whoever shows it ends the sentence."""
+        told = detail.rstrip(".")
+        self._checks.append(AccountCheck(name=name, grade=grade, detail=told, advice=advice))
 
     def asked(self, name: str, question: Callable[[], T]) -> T | None:
         """The answer; None after a failure, which is noted under ``name``."""

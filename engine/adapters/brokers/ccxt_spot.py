@@ -108,7 +108,8 @@ class CcxtSpotBroker:
         )
 
     def flows(self, since: datetime) -> Sequence[Flow]:
-        """None: a spot account has no funding, and the test network no deposits."""
+        """None: a spot account has no funding. Deposits, withdrawals and transfers between wallets
+        are in no one list: they are found as differences, and a person says what they are."""
         return ()
 
     def executions(self, symbol: str, since: datetime) -> Sequence[Execution]:

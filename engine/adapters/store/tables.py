@@ -88,6 +88,8 @@ class InstrumentRow(Row, table=True):
     quantity_step: Decimal = amount()
     min_quantity: Decimal = amount()
     min_notional: Decimal = amount()
+    max_quantity: Decimal | None = amount(default=None)
+    max_market_quantity: Decimal | None = amount(default=None)
     can_short: bool
     calendar: str = text()
 

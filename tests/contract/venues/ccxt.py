@@ -22,7 +22,7 @@ from engine.errors import (
 from engine.links.pause import Pause
 from engine.ports import Broker, Clock
 from tests.contract.all_venues import MakeVenue, Trouble, buy
-from tests.contract.brokers import OPENING, Venue, VenueAtExchange, ccxt_venue
+from tests.contract.brokers import OPENING, Venue, VenueAtExchange
 from tests.contract.exchange_venue import SYMBOL, TIMEOUT_MS, open_market
 from tests.fakes.exchange import BinanceExchange, binance_exchange
 from tests.fakes.okx import PASSPHRASE, okx_exchange
@@ -91,7 +91,6 @@ def open_okx_market(
 
 
 VENUES: dict[str, MakeVenue] = {
-    "ccxt-binance": ccxt_venue,
     "ccxt-unified-binance": unified_binance,
     "ccxt-okx": okx,
 }
@@ -188,7 +187,7 @@ def troubles(order: str, account: str, codes: Mapping[str, str]) -> tuple[Troubl
         Trouble("delisted", refused("symbol"), OrderRejected, "(?i)symbol|instrument", buy),
         Trouble("closed", suspended, OrderRejected, "(?i)closed|suspended", buy),
         Trouble("minimum", fault("drop_frames"), OrderRejected, "minimum|NOTIONAL", buy_crumbs),
-        Trouble("rules", refused("rules"), OrderRejected, r"\w{5}", buy),
+        Trouble("rules", refused("rules"), OrderRejected, "NOTIONAL|minimum", buy),
         Trouble("funds", fault("drop_frames"), InsufficientFunds, "nsufficient", buy_too_much),
         Trouble("clock", refused("clock", account, 2), unread, "clock"),
         Trouble("too-many", fault("rate_limit_429", value=7), unread, "no requests for 7 s"),
@@ -200,8 +199,14 @@ def troubles(order: str, account: str, codes: Mapping[str, str]) -> tuple[Troubl
         Trouble("hangs", fault("timeout_before_accept", order), unsure, "did not say", buy),
         Trouble("cut", fault("cut", account), unread, "no answer of use"),
         Trouble("order-cut", fault("cut_after_accept", order), unsure, "did not say", buy),
-        Trouble("maintenance", fault("html", account), unread, "."),
-        Trouble("order-junk", fault("junk_after_accept", order), unsure, r"\w", buy),
+        Trouble("maintenance", fault("html", account), unread, "HTTP 403|no requests for"),
+        Trouble(
+            "order-junk",
+            fault("junk_after_accept", order),
+            unsure,
+            "did not say|cannot be read",
+            buy,
+        ),
         Trouble("nan", fault("nan_json", account), unread, "cannot be read|no answer of use"),
         Trouble("order-tls", untrusted, unread, "certificate does not verify", buy),
     )
@@ -229,7 +234,6 @@ MAY_NOT_ORDER = Trouble(
 )  # fmt: skip
 AT_BINANCE = (*troubles("POST order", "GET account", BINANCE_CODES), BANNED, MAY_NOT_ORDER)
 TROUBLES: dict[str, Sequence[Trouble]] = {
-    "ccxt-binance": AT_BINANCE,
     "ccxt-okx": (
         *troubles("POST trade/batch-orders", "GET account/balance", OKX_CODES), MAY_NOT_TRADE,
     ),

@@ -145,7 +145,7 @@ TROUBLES = {
                  AccessDenied, "does not allow this: Insufficient permission"),
         Trouble("unknown-symbol", nothing_wrong, OrderRejected, "NSE lists no share 'NOSUCH'",
                 unlisted),
-        Trouble("market-closed", lasts("market_closed"), OrderRejected,
+        Trouble("market-closed", lasts("market_closed"), BrokerUnavailable,
                 "Markets are closed", buy),
         _refusal("bad-input", "400 InputException Invalid `quantity`.", OrderRejected,
                  "Invalid `quantity`"),

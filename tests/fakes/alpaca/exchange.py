@@ -45,6 +45,8 @@ class AlpacaExchange:
             "shorting_enabled": False, "pattern_day_trader": False,
         }  # fmt: skip
         self.on_frame: Callable[[dict[str, Any] | None], None] = lambda _frame: None
+        self.on_price: Callable[[str | None], None] = lambda _symbol: None
+        self.watched: list[str] = []
         self.late: list[tuple[Fault, Callable[[], object]]] = []
         self.subscription: str = "iex"
         self._now = now
@@ -72,6 +74,7 @@ class AlpacaExchange:
         """Move the price: stops go off, resting orders fill."""
         with self.lock:
             self.matching.set_price(self.asset(symbol), Decimal(price))
+            self.on_price(symbol)
 
     # --- the account ---------------------------------------------------------------------------
 
@@ -124,6 +127,7 @@ class AlpacaExchange:
                 self.hidden_trades = len(self.matching.trades)
             elif name == "disconnect_stream":
                 self.on_frame(None)
+                self.on_price(None)
             return fault
 
     def release(self, fault: Fault) -> None:

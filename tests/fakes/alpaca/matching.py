@@ -16,7 +16,7 @@ from tests.fakes.alpaca.records import (
     refused,
 )
 
-FEE_RATE = Decimal("0.0025")
+TAKER_RATE, MAKER_RATE = Decimal("0.0025"), Decimal("0.0015")
 FINEST = Decimal("1e-9")
 
 
@@ -141,7 +141,7 @@ class Matching:
                 if self._is_reached(order):
                     self._trigger(order)
             elif self._crosses(order):
-                self._take(order, order.limit or price)
+                self._take(order, order.limit or price, rate=MAKER_RATE)
 
     def _arrive(self, order: Order) -> None:
         order.status = "new"
@@ -174,20 +174,25 @@ class Matching:
         asset = order.asset
         return order.limit >= asset.ask if order.is_buy else order.limit <= asset.bid
 
-    def _take(self, order: Order, price: Decimal) -> None:
+    def _take(self, order: Order, price: Decimal, *, rate: Decimal = TAKER_RATE) -> None:
         asset = order.asset
         quantity = order.left if asset.depth is None else min(order.left, asset.depth)
         if quantity > 0:
-            self.fill(order, quantity, price)
+            self.fill(order, quantity, price, rate)
             if asset.depth is not None:
                 asset.depth -= quantity
 
-    def fill(self, order: Order, quantity: Decimal, price: Decimal) -> Trade:
+    def fill(
+        self, order: Order, quantity: Decimal, price: Decimal, rate: Decimal = TAKER_RATE
+    ) -> Trade:
         """Execute a part of an order; the fee of crypto is taken from what is received."""
-        self._end_sibling(order)
+        if quantity < order.left and order.sibling is not None:
+            order.sibling.quantity -= quantity  # until it is filled, both are for what is left
+        else:
+            self._end_sibling(order)
         asset, value = order.asset, quantity * price
         received = quantity if order.is_buy else value
-        fee = (received * FEE_RATE).quantize(FINEST, ROUND_UP) if asset.is_crypto else ZERO
+        fee = (received * rate).quantize(FINEST, ROUND_UP) if asset.is_crypto else ZERO
         held = self.positions.get(asset.base, ZERO)
         if order.is_buy:
             self.cash -= value

@@ -16,7 +16,7 @@ from aiohttp import web
 from tests.fakes.alpaca.api import Api, endpoint_of
 from tests.fakes.alpaca.exchange import AlpacaExchange, Request
 from tests.fakes.alpaca.faults import Fault, Stage
-from tests.fakes.alpaca.streams import TradingStream
+from tests.fakes.alpaca.streams import PriceStream, TradingStream
 
 POLL_S = 0.005
 HTML = "<html><body>The service is being maintained.</body></html>"
@@ -66,8 +66,11 @@ class Server:
         self._exchange = exchange
         self._api = Api(exchange)
         self._stream = TradingStream(exchange)
+        self._prices = PriceStream(exchange)
         self.app = web.Application()
         self.app.router.add_get("/stream", self._stream.connect)
+        for path in ("/v2/iex", "/v2/sip", "/v1beta3/crypto/us"):
+            self.app.router.add_get(path, self._prices.connect)
         self.app.router.add_route("*", "/{path:.*}", self._rest)
         self._instead: dict[str, Callable[[Call, Fault], Awaitable[web.Response]]] = {
             "timeout_before_accept": Call.hold,

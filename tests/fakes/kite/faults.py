@@ -38,7 +38,7 @@ FAULTS = {
     "junk_after_accept": FaultKind(A, "processed; 200 with a page of HTML"),
     "nan": FaultKind(A, "processed; every number of the answer is NaN"),
     "null": FaultKind(A, "processed; every number of the answer is null"),
-    "huge": FaultKind(A, "processed; the answer is filled up with a long text", "24"),
+    "huge": FaultKind(A, "processed; the answer is filled up with a long text", "17"),
     "redirect": FaultKind(N, "sent to another address", "http://127.0.0.1:9/"),
     "logged_out": FaultKind(S, "the token has expired or was revoked"),
     "other_address": FaultKind(S, "orders come from an address that is not registered"),

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
+from engine.domain.instruments import InstrumentKind
 from engine.domain.venue_accounts import Mode
 
 TRADING = {
@@ -22,6 +23,11 @@ class Addresses:
     data: str
     trading_stream: str
     data_stream: str
+
+    def prices(self, kind: InstrumentKind, feed: str) -> str:
+        """Where the prices of a kind are told."""
+        is_crypto = kind is InstrumentKind.CRYPTO
+        return f"{self.data_stream}/{'v1beta3/crypto/us' if is_crypto else f'v2/{feed}'}"
 
 
 def addresses_of(mode: Mode, trading_url: str = "", data_url: str = "") -> Addresses:

@@ -4,13 +4,13 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from typing import TypeVar
 
 from pydantic import ValidationError
 
 from engine.adapters.brokers.alpaca import orders as say
 from engine.adapters.brokers.alpaca import reading as read
+from engine.adapters.brokers.alpaca.checks import Checks
 from engine.adapters.brokers.alpaca.client import (
     NAME,
     AlpacaClient,
@@ -19,7 +19,7 @@ from engine.adapters.brokers.alpaca.client import (
 )
 from engine.adapters.brokers.alpaca.hours import MarketHours
 from engine.adapters.brokers.alpaca.market import AlpacaMarket
-from engine.adapters.brokers.alpaca.pairs import Orders
+from engine.adapters.brokers.alpaca.order_book import Orders
 from engine.adapters.brokers.alpaca.reading import Row, understood
 from engine.adapters.brokers.alpaca.reports import (
     CASH,
@@ -35,15 +35,12 @@ from engine.adapters.brokers.alpaca.terms import Terms, capabilities_of
 from engine.adapters.brokers.alpaca.trades import TradeList
 from engine.domain.accounts import Flow
 from engine.domain.instruments import Instrument, InstrumentKind
-from engine.domain.matching import AT_ONCE, objection
-from engine.domain.money import text, utc_text
 from engine.domain.orders import (
     TERMINAL,
     Execution,
     OcoRequest,
     OrderReport,
     OrderRequest,
-    OrderType,
 )
 from engine.errors import (
     BrokerError,
@@ -59,7 +56,6 @@ log = logging.getLogger("quarterdeck.alpaca")
 
 T = TypeVar("T")
 LOOKS = 4
-NO_PRICE = Decimal("Infinity")  # the value of a market order is the venue's to judge
 GROUPS = frozenset({"oco", "oto", "bracket"})
 
 
@@ -82,11 +78,11 @@ class AlpacaBroker:
         self._market = market
         self._client = client
         self._hours = hours
+        self._checks = Checks(self.capabilities, hours)
         self._stream = stream
         self._terms = terms
         self._orders = Orders(client, clock)
-        self._trades = TradeList(client, terms.fee_bps)
-        self._client_ids: dict[str, str] = {}
+        self._trades = TradeList(client, self._orders, terms.fee_bps)
 
     # --- the account ---------------------------------------------------------------------------
 
@@ -104,25 +100,14 @@ class AlpacaBroker:
     def executions(self, symbol: str, since: datetime) -> Sequence[Execution]:
         """The account's trades, with the client ids of their orders. Raises BrokerUnavailable,
         AccessDenied."""
-        found = self._trades.since(self._market.rules_of(symbol), since)
-        return [one.model_copy(update={"client_id": self._id_behind(one.venue_id)})
-                for one in found]  # fmt: skip
-
-    def _id_behind(self, number: str) -> str:
-        """The client id of an order of Alpaca's number; empty when it has it no more."""
-        if number not in self._client_ids:
-            try:
-                self._client_ids[number] = self._orders.id_of(self._orders.get(number))
-            except NotFound:
-                return ""
-        return self._client_ids[number]
+        return self._trades.since(self._market.rules_of(symbol), since)
 
     # --- sending -------------------------------------------------------------------------------
 
     def submit(self, request: OrderRequest) -> OrderReport:
         """Send one order, once. Raises as the port says."""
         instrument = self._instrument(request.symbol)
-        self._check(request, instrument)
+        self._checks.check(request, instrument)
         answer = self._send(say.order_parameters(request, instrument), request)
         first = _believed(request, lambda: self._first_report(read.row(answer), request))
         return self._soon(read.row(answer), request.client_id, instrument) or first
@@ -133,7 +118,7 @@ class AlpacaBroker:
             raise OrderRejected("Alpaca takes pairs of orders for whole shares of stocks only.")
         instrument = self._instrument(request.limit.symbol)
         for leg in (request.limit, request.stop):
-            self._check(leg, instrument)
+            self._checks.check(leg, instrument)
         answer = self._send(say.oco_parameters(request, instrument), request.limit)
 
         def reports() -> tuple[OrderReport, OrderReport]:
@@ -202,41 +187,6 @@ class AlpacaBroker:
                     f"{NAME} has an order under the id {request.client_id} already."
                 ) from refusal
             raise
-
-    def _check(self, request: OrderRequest, instrument: Instrument) -> None:
-        """What is surely refused is not sent. Raises OrderRejected, BrokerUnavailable."""
-        symbol, can = request.symbol, self.capabilities
-        if request.quantity is None or request.quote_amount is not None:
-            raise OrderRejected(f"{symbol}: the order has to be a quantity, no amount.")
-        if request.type not in can.order_types:
-            raise OrderRejected(f"{symbol}: {NAME} takes no {request.type.value} orders of it.")
-        if request.type is not OrderType.MARKET and request.time_in_force not in can.times_in_force:
-            raise OrderRejected(
-                f"{symbol}: {NAME} takes no {request.time_in_force.value} orders of it."
-            )
-        price = request.price or request.stop_price or NO_PRICE
-        sized = request.model_copy(update={"reduce_only": False})  # small exits are refused too
-        reason = objection(sized, instrument, request.quantity, price)
-        if reason is not None:
-            raise OrderRejected(f"{symbol}: {reason}.")
-        if instrument.kind is InstrumentKind.STOCK:
-            self._check_stock(request)
-
-    def _check_stock(self, request: OrderRequest) -> None:
-        for price in (request.price, request.stop_price):
-            if say.is_off_grid(price):
-                raise OrderRejected(
-                    f"{request.symbol}: from 1 USD on a price has two decimals, not"
-                    f" {text(price or Decimal(0))}."
-                )
-        is_now = request.type is OrderType.MARKET or request.time_in_force in AT_ONCE
-        if is_now and not request.reduce_only:  # an exit waits at Alpaca for the opening
-            opens = self._hours.closed_until()
-            if opens is not None:
-                raise OrderRejected(
-                    f"{request.symbol}: the market is closed until {utc_text(opens)}. Nothing was"
-                    " sent: at the opening the price would be another one."
-                )
 
     def _instrument(self, symbol: str) -> Instrument:
         try:

@@ -1,6 +1,5 @@
 """Alpaca's clients, market and account of one key, put together."""
 
-from decimal import Decimal
 from typing import Any, NamedTuple
 
 from engine.adapters.brokers.alpaca.addresses import Addresses
@@ -8,16 +7,13 @@ from engine.adapters.brokers.alpaca.broker import AlpacaBroker
 from engine.adapters.brokers.alpaca.client import TIMEOUT_S, AlpacaClient
 from engine.adapters.brokers.alpaca.hours import MarketHours
 from engine.adapters.brokers.alpaca.inspection import Inspector
-from engine.adapters.brokers.alpaca.market import AlpacaMarket
+from engine.adapters.brokers.alpaca.price_stream import AlpacaStreamingMarket, Source
 from engine.adapters.brokers.alpaca.stream import TradeUpdates
 from engine.adapters.brokers.alpaca.terms import Terms
 from engine.domain.instruments import InstrumentKind
 from engine.links.pause import Pause
 from engine.links.streaming import FIRST_WAIT_S
 from engine.ports import Clock, VenueConnection
-
-CRYPTO_FEE_BPS = Decimal(25)
-"""What takers of crypto pay below 100,000 USD in 30 days."""
 
 
 class Key(NamedTuple):
@@ -44,9 +40,10 @@ def connect(
     """An account with its prices. Connects to nothing yet."""
     trading = AlpacaClient(_trading(key, addresses), Pause(clock.monotonic), timeout_s)
     data = AlpacaClient(_data(key, addresses, terms.kind), Pause(clock.monotonic), timeout_s)
-    market = AlpacaMarket(
+    market = AlpacaStreamingMarket(
         ids.market, terms.kind, trading, data, clock,
-        feed=feed, is_fractional=terms.is_fractional,
+        feed=feed, is_fractional=terms.is_fractional, first_wait_s=first_wait_s,
+        source=Source(key.key, key.secret, addresses.prices(terms.kind, feed)),
     )  # fmt: skip
     hours = MarketHours(trading, clock)
     stream = TradeUpdates(key.key, key.secret, addresses.trading_stream, first_wait_s)

@@ -78,9 +78,9 @@ def is_awaited(order: Row) -> bool:
     return state in JUST_SENT or (is_working and is_at_once)
 
 
-def is_off_grid(price: Decimal | None) -> bool:
+def is_off_grid(price: Decimal) -> bool:
     """Whether a price of a stock is finer than the rule on sub-pennies allows, from a dollar on."""
-    return price is not None and price >= 1 and bool(price % PENNY)
+    return price >= 1 and bool(price % PENNY)
 
 
 class Pair(NamedTuple):

@@ -54,7 +54,9 @@ def held(answer: Any, kind: InstrumentKind, base_of: Callable[[str], str]) -> di
     return found
 
 
-def execution(line: Row, instrument: Instrument, fee_bps: Decimal) -> Execution:
+def execution(
+    line: Row, instrument: Instrument, fee_bps: Decimal, client_id: str = ""
+) -> Execution:
     """A FILL activity. Raises Unreadable.
 
     Alpaca tells no fee with a trade: stocks have none, and that of crypto is taken from what is
@@ -75,6 +77,7 @@ def execution(line: Row, instrument: Instrument, fee_bps: Decimal) -> Execution:
         symbol=instrument.symbol,
         side=side,
         venue_id=read.words(line, "order_id"),
+        client_id=client_id,
     )
 
 

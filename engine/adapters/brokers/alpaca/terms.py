@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.domain.instruments import InstrumentKind
+from engine.domain.money import ZERO
 from engine.domain.orders import OrderType, TimeInForce
 from engine.ports import BrokerCapabilities
 
@@ -20,12 +21,13 @@ CRYPTO_TIMES = frozenset({TimeInForce.GTC, TimeInForce.IOC})
 
 @dataclass(frozen=True)
 class Terms:
-    """What an account trades and how: ``fee_bps`` is its rate of crypto. The rest is for tests:
-    how long an order stays in doubt, and how often one that was just sent is looked at."""
+    """What an account trades and how: ``fee_bps`` are its rates of crypto, of a taker and of a
+    maker. The rest is for tests: how long an order stays in doubt, and how often one that was just
+    sent is looked at."""
 
     kind: InstrumentKind
     is_fractional: bool = False
-    fee_bps: Decimal = Decimal(0)
+    fee_bps: tuple[Decimal, Decimal] = (ZERO, ZERO)
     quiet_period_s: float = QUIET_S
     poll_every_s: float = POLL_EVERY_S
     look_every_s: float = LOOK_EVERY_S
@@ -40,7 +42,8 @@ def capabilities_of(terms: Terms) -> BrokerCapabilities:
     if not is_stock:
         types, times = CRYPTO, CRYPTO_TIMES
     return BrokerCapabilities(
-        fee_bps=terms.fee_bps,
+        fee_bps=terms.fee_bps[0],
+        fee_bps_maker=terms.fee_bps[1],
         quiet_period_s=terms.quiet_period_s,
         poll_every_s=terms.poll_every_s,
         order_types=types,

@@ -271,11 +271,12 @@ class UnifiedBroker:
     def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
         """All orders still working, whoever placed them; one that was filled while it was looked
         at is none of them any more."""
+        listed, is_whole = self._listed("fetch_open_orders", "fetchOpenOrders", symbol)
+        if not is_whole:
+            raise BrokerUnavailable(f"{self.client.name} has more orders than one answer holds.")
         return self._read(
             lambda: [
-                report
-                for order in self._listed("fetch_open_orders", "fetchOpenOrders", symbol)
-                if (report := self._report(order)).state not in TERMINAL
+                report for order in listed if (report := self._report(order)).state not in TERMINAL
             ]
         )
 
@@ -284,22 +285,26 @@ class UnifiedBroker:
         Raises Unreadable, BrokerUnavailable."""
         if client_id.startswith(reading.FOREIGN):
             return self._by_number(client_id.removeprefix(reading.FOREIGN), symbol)
-        own_id = self._habits.venue_id(client_id)
+        own_id, look_up = self._habits.venue_id(client_id), self._habits.look_up
         if own_id is not None and self._habits.finds_by_id:
             try:
-                found = row(self.client.ask("fetch_order", "", symbol, clientOrderId=own_id))
+                found = row(
+                    self.client.ask("fetch_order", "", symbol, clientOrderId=own_id, **look_up)
+                )
             except NotFound:
                 found = {}
             if found and self._id_in(found) == client_id:
                 return found
+        by_id = {self._habits.lists_by: own_id} if self._habits.lists_by and own_id else {}
+        are_whole = True
         for method, feature in self._lists():
-            orders = [
-                order
-                for order in self._listed(method, feature, symbol)
-                if self._id_in(order) == client_id
-            ]
+            listed, is_whole = self._listed(method, feature, symbol, **by_id)
+            are_whole &= is_whole
+            orders = [order for order in listed if self._id_in(order) == client_id]
             if orders:
                 return max(orders, key=lambda order: str(order.get("timestamp")))
+        if not are_whole and not self._habits.finds_by_id:
+            raise BrokerUnavailable(f"{self.client.name} lists too many orders to find one.")
         return None
 
     def _by_number(self, number: str, symbol: str) -> Row | None:
@@ -307,7 +312,7 @@ class UnifiedBroker:
         if not self.client.has("fetchOrder"):
             return None
         try:
-            found = row(self.client.ask("fetch_order", number, symbol))
+            found = row(self.client.ask("fetch_order", number, symbol, **self._habits.look_up))
         except NotFound:
             return None
         return found if found.get("id") == number else None
@@ -325,13 +330,13 @@ class UnifiedBroker:
         )
         return lists + [each for each in others if self.client.has(each[1])]
 
-    def _listed(self, method: str, feature: str, symbol: str | None) -> Sequence[Row]:
-        """A list of orders. Raises BrokerUnavailable when it is cut off."""
-        listed = rows(self.client.ask(method, symbol))
+    def _listed(
+        self, method: str, feature: str, symbol: str | None, **parameters: Any
+    ) -> tuple[Sequence[Row], bool]:
+        """A list of orders, and whether it is all there is. Raises BrokerUnavailable."""
+        listed = self._read(lambda: rows(self.client.ask(method, symbol, **parameters)))
         limit = self.client.feature(feature, "limit")
-        if limit and len(listed) >= limit and not self._habits.finds_by_id:
-            raise BrokerUnavailable(f"{self.client.name} has more orders than one answer holds.")
-        return listed
+        return listed, not limit or len(listed) < limit
 
     def _id_in(self, order: Row) -> str:
         told = order.get("clientOrderId")

@@ -17,7 +17,8 @@ class Habits:
     """An exchange's ways with orders' client ids, and ccxt's settings for it.
 
     ``finds_by_id``: its ``fetchOrder`` takes the client id, and what it says is final. Others are
-    looked through list by list. ``is_letters_only``: ids have letters and digits only.
+    looked through list by list, by ``lists_by`` where the lists can be asked for one id.
+    ``is_letters_only``: ids have letters and digits only. ``look_up`` goes with ``fetchOrder``.
     """
 
     longest_id: int = 36
@@ -25,6 +26,8 @@ class Habits:
     id_prefix: str = ""
     id_parameter: str = "clientOrderId"
     finds_by_id: bool = False
+    lists_by: str = ""
+    look_up: Mapping[str, Any] = field(default_factory=dict)
     order: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
 
@@ -53,10 +56,12 @@ _LETTERS = Habits(longest_id=32, is_letters_only=True, finds_by_id=True)
 _LIKE_BINANCE = Habits(
     finds_by_id=True, options={"warnOnFetchOpenOrdersWithoutSymbol": False, "recvWindow": 10_000}
 )
+_BYBIT = Habits(lists_by="orderLinkId", look_up={"acknowledged": True})
 HABITS: Mapping[str, Habits] = {
     "binance": _LIKE_BINANCE,
     "binanceus": _LIKE_BINANCE,
-    "bybit": Habits(),
+    "bybit": _BYBIT,
+    "bybiteu": _BYBIT,
     "gate": Habits(longest_id=28, id_prefix="t-"),
     "kucoin": Habits(longest_id=40, finds_by_id=True),
     "mexc": Habits(longest_id=32, finds_by_id=True),
@@ -64,6 +69,8 @@ HABITS: Mapping[str, Habits] = {
     "okx": _LETTERS,
     "okxus": _LETTERS,
 }
+TESTED = frozenset({"binance", "okx"})
+"""The exchanges that the tests have a stand-in of."""
 # An order whose answer is lost is found by its id, and there ours cannot be said.
 WITHOUT_OUR_IDS: Mapping[str, str] = {
     "bitfinex": "whole numbers",
@@ -85,8 +92,3 @@ def habits_of(exchange_id: str) -> Habits:
             field="exchange",
         )
     return HABITS.get(exchange_id, Habits())
-
-
-def is_proven(exchange_id: str) -> bool:
-    """Whether the exchange's ways are in the table, and not merely hoped for."""
-    return exchange_id in HABITS

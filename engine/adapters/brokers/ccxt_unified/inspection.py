@@ -5,7 +5,7 @@ from typing import Any, Protocol
 from engine.adapters.brokers.ccxt_inspect import KEY_ADVICE, Findings
 from engine.adapters.brokers.ccxt_reports import Unreadable, row, rows, words
 from engine.adapters.brokers.ccxt_unified.client import UnifiedClient
-from engine.adapters.brokers.ccxt_unified.habits import is_proven
+from engine.adapters.brokers.ccxt_unified.habits import TESTED
 from engine.domain.venue_accounts import Grade, Inspection
 from engine.errors import BrokerUnavailable
 from engine.ports import Broker, MarketData
@@ -29,13 +29,13 @@ def inspect_exchange(broker: UnifiedAccount, market: MarketData) -> Inspection:
             findings.clock(lead_ms, WINDOW_MS)
     else:
         findings.add("Clock", Grade.UNKNOWN, f"{client.name} does not tell its time.")
-    balances = findings.asked("Balance", broker.balances)
-    if balances is not None:
+    balances = findings.asked("Permissions", broker.balances)
+    if balances is not None:  # or else nothing more that takes a key is answered
+        if findings.asked("Permissions", broker.open_orders) is not None:
+            findings.add("Permissions", Grade.OK, "The key can read balances and orders.")
+        _look_at_key(findings, client)
         findings.holds(balances)
-    if findings.asked("Orders", broker.open_orders) is not None:
-        findings.add("Orders", Grade.OK, "The key can read balances and orders.")
-    _look_at_key(findings, client)
-    if not is_proven(client.exchange.id):
+    if client.exchange.id not in TESTED:
         findings.add(
             "Exchange", Grade.WARNING,
             f"Quarterdeck's tests do not know the ways of {client.name}.",

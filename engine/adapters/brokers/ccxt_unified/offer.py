@@ -1,6 +1,6 @@
 """What an account at an exchange can do, from ccxt's description of it."""
 
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 
 from engine.adapters.brokers.ccxt_unified.client import UnifiedClient
 from engine.domain.money import plain
@@ -66,4 +66,7 @@ def _stops(client: UnifiedClient) -> set[OrderType]:
 def _fee_bps(client: UnifiedClient) -> Decimal:
     """What a taker pays on the lowest step of the exchange's list."""
     told = (client.exchange.fees.get("trading") or {}).get("taker")
-    return plain(Decimal(str(told)) * 10_000) if told is not None else USUAL_FEE_BPS
+    try:
+        return plain(Decimal(str(told)) * 10_000)
+    except InvalidOperation:  # no number, or none at all
+        return USUAL_FEE_BPS

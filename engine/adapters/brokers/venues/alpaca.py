@@ -8,8 +8,14 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from engine.adapters.brokers.alpaca.addresses import addresses_of, stand_in
 from engine.domain.instruments import InstrumentKind
 from engine.domain.venue_accounts import Mode
+from engine.errors import ConfigError
 from engine.ports import AccountAccess, SecretField, VenueAdapter, VenueConnection
 
+NO_FEES = (Decimal(0), Decimal(0))
+SECRETS = (
+    SecretField("key", "Key", "APCA-API-KEY-ID; those of paper accounts begin with PK."),
+    SecretField("secret", "Secret", "APCA-API-SECRET-KEY; shown once, when the key is made."),
+)
 StandIn = Annotated[str, AfterValidator(stand_in)]
 
 
@@ -38,9 +44,16 @@ class AlpacaOptions(BaseModel):
         default=Decimal(25),
         ge=0,
         le=100,
-        title="Fee of crypto (bps)",
+        title="Fee of crypto, taker (bps)",
         description="Your rate at Alpaca: 25 up to 100,000 USD in 30 days. Alpaca tells no fee with"
         " a trade, and takes it from what is received.",
+    )
+    crypto_maker_fee_bps: Decimal = Field(
+        default=Decimal(15),
+        ge=0,
+        le=100,
+        title="Fee of crypto, maker (bps)",
+        description="Of limit orders that have waited for their price: 15 up to 100,000 USD.",
     )
     trading_url: StandIn = Field(
         default="",
@@ -58,13 +71,15 @@ def _open(access: AccountAccess) -> VenueConnection:
     from engine.adapters.brokers.alpaca.connection import Ids, Key, connect
     from engine.adapters.brokers.alpaca.terms import Terms
 
-    options = access.options
-    assert isinstance(options, AlpacaOptions)  # noqa: S101 - made by check_options
+    options = AlpacaOptions.model_validate(access.options)
+    missing = [field.title for field in SECRETS if not access.secrets.get(field.name)]
+    if missing:
+        raise ConfigError(f"The account has no {' and no '.join(missing).lower()}: enter it anew.")
     is_stock = options.trades == "stock"
     terms = Terms(
         kind=InstrumentKind.STOCK if is_stock else InstrumentKind.CRYPTO,
         is_fractional=is_stock and options.is_fractional,
-        fee_bps=Decimal(0) if is_stock else options.crypto_fee_bps,
+        fee_bps=NO_FEES if is_stock else (options.crypto_fee_bps, options.crypto_maker_fee_bps),
     )
     return connect(
         Ids(access.account_id, access.market_id),
@@ -83,9 +98,6 @@ ADAPTER = VenueAdapter(
     kinds=(InstrumentKind.STOCK, InstrumentKind.CRYPTO),
     modes=(Mode.TEST, Mode.LIVE),
     options=AlpacaOptions,
-    secrets=(
-        SecretField("key", "Key", "APCA-API-KEY-ID; those of paper accounts begin with PK."),
-        SecretField("secret", "Secret", "APCA-API-SECRET-KEY; shown once, when the key is made."),
-    ),
+    secrets=SECRETS,
     open=_open,
 )

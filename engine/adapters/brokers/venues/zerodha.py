@@ -39,7 +39,8 @@ def open_account(access: AccountAccess) -> VenueConnection:
         can_short=options.product is Product.MIS,
     )  # fmt: skip
     broker = ZerodhaBroker(access.account_id, market, client, options)
-    return VenueConnection(market, broker, Inspector(client, market, broker, options).inspect)
+    inspector = Inspector(client, market, broker, options)
+    return VenueConnection(market, broker, inspector.inspect, client.close)
 
 
 ADAPTER = VenueAdapter(

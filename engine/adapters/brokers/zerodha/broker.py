@@ -1,19 +1,17 @@
 """An account at Zerodha, for shares of one exchange and one product."""
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import TypeVar
-
-from pydantic import ValidationError
+from typing import Any
 
 from engine.adapters.brokers.zerodha import reading as read
-from engine.adapters.brokers.zerodha.client import NAME, KiteClient
+from engine.adapters.brokers.zerodha.book import DayBook, believed, is_over
+from engine.adapters.brokers.zerodha.client import NAME, KiteClient, MarketClosed
 from engine.adapters.brokers.zerodha.holdings import balances, delivered, intraday
 from engine.adapters.brokers.zerodha.options import Product, ZerodhaOptions
 from engine.adapters.brokers.zerodha.orders import order_parameters
-from engine.adapters.brokers.zerodha.tags import find_client_id, tag_of
 from engine.domain.accounts import Flow
 from engine.domain.instruments import Instrument
 from engine.domain.matching import form_trouble, objection
@@ -28,7 +26,6 @@ from engine.domain.orders import (
     OrderType,
     Side,
     TimeInForce,
-    VenueFill,
 )
 from engine.errors import (
     BrokerError,
@@ -43,10 +40,10 @@ from engine.ports import Balance, BrokerCapabilities, MarketData
 
 log = logging.getLogger("quarterdeck.zerodha")
 
-T = TypeVar("T")
 QUIET_S = 60.0
 """Twice what a gateway waits: an order that is not in the book by then is not under way."""
 POLL_EVERY_S = 2.0
+ASK_AGAIN = timedelta(minutes=5)  # whether a closed market is open by now
 NO_PRICE = Decimal("Infinity")  # the value of a market order is Kite's to judge
 ORDER_TYPES = frozenset({OrderType.MARKET, OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT})
 FEE_BPS = {Product.CNC: Decimal(12), Product.MIS: Decimal(5)}
@@ -88,7 +85,8 @@ class ZerodhaBroker:
         self._market = market
         self._client = client
         self._options = options
-        self._hashed: dict[str, str] = {}  # client ids that their labels do not tell, as learned
+        self._closed_until = client.now()
+        self._book = DayBook(client, options)
 
     # --- the account ---------------------------------------------------------------------------
 
@@ -96,8 +94,8 @@ class ZerodhaBroker:
         """Rupees, and shares by symbol. Raises BrokerUnavailable, AccessDenied."""
         margins, positions = self._client.ask("margins", "equity"), self._client.ask("positions")
         holdings = self._client.ask("holdings") if self._options.product is Product.CNC else []
-        lines = self._own_lines("orders")
-        return _read(lambda: balances(self._held(positions, holdings), margins, lines))
+        lines = self._book.orders()
+        return believed(lambda: balances(self._held(positions, holdings), margins, lines))
 
     def _held(self, positions: object, holdings: object) -> dict[str, Decimal]:
         if self._options.product is Product.CNC:
@@ -111,18 +109,7 @@ class ZerodhaBroker:
     def executions(self, symbol: str, since: datetime) -> Sequence[Execution]:
         """The day's trades in a symbol at or after ``since``; Kite lists none of an earlier day.
         Raises BrokerUnavailable, AccessDenied."""
-        lines = [line for line in self._own_lines("trades") if line.get("tradingsymbol") == symbol]
-        found = _read(lambda: read.executions(lines))
-        return [trade for trade in found if trade.time >= since]
-
-    def _own_lines(self, name: str) -> Sequence[read.Row]:
-        """The lines of a list that are of this account's exchange and product."""
-        return [
-            line
-            for line in _read(lambda: read.rows(self._client.ask(name)))
-            if line.get("exchange") == self._options.exchange
-            and line.get("product") == self._options.product
-        ]
+        return [trade for trade in self._book.trades(symbol) if trade.time >= since]
 
     # --- sending -------------------------------------------------------------------------------
 
@@ -131,7 +118,7 @@ class ZerodhaBroker:
         self._check(request, self._instrument(request.symbol))
         parameters = order_parameters(request, self._options)
         self._check_book(request)
-        answer = self._client.send("place_order", **parameters)
+        answer = self._placed(parameters)
         try:
             order_id = read.words(read.row(answer), "order_id")
         except read.Unreadable as error:
@@ -140,12 +127,30 @@ class ZerodhaBroker:
             ) from error
         return self._first_report(request, order_id)
 
+    def _placed(self, parameters: Mapping[str, Any]) -> Any:
+        """Kite's answer to an order. After it has said that the market is closed, it is asked
+        again at the opening, and every few minutes before: what is refused counts as well."""
+        now = self._client.now()
+        if now < self._closed_until:
+            raise BrokerUnavailable(
+                f"{NAME}: the market is closed; the next order is sent at"
+                f" {self._closed_until.astimezone(read.IST):%H:%M} in India."
+            )
+        try:
+            return self._client.send("place_order", **parameters)
+        except MarketClosed:
+            opening = now.astimezone(read.IST).replace(hour=9, minute=15, second=0, microsecond=0)
+            is_past = opening <= now
+            opening += timedelta(days=1) if is_past else timedelta(0)
+            self._closed_until = min(opening, now + ASK_AGAIN)
+            raise
+
     def _first_report(self, request: OrderRequest, order_id: str) -> OrderReport:
         """The order as the book has it now: that it was taken says nothing of what becomes of it.
         Raises OrderRejected when it was refused behind the gateway."""
         try:
-            line = self._find_line(request.client_id, request.symbol)
-            report = None if line is None else self._with_fills(line, request.client_id)
+            line = self._book.find(order_id, request.symbol)  # its label may be an older one's too
+            report = None if line is None else self._book.report(line, request.client_id)
         except BrokerError as error:
             log.warning("%s was taken; no news of it yet: %s", request.client_id, error)
             report = None
@@ -180,14 +185,16 @@ class ZerodhaBroker:
     def _check_reduces(self, request: OrderRequest, quantity: Decimal) -> None:
         """Intraday, a sale of more than is held would open a short. Raises OrderRejected."""
         positions = self._client.ask("positions")
-        held = _read(lambda: intraday(positions, self._options.exchange)).get(request.symbol, ZERO)
+        held = believed(lambda: intraday(positions, self._options.exchange)).get(
+            request.symbol, ZERO
+        )
         if quantity > (held if request.side is Side.SELL else -held):
             raise InsufficientFunds(f"{NAME} holds less of {request.symbol} than is to be closed.")
 
     def _check_book(self, request: OrderRequest) -> None:
         """Kite does not refuse an order that it has already. Raises OrderStateUnknown."""
-        line = self._find_line(request.client_id, request.symbol)
-        if line is not None and _read(lambda: read.state_of(line)) not in TERMINAL:
+        line = self._book.find(request.client_id, request.symbol)
+        if line is not None and not is_over(line):
             raise OrderStateUnknown(f"{NAME} has the order {request.client_id} already.")
 
     def _instrument(self, symbol: str) -> Instrument:
@@ -203,12 +210,12 @@ class ZerodhaBroker:
     def cancel(self, client_id: str, symbol: str) -> OrderReport:
         """Cancel what is left; an order already done is reported as it is. Raises NotFound,
         OrderRejected (not now), BrokerUnavailable (ask again: it does no harm), AccessDenied."""
-        line = self._find_line(client_id, symbol)
+        line = self._book.find(client_id, symbol)
         if line is None:
             raise NotFound(f"{NAME} has no order '{client_id}' today.")
-        if _read(lambda: read.state_of(line)) in TERMINAL:
-            return self._with_fills(line, client_id)
-        order_id, variety = _read(
+        if is_over(line):
+            return self._book.report(line, client_id)
+        order_id, variety = believed(
             lambda: (read.words(line, "order_id"), read.words(line, "variety"))
         )
         refusal = self._take_back(variety, order_id)
@@ -231,65 +238,22 @@ class ZerodhaBroker:
 
     def find_order(self, client_id: str, symbol: str) -> OrderReport | None:
         """The order with all its fills; None when the day's book has none of this id."""
-        line = self._find_line(client_id, symbol)
-        return None if line is None else self._with_fills(line, client_id)
+        line = self._book.find(client_id, symbol)
+        return None if line is None else self._book.report(line, client_id)
 
     def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:
         """All orders still working, whoever placed them; those that are not ours are known by
         Kite's own number."""
         found = []
-        for line in self._own_lines("orders"):
+        for line in self._book.orders():
             if symbol is not None and line.get("tradingsymbol") != symbol:
                 continue
-            if self._is_done(line):
+            if is_over(line):
                 continue
-            report = self._with_fills(line, self._client_id(line))
+            report = self._book.report(line, self._book.client_id(line))
             if report.state not in TERMINAL:
                 found.append(report)
         return found
-
-    @staticmethod
-    def _is_done(line: read.Row) -> bool:
-        return _read(lambda: read.state_of(line)) in TERMINAL
-
-    def _find_line(self, client_id: str, symbol: str) -> read.Row | None:
-        """The newest order of the day with the id's label, or with the id for its number."""
-        tag = tag_of(client_id)
-        if find_client_id(tag) is None:
-            self._hashed[tag] = client_id
-        found = [
-            line
-            for line in self._own_lines("orders")
-            if line.get("tradingsymbol") == symbol
-            and (line.get("tag") == tag or line.get("order_id") == client_id)
-        ]
-        return _read(lambda: max(found, key=_place)) if found else None
-
-    def _client_id(self, line: read.Row) -> str:
-        tag = line.get("tag")
-        known = None
-        if isinstance(tag, str):
-            known = find_client_id(tag) or self._hashed.get(tag)
-        return known or _read(lambda: read.words(line, "order_id"))
-
-    def _with_fills(self, line: read.Row, client_id: str) -> OrderReport:
-        def reading() -> OrderReport:
-            fills: Sequence[Execution] = ()
-            if read.amount(line, "filled_quantity"):
-                order_id = read.words(line, "order_id")
-                fills = read.executions(read.rows(self._client.ask("order_trades", order_id)))
-                if any(fill.venue_id != order_id for fill in fills):
-                    raise read.Unreadable("the trades are of another order")
-            fields = set(VenueFill.model_fields)
-            own = [VenueFill.model_validate(fill.model_dump(include=fields)) for fill in fills]
-            return read.report(line, client_id, own)
-
-        return _read(reading)
-
-
-def _place(line: read.Row) -> tuple[datetime, str]:
-    """Where an order stands in the order of the day."""
-    return read.moment(line, "order_timestamp"), read.words(line, "order_id")
 
 
 def _taken(request: OrderRequest, order_id: str) -> OrderReport:
@@ -305,11 +269,3 @@ def _taken(request: OrderRequest, order_id: str) -> OrderReport:
         price=request.price,
         stop_price=request.stop_price,
     )
-
-
-def _read(reading: Callable[[], T]) -> T:
-    """An answer to a question, or BrokerUnavailable when it cannot be believed."""
-    try:
-        return reading()
-    except (read.Unreadable, ValidationError) as error:
-        raise BrokerUnavailable(f"{NAME}: an answer cannot be read: {error}") from error

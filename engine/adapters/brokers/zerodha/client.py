@@ -54,8 +54,8 @@ class KiteClient:
         clock: Clock,
         *,
         timeout_s: float = TIMEOUT_S,
-        is_paced: bool = True,
         pause: Pause | None = None,
+        sleep: Callable[[float], object] = time.sleep,
     ) -> None:
         import kiteconnect
         from kiteconnect.exceptions import KiteException
@@ -65,7 +65,7 @@ class KiteClient:
         self._errors = (KiteException, requests.RequestException, *JUNK)
         self._token = token
         self._clock = clock
-        self._is_paced = is_paced
+        self._sleep = sleep
         self._pause = pause or Pause(clock.monotonic)
         self._lock = RLock()
         self._kite: Any = kiteconnect.KiteConnect(
@@ -114,6 +114,10 @@ class KiteClient:
         """Where a person logs in for the key."""
         self._kite._default_login_uri = address
         return str(self._kite.login_url())
+
+    def close(self) -> None:
+        """End its connections."""
+        self._kite.reqsession.close()
 
     # --- Kite's time ------------------------------------------------------------------------------
 
@@ -185,11 +189,12 @@ class KiteClient:
 
     def _keep_pace(self, name: str) -> None:
         """Wait until the next request of its sort is within the documented number a second."""
-        if not self._is_paced or name not in PACES:
+        if name not in PACES:
             return
-        due_s = self._sent_s.get(name, float("-inf")) + 1 / PACES[name]
-        time.sleep(max(due_s - time.monotonic(), 0.0))
-        self._sent_s[name] = time.monotonic()
+        wait_s = self._sent_s.get(name, float("-inf")) + 1 / PACES[name] - self._clock.monotonic()
+        if wait_s > 0:
+            self._sleep(wait_s)
+        self._sent_s[name] = self._clock.monotonic()
 
     def _meaning(self, error: Exception, *, is_order: bool) -> BrokerError | NotFound:
         """What a failed request means to the desk. An order's answer counts only if it is listed
@@ -208,9 +213,8 @@ class KiteClient:
             if verdict is Verdict.NO_SUCH_ORDER:
                 return NotFound(f"{NAME}: {complaint.sentence}.")
             return BrokerUnavailable(f"{NAME} gave no answer of use: {_why(error, complaint)}.")
-        refusals = {Verdict.REJECTED: OrderRejected, Verdict.NO_FUNDS: InsufficientFunds}
-        if verdict in refusals:
-            return refusals[verdict](f"{NAME}: {complaint.sentence}.")
+        if verdict in REFUSALS:
+            return REFUSALS[verdict](f"{NAME}: {complaint.sentence}.")
         return OrderStateUnknown(f"{NAME} did not say: {_why(error, complaint)}.")
 
     def _asks_for_pause(self, complaint: Complaint) -> BrokerUnavailable:
@@ -221,6 +225,17 @@ class KiteClient:
         return BrokerUnavailable(
             f"{NAME}: no requests for {wait_s:.0f} s: {complaint.sentence}.", retry_after_s=wait_s
         )
+
+
+class MarketClosed(BrokerUnavailable):
+    """Refused for certain, and only for now."""
+
+
+REFUSALS: dict[Verdict, type[BrokerError]] = {
+    Verdict.REJECTED: OrderRejected,
+    Verdict.NO_FUNDS: InsufficientFunds,
+    Verdict.CLOSED: MarketClosed,
+}
 
 
 def _why(error: Exception, complaint: Complaint) -> str:

@@ -18,6 +18,7 @@ class Verdict(StrEnum):
 
     REJECTED = "refused for certain"
     NO_FUNDS = "refused for certain for lack of funds or shares"
+    CLOSED = "refused for certain: the market is closed"
     NO_SUCH_ORDER = "there is no such order"
     LOGGED_OUT = "the day's login has ended"
     DENIED = "not allowed"
@@ -40,6 +41,7 @@ REFUSALS = {
     "MarginException": Verdict.NO_FUNDS,
     "HoldingException": Verdict.NO_FUNDS,
 }
+MARKET_CLOSED = "markets are closed"
 NO_ORDER = "Couldn't find that `order_id`"
 OTHER_ADDRESS = "is not allowed to place orders"
 STATIC_IP = (
@@ -64,6 +66,8 @@ def judge(answer: Answer | None) -> Complaint:
         return Complaint(Verdict.DENIED, told)
     if answer.status in (400, 404) and message.startswith(NO_ORDER):
         return Complaint(Verdict.NO_SUCH_ORDER, sentence)
+    if answer.status == 400 and kind in REFUSALS and MARKET_CLOSED in message.lower():
+        return Complaint(Verdict.CLOSED, sentence)
     if answer.status == 400:
         return Complaint(REFUSALS.get(kind, Verdict.UNKNOWN), sentence)
     return Complaint(Verdict.UNKNOWN, sentence)

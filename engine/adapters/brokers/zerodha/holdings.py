@@ -21,7 +21,8 @@ def delivered(holdings: Any, positions: Any) -> dict[str, Decimal]:
         symbol = read.words(line, "tradingsymbol")
         held[symbol] = held.get(symbol, ZERO) + read.amount(line, "opening_quantity")
     for line in read.rows(read.row(positions).get("net")):
-        if line.get("product") != Product.CNC or line.get("exchange") not in SHARES:
+        exchange, product = read.words(line, "exchange"), read.words(line, "product")
+        if product != Product.CNC or exchange not in SHARES:
             continue
         symbol = read.words(line, "tradingsymbol")
         day = read.amount(line, "day_buy_quantity") - read.amount(line, "day_sell_quantity")
@@ -34,7 +35,7 @@ def intraday(positions: Any, exchange: str) -> dict[str, Decimal]:
     return {
         read.words(line, "tradingsymbol"): read.number(line, "quantity")
         for line in read.rows(read.row(positions).get("net"))
-        if line.get("product") == Product.MIS and line.get("exchange") == exchange
+        if read.words(line, "product") == Product.MIS and read.words(line, "exchange") == exchange
     }
 
 
@@ -52,7 +53,7 @@ def balances(
         if read.state_of(line) in TERMINAL:
             continue
         left = read.amount(line, "pending_quantity")
-        if line.get("transaction_type") == "SELL":
+        if read.words(line, "transaction_type") == "SELL":
             symbol = read.words(line, "tradingsymbol")
             selling[symbol] = selling.get(symbol, ZERO) + left
         else:

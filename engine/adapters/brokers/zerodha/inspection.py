@@ -15,6 +15,8 @@ from engine.domain.venue_accounts import AccountCheck, Grade, Inspection
 from engine.errors import AccessDenied, BrokerError, BrokerUnavailable, DataError
 
 MOST_SKEW_S = 30.0
+WELL_KNOWN = "INFY"
+PAID_APP = "Prices and candles need the paid app of developers.kite.trade, and the day's login."
 NEEDED_TYPES = frozenset({"MARKET", "LIMIT", "SL", "SL-M"})
 
 
@@ -50,6 +52,7 @@ class Inspector:
             _tried("Permissions", self._permissions),
             _tried("Balance", balance),
             _tried("Minimums", self._minimums),
+            _tried("Prices", self._prices, PAID_APP),
             self._clock(),
             _check(
                 "Registered address", Grade.UNKNOWN,
@@ -95,6 +98,13 @@ class Inspector:
         detail = f"{count} shares on {self._options.exchange.value}; an order is one share or more."
         return _check("Minimums", Grade.OK, detail, "")
 
+    def _prices(self) -> AccountCheck:
+        """Of any share: an app without the right gets none."""
+        symbols = [one.symbol for one in self._market.instruments()]
+        quote = self._market.quote(WELL_KNOWN if WELL_KNOWN in symbols else symbols[0])
+        detail = f"{quote.symbol} is at {text(quote.last)} {read.CURRENCY}."
+        return _check("Prices", Grade.OK, detail, "")
+
     def _clock(self) -> AccountCheck:
         skew_s = self._client.clock_skew_s()
         if skew_s is None:
@@ -118,16 +128,18 @@ def _names(profile: read.Row, field: str) -> set[str]:
     return {name for name in told if isinstance(name, str)}
 
 
-def _tried(name: str, look: Callable[[], AccountCheck]) -> AccountCheck:
+def _tried(
+    name: str, look: Callable[[], AccountCheck], advice: str = "Try again in a minute."
+) -> AccountCheck:
     """A check, failed when the venue does not answer it."""
     try:
         return look()
     except AccessDenied as error:
         return _check(name, Grade.FAILED, error.message, f"Please {LOG_IN}.")
     except (BrokerError, DataError) as error:
-        return _check(name, Grade.FAILED, error.message, "Try again in a minute.")
+        return _check(name, Grade.FAILED, error.message, advice)
     except read.Unreadable as error:
-        return _check(name, Grade.FAILED, f"{NAME}: {error}.", "Try again in a minute.")
+        return _check(name, Grade.FAILED, f"{NAME}: {error}.", advice)
 
 
 def _check(name: str, grade: Grade, detail: str, advice: str) -> AccountCheck:

@@ -55,13 +55,16 @@ class ZerodhaLogin:
         """Exchange the answer for the day's access token. Raises ConfigError, AccessDenied,
         BrokerUnavailable."""
         token, key = request_token(answer), access.secrets[API_KEY]
+        client = self._client(access)
         try:
-            told = self._client(access).log_in(token, access.secrets[API_SECRET])
+            told = client.log_in(token, access.secrets[API_SECRET])
         except AccessDenied as error:
             raise AccessDenied(
                 f"{NAME} does not accept this login: {AGAIN}; it holds for a few minutes and only"
                 " once. If it goes on, compare API key and secret with developers.kite.trade."
             ) from error
+        finally:
+            client.close()
         try:
             session = read.row(told)
             kept, now = read.words(session, ACCESS_TOKEN), access.clock.now()
