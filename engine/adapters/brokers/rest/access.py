@@ -10,7 +10,7 @@ from engine.adapters.brokers.rest.loading import find_description, load_descript
 from engine.adapters.brokers.rest.market import RestMarket
 from engine.adapters.brokers.rest.requests import key_bytes
 from engine.adapters.brokers.rest.signatures import HmacSigning
-from engine.domain.venue_accounts import Mode
+from engine.domain.venue_accounts import Inspection, Mode
 from engine.errors import ConfigError
 from engine.ports import AccountAccess, Clock, VenueConnection
 
@@ -39,8 +39,11 @@ def connect(description: Description, access: AccountAccess) -> VenueConnection:
     client, market, broker = opened(
         description, address, access.secrets, access.clock, access.market_id, access.account_id
     )
-    inspector = Inspector(client, market, broker, access.clock)
-    return VenueConnection(market, broker, inspector.inspect, client.close)
+
+    def inspect() -> Inspection:
+        return Inspector(client, market, broker, access.clock).inspect()
+
+    return VenueConnection(market, broker, inspect, client.close)
 
 
 def opened(
