@@ -27,7 +27,7 @@ def read_described(path: Path) -> Description:
 
 
 def try_described(
-    description: Description, mode: Mode, secrets: Mapping[str, str]
+    description: Description, mode: Mode, secrets: Mapping[str, str], symbol: str
 ) -> Iterator[Finding]:
     """What becomes of each question that changes nothing. Raises ConfigError for a mode without
     an address."""
@@ -36,6 +36,6 @@ def try_described(
         raise ConfigError(f"The description has no address for {mode.value}.", field="mode")
     parts = opened(description, address, secrets, SystemClock(), "check", "check")
     try:
-        yield from try_out(*parts, has_secrets=bool(secrets))
+        yield from try_out(*parts, has_secrets=bool(secrets), symbol=symbol)
     finally:
         parts[0].close()

@@ -32,6 +32,7 @@ Account = Annotated[
 Where = Annotated[
     Mode | None, typer.Option("--mode", help="test or live [test where there is one]")
 ]
+Symbol = Annotated[str, typer.Option("--symbol", help="as BTC/USDT [the first that is listed]")]
 
 
 def build() -> typer.Typer:
@@ -52,7 +53,7 @@ def example(ctx: typer.Context) -> None:
 
 def check(
     ctx: typer.Context, file: File, live: Live = False, account: Account = False,
-    mode: Where = None,
+    mode: Where = None, symbol: Symbol = "",
 ) -> None:  # fmt: skip
     """Check a description: what is wrong with it by itself, and with --live what answers."""
     from engine.bootstrap_brokers import BadDescription, read_described, try_described
@@ -64,7 +65,7 @@ def check(
         described = read_described(file)
         chosen = mode or (Mode.TEST if described.addresses.test else Mode.LIVE)
         secrets = _secrets(described, desk.printer.is_json) if account else {}
-        found = list(try_described(described, chosen, secrets)) if live else []
+        found = list(try_described(described, chosen, secrets, symbol)) if live else []
     except BadDescription as error:
         _show_problems(desk, file, error)
         raise typer.Exit(BAD_INPUT) from error

@@ -318,6 +318,34 @@ def test_an_order_is_picked_from_a_list(exchange: ExampleExchange, opened: Open)
     assert broker.find_order("c", SYMBOL) is None
 
 
+BALANCES = "    rows: balances\n    fields: {asset: asset, free: available, locked: held}\n"
+
+
+@pytest.mark.parametrize(
+    ("rows", "held"),
+    [
+        ("balances[?asset!='USDT']", {"USDT": 100_000, "BTC": 10}),
+        ("balances", None),  # the cash is there twice
+    ],
+)
+def test_cash_and_positions_may_be_told_apart(
+    opened: Open, rows: str, held: dict[str, int] | None
+) -> None:
+    def apart(text: str) -> str:
+        assert BALANCES in text
+        cash = BALANCES.replace("rows: balances", "rows: balances[?asset=='USDT']")
+        own = BALANCES.replace("rows: balances", f"rows: {rows}")
+        own = own.replace("locked: held", "total: available")
+        return text.replace(BALANCES, f"{cash}  positions:\n    path: /v1/account/balances\n{own}")
+
+    broker = opened(edit=apart).broker
+    if held is None:
+        with pytest.raises(BrokerUnavailable, match="USDT is there twice"):
+            broker.balances()
+    else:
+        assert {name: one.total for name, one in broker.balances().items()} == held
+
+
 def test_a_cancel_that_comes_too_late_reports_the_fill(
     exchange: ExampleExchange, opened: Open
 ) -> None:

@@ -78,6 +78,9 @@ def test_what_answers_is_told_and_nothing_is_ordered(
     assert (code, "Whatever was asked works." in out) == (0, True)
     assert "BTC/USDT 50000 (bid 50000, ask 50000)" in out
     assert "it needs the account's secrets" in out
+    assert "ETH/USDT 3000" in run("check", str(file), "--live", "--symbol", "ETH/USDT")[1]
+    out = run("check", str(file), "--live", "--symbol", "NO/PE")[1]
+    assert out.count("has no symbol 'NO/PE'") == 7
     code, _, err = run("check", str(file), "--live", "--account")
     assert (code, "set QUARTERDECK_BROKER_KEY" in err) == (2, True)
     assert run("check", str(file), "--account")[0] == 2

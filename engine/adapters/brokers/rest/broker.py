@@ -74,8 +74,10 @@ class RestBroker:
 
     def balances(self) -> Mapping[str, Balance]:
         """By asset, those that are not zero. Raises BrokerUnavailable, AccessDenied."""
-        answer = self._client.ask(self._told.endpoints.balances)
-        return self._reading(lambda: self._read.balances(answer))
+        endpoints = self._told.endpoints
+        cash = self._client.ask(endpoints.balances)
+        positions = self._client.ask(endpoints.positions) if endpoints.positions else None
+        return self._reading(lambda: self._read.balances(cash, positions))
 
     def flows(self, since: datetime) -> Sequence[Flow]:
         """None: a description has no list of deposits; reconciliation shows what came by itself."""

@@ -301,6 +301,9 @@ class Endpoints(Part):
     candles: CandlesEndpoint = Field(description="past candles")
     quote: QuoteEndpoint = Field(description="the price now")
     balances: BalancesEndpoint = Field(description="what the account holds")
+    positions: BalancesEndpoint | None = Field(
+        default=None, description="what it holds of symbols, where balances are cash only"
+    )
     place: PlaceEndpoint = Field(description="a new order")
     find_order: FindOrderEndpoint = Field(description="an order by our id")
     open_orders: OpenOrdersEndpoint = Field(description="all orders that work")

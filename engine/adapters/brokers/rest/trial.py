@@ -29,26 +29,43 @@ class Finding:
     detail: str
 
 
+PRIVATE = ("balances", "find_order", "open_orders", "executions", "permissions")
+
+
 def try_out(
-    client: RestClient, market: RestMarket, broker: RestBroker, *, has_secrets: bool
+    client: RestClient, market: RestMarket, broker: RestBroker, *, has_secrets: bool, symbol: str
 ) -> Iterator[Finding]:
-    """Public endpoints, then with secrets those of the account; orders are never sent."""
-    yield _tried("time", client.sync_clock, lambda _: f"{market.now():%Y-%m-%d %H:%M:%S} UTC")
-    listed = _tried("instruments", market.instruments, _symbols)
-    yield listed
-    first = next(iter(market.instruments()), None) if listed.grade is Grade.OK else None
-    if first is None:
-        yield from _skipped(("candles", "quote"), "there is no symbol to ask for")
+    """Public endpoints, then with secrets those of the account; orders are never sent.
+
+    ``symbol`` is what is asked for, by default the first that is listed.
+    """
+    if client.description.endpoints.time is None:
+        yield Finding("time", Grade.UNKNOWN, "it is not described: this machine's time is used")
     else:
-        length = market.timeframes()[0]
-        yield _tried("candles", lambda: market.candles(first.symbol, length, limit=SOME), _candles)
-        yield _tried("quote", lambda: market.quote(first.symbol), _price)
-    if not has_secrets:
-        names = ("balances", "find_order", "open_orders", "executions", "permissions")
-        yield from _skipped(names, "it needs the account's secrets")
-    elif first is not None:
-        yield from _private(client, market, broker, first)
+        yield _tried("time", client.sync_clock, lambda told: f"{told:%Y-%m-%d %H:%M:%S} UTC")
+    yield _tried("instruments", market.instruments, _symbols)
+    chosen = _chosen(market, symbol)
+    if isinstance(chosen, str):
+        yield from _skipped(("candles", "quote", *PRIVATE), chosen)
+    else:
+        name, length = chosen.symbol, market.timeframes()[0]
+        yield _tried("candles", lambda: market.candles(name, length, limit=SOME), _candles)
+        yield _tried("quote", lambda: market.quote(name), _price)
+        if has_secrets:
+            yield from _private(client, market, broker, chosen)
+        else:
+            yield from _skipped(PRIVATE, "it needs the account's secrets: say --account")
     yield from _skipped(("place", "cancel"), "it would order: try it with a test account's bot")
+
+
+def _chosen(market: RestMarket, symbol: str) -> Instrument | str:
+    """What is asked for, or why nothing is."""
+    try:
+        if symbol:
+            return market.instrument(symbol)
+        return next(iter(market.instruments()), "no symbol is listed")
+    except QuarterdeckError as error:
+        return error.message
 
 
 def _private(
