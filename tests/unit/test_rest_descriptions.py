@@ -5,9 +5,13 @@ from collections.abc import Callable
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
+from textwrap import dedent
 
+import jmespath
 import pytest
 
+from engine.adapters.brokers.rest.description import Description, Meaning
+from engine.adapters.brokers.rest.endpoints import Endpoints
 from engine.adapters.brokers.rest.loading import (
     EXAMPLE_FILE,
     MOST_BYTES,
@@ -18,6 +22,7 @@ from engine.adapters.brokers.rest.loading import (
 )
 from engine.domain.orders import OrderState, OrderType, TimeInForce
 from engine.errors import ConfigError
+from tooling.place import ROOT
 
 EXAMPLE = EXAMPLE_FILE.read_text("utf-8")
 
@@ -215,3 +220,28 @@ def test_files_are_found_by_name_and_bounded(tmp_path: Path) -> None:
         load_description(folder / "latin.yaml")
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         load_description(folder / "gone.yaml")
+
+
+def test_the_docs_name_every_section_question_method_and_meaning() -> None:
+    docs = (ROOT / "docs" / "rest-broker.md").read_text("utf-8")
+    methods = ["none", "header", "bearer", "basic", "query", "hmac"]
+    with pytest.raises(BadDescription, match=", ".join(f"'{name}'" for name in methods)):
+        read_description(EXAMPLE.replace("method: hmac", "method: x"), "x.yaml")
+    names = [*Description.model_fields, *Endpoints.model_fields, *Meaning, *methods]
+    assert [name for name in names if f"`{name}`" not in docs] == []
+
+
+def test_the_snippet_of_the_docs_is_a_way_to_sign() -> None:
+    docs = (ROOT / "docs" / "rest-broker.md").read_text("utf-8")
+    [snippet] = re.findall(r"^    authentication:\n(?:      .*\n)+", docs, re.MULTILINE)
+    start, end = EXAMPLE.index("authentication:\n"), EXAMPLE.index("pace:\n")
+    text = EXAMPLE[:start] + dedent(snippet) + EXAMPLE[end:]
+    described = read_description(text, "docs.yaml")
+    assert described.secrets == {"key", "secret"}
+
+
+def test_what_is_no_list_becomes_one_as_the_docs_say() -> None:
+    docs = (ROOT / "docs" / "rest-broker.md").read_text("utf-8")
+    [path] = re.findall(r'`rows: "(.*)"`', docs)
+    found = jmespath.search(path, {"buying_power": "2", "cash": "1"})
+    assert found == [{"asset": "USD", "free": "2", "total": "1"}]
