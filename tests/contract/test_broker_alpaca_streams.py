@@ -56,7 +56,7 @@ def account() -> Iterator[Account]:
 def ear(account: Account) -> Iterator[Ear]:
     ear = Ear()
     end = account.broker.listen(ear)
-    wait_for(lambda: ear.connected)
+    wait_for(lambda: ear.connected and account.exchange.listeners)
     yield ear
     end()
     assert not [one for one in threading.enumerate() if one.name == "alpaca-trade-updates"]
@@ -74,7 +74,7 @@ def test_a_cut_stream_is_connected_anew_and_both_are_told(account: Account, ear:
     cut = account.exchange.fault("disconnect_stream")
     wait_for(lambda: ear.disconnected)
     account.exchange.release(cut)
-    wait_for(lambda: ear.connected == 2)
+    wait_for(lambda: ear.connected == account.exchange.listeners == 2)
     account.broker.submit(order())
     wait_for(lambda: ear.reports)
 

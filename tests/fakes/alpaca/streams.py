@@ -49,6 +49,7 @@ class TradingStream:
                 "status": status, "action": "authenticate"}})  # fmt: skip
         elif action == "listen":
             self._queues.add(queue)
+            self._exchange.listeners += 1
             queue.put_nowait({"stream": "listening", "data": {"streams": data.get("streams")}})
 
     def _on_frame(self, frame: dict[str, Any] | None) -> None:
