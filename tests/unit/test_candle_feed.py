@@ -362,6 +362,19 @@ def test_an_unknown_symbol_is_looked_for_nowhere_else(coins: Desk, others: Other
     with pytest.raises(NotFound):
         coins.ask("NOPE/USDT", "1h", 20)
     assert not others.made
+    [feed] = coins.feed.rows()
+    assert feed.error == "There is no symbol 'NOPE/USDT'."
+
+
+def test_a_late_candle_of_another_source_is_not_waited_for(coins: Desk, others: Others) -> None:
+    coins.market.failure = DOWN
+    coins.ask("BTC/USDT", "1h", 20)
+    source, asked = others.made["ccxt:kraken"], len(coins.market.requests)
+    coins.clock.advance(3600)
+    newest = int(MIDDAY.timestamp()) * 1000
+    source.missing = {newest}
+    assert coins.ask("BTC/USDT", "1h", 20).candles.last_close_time == MIDDAY
+    assert (len(coins.market.requests), len(source.asked)) == (asked + 1, 2)
 
 
 @pytest.mark.parametrize(
