@@ -6,6 +6,7 @@ from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
+from engine.bootstrap_accounts import account_brokers, account_markets
 from engine.bootstrap_candles import (
     OFFERED_EXCHANGES,
 )  # fmt: skip
@@ -13,6 +14,7 @@ from engine.errors import NotFound
 from engine.links.binance import test_addresses
 from engine.links.pause import Pause
 from engine.ports import Broker, MarketData
+from engine.services.connections import Connections
 from engine.services.registry import (
     PAPER,
     BrokerFactory,
@@ -25,8 +27,10 @@ from engine.settings import Settings
 TESTNET = "testnet:binance"
 
 
-def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> VenueRegistry:
-    """The markets there are, and paper accounts over each of them."""
+def build_venues(
+    settings: Settings, store: SqlStore, clock: SystemClock, connections: Connections
+) -> VenueRegistry:
+    """The markets there are, paper accounts over each of them, and the accounts a person added."""
     book = SqlPaperBook(store.database)
     candles = settings.data / "candles"
 
@@ -60,8 +64,9 @@ def build_venues(settings: Settings, store: SqlStore, clock: SystemClock) -> Ven
         "testnet": MarketKind(
             test_market, lambda: [TESTNET] if settings.keys else [], account_kind="test"
         ),
+        **account_markets(connections),
     }  # fmt: skip
-    return VenueRegistry(kinds, {PAPER: paper, "test": test_account})
+    return VenueRegistry(kinds, {PAPER: paper, **account_brokers(connections, test_account)})
 
 
 def binance_test_network(
@@ -92,7 +97,8 @@ def binance_test_network(
             )
         key, secret = settings.keys
         return CcxtSpotBroker(
-            account_id, market, clock, key=key, secret=secret, url=settings.binance_test_url,
+            account_id, market, clock, key=key, secret=secret,
+            addresses=test_addresses(settings.binance_test_url),
             refresh_listing=market.refresh, pause=pause,
         )  # fmt: skip
 

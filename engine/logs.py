@@ -15,6 +15,7 @@ ENGINE_LOG_BYTES = 5_000_000
 ENGINE_LOG_FILES = 5
 BOT_LOG_BYTES = 1_000_000
 MASK = "[hidden]"
+SHORTEST_SECRET = 4
 
 SECRET_NAME = re.compile(r"token|secret|passw|api_?key|authorization|credential", re.IGNORECASE)
 SECRET_PATTERNS = (
@@ -30,12 +31,14 @@ class Redaction:
     """Masks secrets in everything that is logged: by key, by pattern, and by known value."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
+        self._known: tuple[str, ...] = ()  # replaced as a whole: threads log meanwhile
 
     def hide(self, secret: str) -> None:
-        """Mask this value wherever it turns up from now on."""
-        if secret:
-            self._known.add(secret)
+        """Mask this value wherever it turns up from now on. One of fewer than four letters is not:
+        every word would be full of holes."""
+        if len(secret) >= SHORTEST_SECRET and secret not in self._known:
+            longest_first = sorted((*self._known, secret), key=len, reverse=True)
+            self._known = tuple(longest_first)  # one may be a part of another
 
     def __call__(
         self, _logger: Any, _method: str, event: structlog.typing.EventDict

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_v
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from engine.domain.conversion import read_equals
 from engine.domain.limits import Limits
 from engine.errors import ConfigError
 from engine.links.binance import TEST_URL, test_addresses
@@ -116,6 +117,19 @@ class Settings(BaseSettings):
         description="halt: an amount that came or went unexplained stops entries until you decide; "
         "accept: it is booked as a deposit or withdrawal where no bot owns the asset",
     )
+    base_currency: str = Field(
+        default="USD",
+        pattern=r"^[A-Z0-9]{2,10}$",
+        title="Base currency",
+        description="what totals over different assets are shown in, at live rates",
+    )
+    equal_assets: str = Field(
+        default="",
+        max_length=300,
+        title="Counted as equal",
+        description="pairs as USDT=USD, used where no market says what one costs in the other, and "
+        "said wherever they are; empty: a stablecoin without a live rate is left out of totals",
+    )
     limit_bot_orders_per_minute: int = Field(
         default=60,
         ge=1,
@@ -217,6 +231,29 @@ class Settings(BaseSettings):
         title="Yahoo: address of its candles",
         description="or that of a stand-in on this machine",
     )
+    secret_key: SecretStr | None = Field(
+        default=None,
+        title="Key of the secrets",
+        description="32 bytes in base64 that seal the accounts' secrets; empty: one is made and "
+        "kept in the system's keyring, or in the data folder",
+    )
+    keyring: bool = Field(
+        default=True,
+        title="Use the system's keyring",
+        description="to keep the key of the secrets in; no: in the data folder",
+    )
+    candle_fallbacks: str = Field(
+        default="ccxt:binance, ccxt:kraken, alpaca, yahoo",
+        pattern=r"^\s*((ccxt:[a-z0-9]+|alpaca|yahoo)\s*(,\s*(ccxt:[a-z0-9]+|alpaca|yahoo)\s*)*)?$",
+        title="Other sources of candles",
+        description="asked in this order when a bot's own market does not answer; empty: none",
+    )
+    fallback_entries: bool = Field(
+        default=False,
+        title="Enter on other sources",
+        description="whether bots open positions on candles that are not their market's own; "
+        "exits are watched on them either way",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
@@ -232,6 +269,12 @@ class Settings(BaseSettings):
         except ConfigError as error:
             raise PydanticCustomError("address", "{why}", {"why": error.message}) from error
         return url
+
+    @field_validator("equal_assets")
+    @classmethod
+    def _are_pairs(cls, text: str) -> str:
+        read_equals(text)
+        return text
 
     def limits(self, is_paper: bool) -> Limits:
         """What the gateway allows on paper accounts, and on all others."""
@@ -269,6 +312,18 @@ class Settings(BaseSettings):
             self.alpaca_secret.get_secret_value().strip(),
         )
         return found if all(found) else ()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Every secret among the settings that is set, for the logs to hide."""
+        found = (getattr(self, name) for name in type(self).model_fields)
+        values = (one.get_secret_value().strip() for one in found if isinstance(one, SecretStr))
+        return tuple(value for value in values if value)
+
+    @property
+    def fallback_order(self) -> tuple[str, ...]:
+        """The other sources of candles, the first first."""
+        return tuple(one.strip() for one in self.candle_fallbacks.split(",") if one.strip())
 
     @property
     def store_url(self) -> str:

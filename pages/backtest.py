@@ -62,7 +62,7 @@ def draw_sections(panel: ControlPanel, form: BacktestForm) -> None:
         form.draw_costs()
     with st.container(border=True):
         st.markdown("**5  Exits**")
-        form.draw_exits(has_hours=False)
+        form.draw_exits()
     with st.container(border=True):
         st.markdown("**6  Name and notes**")
         st.text_input("Name", key=DRAFT.key("name"), max_chars=80,

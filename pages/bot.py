@@ -15,6 +15,7 @@ from panel.facade import ControlPanel, PanelError
 from panel.figures import apply_details_style
 from panel.format import escape
 from panel.layout import page_header, show_error
+from panel.live_money import open_asked_start
 from panel.logs_view import draw_events
 from panel.orders_tab import draw_orders_tab
 from panel.position_tab import draw_positions_tab
@@ -40,6 +41,7 @@ TABS = {
 
 def draw_page(panel: ControlPanel, bots: list[BotView], bot: BotView | None) -> None:
     """Which bot, its head, and the open tab."""
+    open_asked_start(panel)
     if not bots:
         st.info("There is no bot yet.")
         st.page_link("pages/create_bot.py", label="Create a bot", icon=":material/add_circle:")

@@ -1,4 +1,4 @@
-"""Candles: the library with what is missing in it, downloads, and imports of files."""
+"""Candles: the library with what is missing in it, downloads, imports of files, live feeds."""
 
 import streamlit as st
 
@@ -6,6 +6,7 @@ from panel.candles_downloads import draw_downloads, draw_form
 from panel.candles_import import draw_import
 from panel.candles_library import draw_chosen, draw_library, leave_if_asked, open_asked_dialog
 from panel.facade import ControlPanel, PanelError
+from panel.feeds_view import draw_feeds
 from panel.figures import apply_details_style
 from panel.layout import page_header, show_error
 from panel.session import control_panel
@@ -24,7 +25,10 @@ def draw_download_tab(panel: ControlPanel) -> None:
     draw_downloads(panel)
 
 
-TABS = {"Library": draw_library_tab, "Download": draw_download_tab, "Import": draw_import}
+TABS = {
+    "Library": draw_library_tab, "Download": draw_download_tab, "Import": draw_import,
+    "Live feeds": draw_feeds,
+}  # fmt: skip
 
 leave_if_asked()
 control = control_panel()

@@ -8,7 +8,10 @@ from panel.bot_review import SAVED, draw_buttons, draw_review
 from panel.facade import ControlPanel, PanelError
 from panel.format import escape
 from panel.layout import page_header, show_error
+from panel.live_money import draw_confirmation
+from panel.routing_form import draw_routing
 from panel.session import control_panel
+from panel.sleep_form import draw_sleep
 from panel.symbols import find_symbols, names_in_use
 
 
@@ -30,6 +33,7 @@ def draw_page(panel: ControlPanel, bot_id: str | None) -> None:
             st.caption(f"Without a name it will be called {escape(name)}.")
     with right, st.container(border=True, key="qd-review"):
         st.subheader("Review", anchor=False)
+        draw_confirmation(form.mode(draft["market"]), name)
         draw_buttons(panel, name, bot_id)
         unplaced = form.show_errors(draw_review(panel, body_of(draft, name), bot_id))
         for detail in unplaced:
@@ -58,10 +62,12 @@ def draw_sections(panel: ControlPanel, form: BotForm) -> None:
     with st.container(border=True):
         st.markdown("**3  Timing**")
         form.draw_timing(market)
+        draw_sleep(form)
     with st.container(border=True):
         st.markdown("**4  Size and direction**")
         form.draw_sizing(symbol)
         form.draw_entry_order()
+        draw_routing(form, panel, market, symbol)
     with st.container(border=True):
         st.markdown("**5  Exits**")
         form.draw_exits()

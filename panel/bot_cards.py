@@ -7,7 +7,8 @@ import streamlit as st
 
 from engine.contracts import BotView, PositionView
 from panel.bot_commands import command_buttons
-from panel.format import NONE, percent, price, quantity
+from panel.data_words import check_label, data_words, reason_words
+from panel.format import NONE, now, percent, price, quantity
 from panel.markup import gain_html, sparkline_html, state_html
 from panel.ticker import countdown_html
 
@@ -39,12 +40,13 @@ def _draw_card(bot: BotView) -> None:
 def card_html(bot: BotView) -> str:
     """Everything on a card but its name and its buttons."""
     config = bot.config
-    market = config.market.split(":", 1)[0]
+    market = bot.account_name or config.market.split(":", 1)[0]
     about = f"{config.symbol} · {config.timeframe} · {config.strategy} · {market}"
-    reason = f'<div class="qd-reason">{escape(bot.reason)}</div>' if bot.reason else ""
+    said = dict.fromkeys(filter(None, (reason_words(bot), data_words(bot, now()))))
+    reason = "".join(f'<div class="qd-reason">{escape(words)}</div>' for words in said)
     figures = (
         ("Last price", price(bot.last_price)),
-        ("Next check", countdown_html(bot.next_check_at)),
+        (check_label(bot), countdown_html(bot.next_check_at)),
         ("Position", escape(position_words(bot.position))),
         ("Open P&amp;L", _open_pnl(bot)),
         ("Realised", gain_html(bot.realised_pnl, bot.quote)),

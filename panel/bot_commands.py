@@ -6,8 +6,11 @@ from collections.abc import Callable
 import streamlit as st
 
 from engine.contracts import BotView
+from panel.asked import ask
 from panel.commands import attempt
 from panel.format import TRANSIENT, state_of
+from panel.live_money import STARTING
+from panel.modes import LIVE
 from panel.session import control_panel
 
 CAN_START = frozenset({"stopped", "faulted", "paused", "pausing"})
@@ -25,9 +28,11 @@ def command_buttons(bot: BotView) -> None:
     state = state_of(bot)
     if state in CAN_START:
         label = "Resume" if state in ("paused", "pausing") else "Start"
+        is_asked = bot.mode == LIVE and state in ("stopped", "faulted")
         st.button(
-            label, icon=":material/play_arrow:", key=f"start-{bot.id}", on_click=start, args=(bot,)
-        )
+            label, icon=":material/play_arrow:", key=f"start-{bot.id}",
+            on_click=ask if is_asked else start, args=(STARTING, bot.id) if is_asked else (bot,),
+        )  # fmt: skip
     if state in CAN_PAUSE:
         st.button(
             "Pause", icon=":material/pause:", key=f"pause-{bot.id}", on_click=pause, args=(bot,),

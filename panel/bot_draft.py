@@ -5,12 +5,12 @@ as a number is sent as it was typed: the engine says what is wrong with it.
 """
 
 from collections.abc import Collection, Mapping
-from datetime import time
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from engine.contracts import BotConfig
 from engine.contracts.backtests import ExitRules
+from panel.sleep_draft import SLEEP_DEFAULTS, sleep_body, sleep_draft
 
 PREFIX = "draft_"
 REPLAY = "replay"
@@ -26,7 +26,9 @@ DEFAULTS: Mapping[str, Any] = {
     "entry_order": "market", "offset": 0.0, "timeout": 5.0,
     "has_stop": True, "stop": 2.0, "has_target": True, "target": 5.0,
     "has_trailing": False, "trailing": 1.5, "has_limit": False, "limit": 4, "limit_unit": "hours",
-    "roi": "", "has_hours": False, "hours_start": time(8), "hours_end": time(20),
+    "has_routing": False, "routing_markets": [], "routing_fee": 20.0, "routing_age": 5.0,
+    "routing_latency": 1.0,
+    "roi": "", **SLEEP_DEFAULTS,
 }  # fmt: skip
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -60,10 +62,15 @@ def draft_of(config: BotConfig) -> dict[str, Any]:
         "offset": float(config.limit_offset_bps / 100),
         "timeout": config.entry_timeout_s / 60,
         **exit_draft(config),
+        **sleep_draft(config),
     }
-    if config.active_hours is not None:
-        hours = config.active_hours
-        draft |= {"has_hours": True, "hours_start": hours.start, "hours_end": hours.end}
+    if config.routing is not None:
+        rules = config.routing
+        draft |= {
+            "has_routing": True, "routing_markets": list(rules.markets),
+            "routing_fee": float(rules.max_extra_fee_bps), "routing_age": rules.max_age_s,
+            "routing_latency": float(rules.latency_bps_per_s),
+        }  # fmt: skip
     return draft
 
 
@@ -87,13 +94,23 @@ def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
         "limit_offset_bps": "" if draft["offset"] is None else scaled(str(draft["offset"]), 100),
         "entry_timeout_s": _seconds(draft["timeout"], "minutes"),
         **exit_body(draft),
-        "active_hours": {
-            "start": draft["hours_start"].isoformat(),
-            "end": draft["hours_end"].isoformat(),
-        }
-        if draft["has_hours"]
-        else None,
+        **sleep_body(draft),
+        "routing": _routing(draft) if draft["has_routing"] and not is_replay else None,
     }
+
+
+def _routing(draft: Mapping[str, Any]) -> dict[str, Any]:
+    """Where else entries may go; a number that is not there is for the engine to refuse."""
+    return {
+        "markets": [one for one in draft["routing_markets"] if one != draft["market"]],
+        "max_extra_fee_bps": _typed(draft["routing_fee"]),
+        "max_age_s": _typed(draft["routing_age"]),
+        "latency_bps_per_s": _typed(draft["routing_latency"]),
+    }
+
+
+def _typed(number: float | None) -> str:
+    return "" if number is None else str(number)
 
 
 def exit_draft(rules: ExitRules) -> dict[str, Any]:

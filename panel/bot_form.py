@@ -1,5 +1,6 @@
 """The form for a bot: guided sections whose input is kept, errors next to their fields."""
 
+import html
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from panel.bot_draft import CUSTOM, DEFAULTS, INTERVALS, PREFIX, PRESETS, REPLAY
 from panel.drafts import Draft
 from panel.format import escape
 from panel.forms import draw_field, field_specs, initial_value
+from panel.modes import mode_html
 
 DRAFT = Draft(PREFIX, DEFAULTS)
 """What the bot form holds."""
@@ -70,7 +72,8 @@ class BotForm:
         if view is not None and view.error:
             st.warning(escape(view.error), icon=":material/cloud_off:")
         elif view is not None and view.description:
-            st.caption(escape(view.description))
+            badge, words = mode_html(view.mode), html.escape(view.description)
+            st.html(f'<div class="qd-statusline">{badge}<span>{words}</span></div>')
         if market != REPLAY:
             return market
         path = st.text_input(
@@ -197,14 +200,13 @@ class BotForm:
                 )
                 self.slot("entry_timeout_s")
 
-    def draw_exits(self, *, has_hours: bool = True) -> None:
+    def draw_exits(self) -> None:
         """When a position is closed whatever the strategy says."""
         with st.grid(3, min_column_width=150, gap="small"):
             self._percent("Stop loss", "stop", "stop_loss")
             self._percent("Take profit", "target", "take_profit")
             self._percent("Trailing stop", "trailing", "trailing_stop")
-        with st.expander(f"Time limit{',' if has_hours else ' and'} ROI steps"
-                         f"{' and active hours' if has_hours else ''}"):  # fmt: skip
+        with st.expander("Time limit and ROI steps"):
             self._draw_limit()
             st.text_input(
                 "ROI steps (minutes: percent)", key=self.key("roi"),
@@ -212,8 +214,6 @@ class BotForm:
                 help="Take 5 % at once, 2 % after 30 minutes, 1 % after 60",
             )  # fmt: skip
             self.slot("roi_steps")
-            if has_hours:
-                self._draw_hours()
 
     def _percent(self, label: str, name: str, field: str) -> None:
         with st.container(gap="xxsmall"):
@@ -233,16 +233,15 @@ class BotForm:
             right.selectbox("Unit", list(UNITS_S), key=self.key("limit_unit"))
         self.slot("time_limit_s")
 
-    def _draw_hours(self) -> None:
-        if st.checkbox("Look for entries only at some hours (UTC)", key=self.key("has_hours")):
-            left, right = st.columns(2, gap="small")
-            left.time_input("From (UTC)", key=self.key("hours_start"))
-            right.time_input("To (UTC)", key=self.key("hours_end"))
-        self.slot("active_hours")
-
     def _market_title(self, market: str) -> str:
         view = self.markets.get(market)
-        return view.title if view else "Replay of a candle file"
+        if view is None:
+            return "Replay of a candle file"
+        return view.title if view.mode == "paper" else f"{view.title} · {view.mode.upper()}"
+
+    def mode(self, market: str) -> str:
+        """With whose money a bot on a market of the form trades."""
+        return self.markets[market].mode if market in self.markets else "paper"
 
 
 def use_preset(name: str) -> None:

@@ -14,6 +14,8 @@ from panel.commands import attempt
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.format import escape as markdown_escape
 from panel.format import every, money, percent, price, quantity
+from panel.live_money import typed_in_form
+from panel.modes import mode_html, money_words
 
 SAVED = "bot_form:saved"
 REFUSAL = "bot_form:refusal"
@@ -36,16 +38,20 @@ def draw_buttons(panel: ControlPanel, name: str, bot_id: str | None) -> None:
 def save(panel: ControlPanel, name: str, bot_id: str | None, is_started: bool) -> None:
     """Save what the form holds now, and start it; a callback. The form is kept when refused."""
     typed = read_draft()["name"].strip()
-    body = body_of(read_draft(), typed or name)
+    body, confirm = body_of(read_draft(), typed or name), typed_in_form()
     try:
-        bot = panel.update_bot(bot_id, body) if bot_id else panel.create_bot(body)
+        if bot_id:
+            bot = panel.update_bot(bot_id, body, confirm_name=confirm)
+        else:
+            bot = panel.create_bot(body, confirm_name=confirm)
     except PanelError as error:
         st.session_state[REFUSAL] = f"Not saved. {error.message}"
         return
     forget_draft()
     st.session_state[SAVED] = bot.id
     if is_started:
-        attempt(lambda: panel.start_bot(bot.id), f"{bot.config.name} is starting.")
+        done = f"{bot.config.name} is starting."
+        attempt(lambda: panel.start_bot(bot.id, confirm_name=confirm), done)
 
 
 def draw_review(
@@ -78,7 +84,11 @@ def review_html(preview: BotPreview) -> str:
     loss = (
         money(-preview.loss_at_stop, quote) if preview.loss_at_stop is not None else "not limited"
     )
+    most = "no end" if preview.loss_at_most is None else money(-preview.loss_at_most, quote)
+    if preview.loss_at_stop is None and preview.loss_at_most is not None:
+        most = f"{most}, everything"
     rows = (
+        ("Trades", f"{mode_html(preview.mode)} <b>{money_words(preview.mode)}</b>"),
         ("Decides", f"on {config.timeframe} candles, {every(config.interval_s)}"),
         ("Last price", f"{price(preview.last_price)} {quote}"),
         ("Quantity", f"{quantity(preview.quantity)} {preview.instrument.base}{entries}"),
@@ -87,6 +97,8 @@ def review_html(preview: BotPreview) -> str:
         ("Stop at", stop if preview.stop_price is not None else "no stop"),
         ("Target at", target if preview.target_price is not None else "no target"),
         ("Loss at the stop", f'<b class="qd-red">{escape(loss)}</b>'),
+        ("At risk", money(preview.at_risk, quote)),
+        ("Can be lost", f'<b class="qd-red">{escape(most)}</b>'),
         ("Gain at the target", money(preview.gain_at_target, quote, is_signed=True)),
         ("Free balance", money(preview.free_balance, quote)),
     )

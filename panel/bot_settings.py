@@ -11,6 +11,8 @@ from engine.contracts import BotConfig, BotView, Direction, EntryOrder, RoiStep,
 from panel.bot_view import market_name
 from panel.facade import ControlPanel
 from panel.format import duration, every, moment, money, percent
+from panel.modes import money_words
+from panel.sleep_draft import hours_words, overnight_words
 
 Row = tuple[str, str, str]
 """A setting's title, its value and a remark, as plain text."""
@@ -37,15 +39,15 @@ def draw_settings_tab(panel: ControlPanel, bot: BotView) -> None:
 
 def _market_rows(bot: BotView) -> list[Row]:
     config = bot.config
-    hours = config.active_hours
-    active = f"{hours.start:%H:%M} to {hours.end:%H:%M} UTC" if hours else "always"
     return [
-        ("Market", market_name(config.market), f"account {bot.account_id}, {bot.mode} money"),
+        ("Market", market_name(bot), f"account {bot.account_id}, {money_words(bot.mode)}"),
         ("Symbol", config.symbol, ""),
         ("Direction", DIRECTIONS[config.direction], ""),
         ("Candles", config.timeframe, ""),
         ("Checked", every(config.interval_s), ""),
-        ("Active hours", active, ""),
+        ("Own hours", hours_words(config), ""),
+        ("Market hours", "followed" if config.follow_market else "not followed", ""),
+        ("Over night", overnight_words(config), ""),
     ]
 
 
@@ -73,6 +75,7 @@ def _size_rows(config: BotConfig, quote: str) -> list[Row]:
         ("Trade amount", money(config.amount, quote), later),
         ("Entries per position", entries, ""),
         ("Entry order", entry_words(config), ""),
+        ("Routing", *routing_words(config)),
         ("Starting capital", money(config.starting_capital, quote), ""),
     ]
 
@@ -84,6 +87,19 @@ def entry_words(config: BotConfig) -> str:
     offset = config.limit_offset_bps / 10_000
     where = f"{percent(offset)} better than the price" if offset else "at the price"
     return f"limit {where}, taken back after {duration(config.entry_timeout_s)}"
+
+
+def routing_words(config: BotConfig) -> tuple[str, str]:
+    """Where entries may go, and when a venue is left out."""
+    rules = config.routing
+    if rules is None:
+        return "off", "entries go to the bot's own account"
+    names = ", ".join(rules.markets)
+    return (
+        f"also to {names}",
+        f"fee at most {rules.max_extra_fee_bps:f} bps more, prices at most {rules.max_age_s:g} s"
+        f" old, a second of latency costs {rules.latency_bps_per_s:f} bps",
+    )
 
 
 def exit_rows(config: BotConfig) -> list[Row]:

@@ -9,17 +9,20 @@ import streamlit as st
 from engine.contracts import ACTIVE_STATES, BotView
 from panel.bot_commands import command_buttons
 from panel.commands import attempt
+from panel.data_words import check_label, data_words, reason_words
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.figures import Figure, draw_figures
-from panel.format import clock, escape, every, money, price, state_colour, state_of
+from panel.format import ago, clock, escape, every, money, now, price, state_colour, state_of
 from panel.halted import halted_banner
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 from panel.markup import gain_html
+from panel.modes import LIVE, mode_html, money_words
 from panel.ticker import countdown_html
 
 NOT_FOUND = 404
 CLONE_NAME = "clone_name"
+CLONE_CONFIRM = "clone_confirm_name"
 
 
 def asked_bot(bots: Sequence[BotView]) -> BotView | None:
@@ -83,6 +86,9 @@ def _delete_obstacle(bot: BotView) -> str:
 def _clone_dialog(panel: ControlPanel, bot: BotView) -> None:
     st.markdown("The copy has the same settings, no trades, and does not run.")
     st.text_input("Name of the copy", f"{bot.config.name} copy"[:40], max_chars=40, key=CLONE_NAME)
+    if bot.mode == LIVE:
+        st.markdown(f"It trades {money_words(LIVE)}: type the copy's name once more.")
+        st.text_input("Name of the copy, to confirm", max_chars=40, key=CLONE_CONFIRM)
     if st.button("Clone", type="primary", key="clone_confirm", on_click=_clone, args=(panel, bot)):
         st.rerun()
 
@@ -91,7 +97,8 @@ def _clone(panel: ControlPanel, bot: BotView) -> None:
     name = st.session_state[CLONE_NAME].strip()
 
     def copy() -> None:
-        st.query_params["bot"] = panel.clone_bot(bot.id, name).id
+        confirm = str(st.session_state.get(CLONE_CONFIRM) or "").strip()
+        st.query_params["bot"] = panel.clone_bot(bot.id, name, confirm_name=confirm).id
 
     attempt(copy, f"{name} is a copy of {bot.config.name}.")
 
@@ -138,20 +145,23 @@ def _headline(bot: BotView) -> str:
     config, state = bot.config, state_of(bot)
     badge = f'<span class="qd-state qd-{state_colour(state)}">{html.escape(state)}</span>'
     about = (
-        config.symbol, config.timeframe, config.strategy, market_name(config.market),
-        f"{bot.mode} money",
+        config.symbol, config.timeframe, config.strategy, market_name(bot),
         f"checked {every(config.interval_s)}",
     )  # fmt: skip
-    reason = f'<span class="qd-why">{html.escape(bot.reason)}</span>' if bot.reason else ""
+    said = dict.fromkeys(filter(None, (reason_words(bot), data_words(bot, now()))))
+    reason = "".join(f'<span class="qd-why">{html.escape(words)}</span>' for words in said)
     return (
-        f'<div class="qd-statusline">{badge}{reason}'
+        f'<div class="qd-statusline">{mode_html(bot.mode)}{badge}{reason}'
         f'<span class="qd-quiet">{html.escape(" · ".join(about))}</span></div>'
     )
 
 
-def market_name(market: str) -> str:
-    """A market in short: a replay without its path."""
+def market_name(bot: BotView) -> str:
+    """A bot's market in short: a replay without its path, an account by its name."""
+    market = bot.config.market
     kind, _, rest = market.partition(":")
+    if bot.account_name:
+        return bot.account_name if kind == "account" else f"paper at {bot.account_name}"
     return f"{kind} {Path(rest).name}".strip() if kind == "replay" else market
 
 
@@ -164,6 +174,7 @@ def _figures(bot: BotView) -> list[Figure]:
         Figure("Realised", html=gain_html(bot.realised_pnl, bot.quote)),
         Figure("Trades", f"{bot.trade_count:,}{won}"),
         Figure("Last price", price(bot.last_price)),
-        Figure("Next check", html=countdown_html(bot.next_check_at)),
+        Figure(check_label(bot), html=countdown_html(bot.next_check_at)),
         Figure("Last check (UTC)", clock(bot.checked_at)),
+        Figure("Newest candle", ago(bot.live.newest_candle_at, now())),
     ]

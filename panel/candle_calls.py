@@ -15,6 +15,7 @@ from engine.contracts.candles import (
     SourceView,
     StoredSet,
 )
+from engine.contracts.market_data import FeedView
 from panel.connection import Connection
 
 CANDLES = "/api/v1/candles"
@@ -72,6 +73,10 @@ class CandleCalls(Connection):
         """Look again at a file that was sent, taken for something else."""
         response = self._send("POST", f"{CANDLES}/inspect", query=asked, timeout=PATIENT)
         return self._parse(PreviewView, response)
+
+    def feeds(self) -> list[FeedView]:
+        """The feeds of candles that bots live on."""
+        return self._get(list[FeedView], "/api/v1/market-data")
 
     def import_candles(self, request: ImportRequest) -> ImportedView:
         """Keep a file that was sent."""

@@ -39,6 +39,7 @@ from engine.contracts import (
     ScopeKind,
     SettingsUpdate,
     SettingView,
+    StartRequest,
     StopRequest,
     StrategyView,
     SymbolView,
@@ -46,6 +47,7 @@ from engine.contracts import (
     TradePage,
 )  # fmt: skip
 from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
+from panel.account_calls import AccountCalls
 from panel.backtest_calls import BacktestCalls
 from panel.candle_calls import CandleCalls
 from panel.connection import (
@@ -63,7 +65,7 @@ __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelE
 API = "/api/v1"
 
 
-class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls):
+class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls, AccountCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine
@@ -115,9 +117,12 @@ class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls):
         """One bot by id or name."""
         return self._get(BotView, _bot(bot_id))
 
-    def create_bot(self, config: BotConfig | Mapping[str, Any]) -> BotView:
-        """Save a new bot, stopped. A mapping may hold anything: the engine judges it."""
-        return self._post(BotView, f"{API}/bots", config)
+    def create_bot(
+        self, config: BotConfig | Mapping[str, Any], *, confirm_name: str = ""
+    ) -> BotView:
+        """Save a new bot, stopped. A mapping may hold anything: the engine judges it.
+        ``confirm_name``: the bot's name, typed, where it trades real money."""
+        return self._post(BotView, f"{API}/bots", config, query={"confirm_name": confirm_name})
 
     def preview_bot(
         self, config: BotConfig | Mapping[str, Any], *, bot_id: str | None = None
@@ -125,17 +130,21 @@ class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls):
         """What a configuration would mean; nothing is saved. ``bot_id`` when editing."""
         return self._post(BotPreview, f"{API}/bots/preview", config, query={"bot_id": bot_id})
 
-    def update_bot(self, bot_id: str, config: BotConfig | Mapping[str, Any]) -> BotView:
-        """Save a stopped bot's new configuration."""
-        return self._parse(BotView, self._send("PUT", _bot(bot_id), config))
+    def update_bot(
+        self, bot_id: str, config: BotConfig | Mapping[str, Any], *, confirm_name: str = ""
+    ) -> BotView:
+        """Save a stopped bot's new configuration; ``confirm_name`` as in ``create_bot``."""
+        query = {"confirm_name": confirm_name}
+        return self._parse(BotView, self._send("PUT", _bot(bot_id), config, query=query))
 
     def delete_bot(self, bot_id: str) -> None:
         """Delete a stopped bot without a position."""
         self._send("DELETE", _bot(bot_id))
 
-    def start_bot(self, bot_id: str) -> BotView:
-        """Ask for a bot to run."""
-        return self._post(BotView, _bot(bot_id, "start"))
+    def start_bot(self, bot_id: str, *, confirm_name: str = "") -> BotView:
+        """Ask for a bot to run; ``confirm_name`` as in ``create_bot``."""
+        body = StartRequest(confirm_name=confirm_name)
+        return self._post(BotView, _bot(bot_id, "start"), body)
 
     def pause_bot(self, bot_id: str) -> BotView:
         """Ask for a bot to enter nothing new; its exits stay watched."""
@@ -145,9 +154,10 @@ class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls):
         """Ask for a bot to stop, keeping its position or closing it first."""
         return self._post(BotView, _bot(bot_id, "stop"), StopRequest(close_position=close_position))
 
-    def clone_bot(self, bot_id: str, name: str) -> BotView:
-        """Copy a bot's configuration under a new name."""
-        return self._post(BotView, _bot(bot_id, "clone"), CloneRequest(name=name))
+    def clone_bot(self, bot_id: str, name: str, *, confirm_name: str = "") -> BotView:
+        """Copy a bot's configuration under a new name; ``confirm_name`` is that name."""
+        body = CloneRequest(name=name, confirm_name=confirm_name)
+        return self._post(BotView, _bot(bot_id, "clone"), body)
 
     def chart(self, bot_id: str, *, limit: int = 300) -> Chart:
         """A bot's newest candles with its series and markers."""

@@ -118,7 +118,7 @@ def ago(at: datetime | None, present: datetime) -> str:
 
 
 def countdown(until: datetime | None, present: datetime) -> str:
-    """Time left as ``4:59`` or ``1:02:03``; ``now`` once it has come."""
+    """Time left as ``4:59``, ``1:02:03`` or ``2 d 14 h``; ``now`` once it has come."""
     if until is None:
         return NONE
     left = round((until - present).total_seconds())
@@ -126,6 +126,8 @@ def countdown(until: datetime | None, present: datetime) -> str:
         return "now"
     minutes, seconds = divmod(left, 60)
     hours, minutes = divmod(minutes, 60)
+    if hours >= 24:
+        return f"{hours // 24} d {hours % 24} h"
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
 
 
@@ -170,3 +172,9 @@ def exit_words(reason: str) -> str:
 def escape(text: str) -> str:
     """``text`` with everything that markdown would read as markup taken literally."""
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:])", r"\\\1", text)
+
+
+def escape_label(text: str) -> str:
+    """``text`` as a widget's label: only what is markup within a line is escaped, for whoever has
+    the page read aloud hears the label as it is written."""
+    return re.sub(r"([\\`*_\[\]$:<~])", r"\\\1", text)

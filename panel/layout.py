@@ -12,14 +12,11 @@ from panel.facade import ControlPanel, EngineOff, EngineSilent, PanelError
 from panel.format import escape as markdown_escape
 from panel.kill_switch import control_banners, kill_button
 from panel.live import REFRESH_S, STALE_AFTER_S, latest
+from panel.modes import mode_html
 from panel.navigation import ensure_navigation
 from panel.style import apply_style
 from panel.ticker import age_html, run_ticker
 
-MODES = {
-    "paper": "Paper money only: orders are filled by the engine itself",
-    "test": "Test money of a venue's test network: orders leave this machine",
-}
 DRAWN_CONTROLS = "header:controls"
 IS_FIRST_DRAW = "header:first_draw"
 
@@ -92,11 +89,7 @@ def _status_line(
 ) -> None:
     stale = f" Marked when older than {STALE_AFTER_S:.0f} s." if age else ""
     shown_age = f'<span class="qd-quiet" title="Age of the data.{stale}">data {age} old</span>'
-    badges = "".join(
-        f'<span class="qd-mode" title="{escape(MODES.get(mode, mode))}">{escape(mode.upper())}'
-        "</span>"
-        for mode in modes
-    )
+    badges = "".join(mode_html(mode) for mode in modes)
     st.html(
         f'<div class="qd-statusline">{badges}'
         f'<span class="qd-engine qd-engine-{state}" title="{escape(hint)}">{words}</span>'

@@ -8,6 +8,7 @@ from urllib.parse import quote
 from engine.contracts import BotView
 from panel.charts import sparkline
 from panel.format import TRANSIENT, colour, figure, money, state_colour, state_of
+from panel.modes import mode_html
 from panel.palette import BLUE
 
 SPARK_WIDTH, SPARK_HEIGHT = 300, 34
@@ -18,10 +19,7 @@ def state_html(bot: BotView) -> str:
     state = state_of(bot)
     shown = f"{state}…" if state in TRANSIENT else state
     look = f"qd-state qd-{state_colour(state)}"
-    return (
-        f'<span class="{look}" title="{escape(bot.reason)}">{shown}</span>'
-        f' <span class="qd-mode">{escape(bot.mode.upper())}</span>'
-    )
+    return f'<span class="{look}" title="{escape(bot.reason)}">{shown}</span> {mode_html(bot.mode)}'
 
 
 def gain_html(amount: Decimal | None, asset: str, extra: str = "", *, is_named: bool = True) -> str:

@@ -81,6 +81,7 @@ def order_html(order: Order, quote: str) -> str:
         f"target {price(order.level_target)}" if order.level_target is not None else "",
         "one of a pair" if order.oco_id else "",
         exit_words(order.reason),
+        f"routed to {order.routing.chosen}: {order.routing.reason}" if order.routing else "",
         f"placed {moment(order.created_at)}",
         order.error,
     ]

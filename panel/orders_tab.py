@@ -16,6 +16,7 @@ from panel.live import REFRESH_S, latest, show_staleness
 from panel.order_ticket import draw_ticket
 from panel.order_words import cannot_change, cannot_replace, order_html, working
 from panel.record_tables import FILL_COLUMNS, ORDER_COLUMNS, draw_records
+from panel.routing_view import draw_routes
 from panel.ticket_draft import plain
 
 ASKED = "order"
@@ -49,6 +50,7 @@ def _live_orders(panel: ControlPanel, bot: BotView) -> None:
     _draw_working(working(orders.value), bot)
     st.markdown(f"**All orders** ({len(orders.value)}, newest first)")
     draw_records(orders.value, ORDER_COLUMNS, key="orders")
+    draw_routes(orders.value)
     st.markdown(f"**Fills** ({len(fills.value)}, newest first)")
     draw_records(fills.value, FILL_COLUMNS, key="fills")
 

@@ -8,6 +8,9 @@ from decimal import Decimal
 import streamlit as st
 
 from engine.contracts import BotView, EquitySeries, QuoteTotal
+from engine.contracts.conversion import BaseTotals
+from panel.asked import open_soon
+from panel.base_words import notes, worth_words
 from panel.bot_cards import draw_cards
 from panel.charts import equity_figure
 from panel.commands import show_outcomes
@@ -71,6 +74,7 @@ def choose() -> Choice:
 def draw_live(panel: ControlPanel, choice: Choice) -> None:
     """Totals, equity, bots, recent trades and events, refreshed without a page reload."""
     show_outcomes()
+    open_soon()
     try:
         snapshot = latest("overview", panel.overview)
     except PanelError as error:
@@ -82,6 +86,7 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
         _draw_welcome()
         return
     halted_banner(overview.bots)
+    _draw_base(overview.base, overview.totals, overview.bots)
     _draw_totals(overview.totals)
     _draw_equity(overview.equity)
     _draw_bots(overview.bots, choice)
@@ -92,25 +97,50 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
         draw_events(overview.recent_events, overview.bots)
 
 
+def _draw_base(
+    base: BaseTotals | None, totals: Sequence[QuoteTotal], bots: Sequence[BotView]
+) -> None:
+    """Everything in one currency, unless everything is in that one anyway."""
+    if base is None or {total.quote for total in totals} <= {base.currency}:
+        return
+    if base.value is None:
+        st.caption(
+            f"{worth_words(base)} In Settings, choose another base currency, or what is counted as"
+            " equal to it."
+        )
+        return
+    draw_figures(
+        (
+            Figure(f"All bots, {base.currency}", figure(base.value, base.currency)),
+            _gain("Today", base.today_pnl, base.currency, base.value),
+            _gain("Open P&L", base.unrealised_pnl, base.currency, base.value),
+            _gain("Realised", base.realised_pnl, base.currency, base.value),
+        )
+    )
+    modes = sorted({bot.mode for bot in bots})
+    mixed = [f"{' and '.join(modes)} money together.".capitalize()] if len(modes) > 1 else []
+    st.caption(" ".join([*mixed, *notes(base)]))
+
+
 def _draw_totals(totals: Sequence[QuoteTotal]) -> None:
     """One strip a quote asset: amounts of different assets are never added up."""
     for total in totals:
         draw_figures(
             (
                 Figure(f"Equity, {total.quote}", figure(total.equity, total.quote)),
-                _gain("Today", total.today_pnl, total),
-                _gain("Open P&L", total.unrealised_pnl, total),
-                _gain("Realised", total.realised_pnl, total),
+                _gain("Today", total.today_pnl, total.quote, total.equity),
+                _gain("Open P&L", total.unrealised_pnl, total.quote, total.equity),
+                _gain("Realised", total.realised_pnl, total.quote, total.equity),
                 Figure("Open positions", f"{total.open_positions:,}"),
             )
         )
 
 
-def _gain(label: str, amount: Decimal, total: QuoteTotal) -> Figure:
+def _gain(label: str, amount: Decimal | None, asset: str, equity: Decimal) -> Figure:
     """A signed amount with its share of equity."""
-    share = amount / total.equity if amount and total.equity else None
+    share = amount / equity if amount and equity else None
     extra = "" if share is None else f" ({percent(share, is_signed=True)})"
-    return Figure(label, html=gain_html(amount, total.quote, extra, is_named=False))
+    return Figure(label, html=gain_html(amount, asset, extra, is_named=False))
 
 
 def _draw_equity(equity: Sequence[EquitySeries]) -> None:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from engine.contracts import AccountHealth, AccountReport, AssetRow
 from panel.asked import asked, open_soon, settled
+from panel.base_words import worth_words
 from panel.commands import attempt, show_outcomes
 from panel.facade import ControlPanel, PanelError
 from panel.finding_words import HEALTH
@@ -17,6 +18,7 @@ from panel.format import NONE, ago, now
 from panel.format import escape as markdown_escape
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
+from panel.modes import mode_html
 from panel.palette import DOWN
 from panel.record_tables import ROW_PX, Column, records_table
 
@@ -134,7 +136,7 @@ def head_html(report: AccountReport) -> str:
     bots = f"{names}{more}" if names else "no bot"
     return (
         f'<div class="qd-account"><b>{escape(report.account_id)}</b>'
-        f'<span class="qd-mode">{escape(report.mode.upper())}</span>'
+        f"{mode_html(report.mode)}"
         f'<span class="qd-state qd-{colour}">{escape(words)}</span>'
         f'<span class="qd-quiet">{escape(checked)} · {escape(bots)}</span></div>'
     )
@@ -151,6 +153,8 @@ def _draw_assets(report: AccountReport) -> None:
         st.caption("Nothing is known of this account's assets yet.")
         return
     st.caption(assets_words(report.assets))
+    if report.worth is not None:
+        st.caption(worth_words(report.worth))
     style = records_table(sort_assets(report.assets), ASSET_COLUMNS)
     style = style.map(_mark_difference, subset=["Difference"])
     st.dataframe(

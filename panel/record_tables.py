@@ -154,6 +154,8 @@ ORDER_COLUMNS: tuple[Column[Order], ...] = (
     Column("Lasts", lambda one: one.time_in_force.value.upper()),
     Column("Why", lambda one: exit_words(one.reason)),
     Column("Error", lambda one: one.error),
+    Column("Account", lambda one: one.account_id),
+    Column("Routed because", lambda one: one.routing.reason if one.routing else ""),
     Column("Client order id", lambda one: one.client_id),
     Column("Venue order id", lambda one: one.venue_id),
 )

@@ -20,6 +20,11 @@ def find_symbols(panel: ControlPanel, market: str) -> list[SymbolView]:
         return []
 
 
+def symbols_of(panel: ControlPanel, market: str) -> list[SymbolView]:
+    """The symbols of a market. Raises PanelError."""
+    return _symbols(panel, panel.url, market)
+
+
 def names_in_use(panel: ControlPanel) -> list[str]:
     """The names of all bots."""
     return _names(panel, panel.url)

@@ -57,7 +57,7 @@ def draw_sections(panel: ControlPanel, form: TuningForm) -> None:
     with st.container(border=True), st.expander("4  Account, costs and exits"):
         form.draw_account()
         form.draw_costs()
-        form.draw_exits(has_hours=False)
+        form.draw_exits()
     st.text_input("Name", key=DRAFT.key("name"), max_chars=80,
                   placeholder="strategy, symbol and objective when empty")  # fmt: skip
     form.slot("name")

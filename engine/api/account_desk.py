@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from engine.api.views import mode_of
+from engine.api.base_views import worth_of
 from engine.contracts import (
     AccountBot,
     AccountHealth,
@@ -18,11 +18,14 @@ from engine.contracts import (
     ResolveRequest,
 )
 from engine.domain.accounts import AccountState
+from engine.domain.venue_accounts import mode_of
 from engine.errors import BrokerUnavailable, NotFound, OrderStateUnknown, QuarterdeckError
 from engine.ports import MarketData, SteppedMarket, Venues
 from engine.services.account_ledger import AccountLedger, AssetState
 from engine.services.books import Books
+from engine.services.convert import Converter
 from engine.services.lane_calls import LaneCalls
+from engine.services.places import routed_accounts
 from engine.services.reconcile import Reconciler
 
 
@@ -35,16 +38,22 @@ class AccountDesk:
     ledger: AccountLedger
     venues: Venues
     calls: LaneCalls
+    converter: Converter
 
     def account_reports(self) -> Sequence[AccountReport]:
         """Every account in use as of its last check."""
-        return [self._report(account_id) for account_id in self.ledger.account_ids()]
+        routed = routed_accounts(self.books, self.venues)
+        ids = sorted({*self.ledger.account_ids(), *(set(routed) & set(self.books.accounts))})
+        return [self._report(account_id) for account_id in ids]
 
     def check_account(self, account_id: str, actor: str) -> AccountReport:
         """Compare with the venue now; one that takes too long is a report that says so."""
-        bot = self._bot_of(account_id)
+        market_id, bot = self._place_of(account_id)
         try:
-            self.calls.run(account_id, self._check, bot, actor, look_at="The account's findings")
+            self.calls.run(
+                account_id, self._check, account_id, market_id, bot, actor,
+                look_at="The account's findings",
+            )  # fmt: skip
         except (BrokerUnavailable, OrderStateUnknown) as error:
             update = {"health": AccountHealth.UNREACHABLE, "detail": error.message}
             return self._report(account_id).model_copy(update=update)
@@ -78,7 +87,7 @@ class AccountDesk:
     def _balances(self, account_id: str, bot: Bot) -> AccountView:
         mode = mode_of(account_id)
         try:
-            market = self.venues.market(bot.config.market, bot.id)
+            market = self.venues.market(bot.market, bot.id)
             balances = self.venues.broker(account_id, market).balances()
         except QuarterdeckError as error:
             return AccountView(account_id=account_id, mode=mode, free={}, locked={},
@@ -90,24 +99,28 @@ class AccountDesk:
             locked={asset: balance.locked for asset, balance in balances.items()},
         )
 
-    def _check(self, bot: Bot, actor: str) -> AccountState:
-        state = self.reconciler.check(bot.account_id, self._market(bot), "asked")
+    def _check(self, account_id: str, market_id: str, bot: Bot, actor: str) -> AccountState:
+        state = self.reconciler.check(account_id, self._market(market_id, bot), "asked")
         with self.books.writing() as writing:
-            writing.audit(actor, "account.check", bot.account_id, health=state.health.value)
+            writing.audit(actor, "account.check", account_id, health=state.health.value)
         return state
 
-    def _market(self, bot: Bot) -> MarketData:
-        """The bot's market; a replay at rest stands at its last decided candle."""
-        market = self.venues.market(bot.config.market, bot.id)
+    def _market(self, market_id: str, bot: Bot) -> MarketData:
+        """An account's market; a replay at rest stands at its bot's last decided candle."""
+        market = self.venues.market(market_id, bot.id)
         if isinstance(market, SteppedMarket) and bot.decided_until is not None:
             market.seek(bot.decided_until)
         return market
 
-    def _bot_of(self, account_id: str) -> Bot:
+    def _place_of(self, account_id: str) -> tuple[str, Bot]:
+        """The market of an account, and a bot that trades with it, or may. Raises NotFound."""
         for bot in list(self.books.bots.values()):
             if bot.account_id == account_id:
-                return bot
-        raise NotFound(f"There is no account '{account_id}'.", field="account_id")
+                return bot.market, bot
+        routed = routed_accounts(self.books, self.venues)
+        if account_id not in routed:
+            raise NotFound(f"There is no account '{account_id}'.", field="account_id")
+        return routed[account_id]
 
     def _report(self, account_id: str) -> AccountReport:
         state = self.books.accounts.get(account_id) or AccountState(account_id=account_id)
@@ -119,6 +132,8 @@ class AccountDesk:
         ]
         found.sort(key=lambda one: (not one.is_blocking, one.first_seen, one.id))
         bots = [bot for bot in list(self.books.bots.values()) if bot.account_id == account_id]
+        assets = self.ledger.assets(account_id)
+        held = {one.asset: one.books if one.venue is None else one.venue for one in assets}
         is_known_bad = state.health in (AccountHealth.UNREACHABLE, AccountHealth.DENIED)
         return AccountReport(
             account_id=account_id,
@@ -127,12 +142,12 @@ class AccountDesk:
             detail=state.detail,
             checked_at=state.checked_at,
             objection=self.books.account_objection(account_id),
-            assets=tuple(_row(asset) for asset in self.ledger.assets(account_id)),
+            assets=tuple(_row(asset) for asset in assets),
             findings=tuple(found),
             bots=tuple(
-                AccountBot(id=bot.id, name=bot.config.name, symbol=bot.config.symbol)
-                for bot in bots
+                AccountBot(id=bot.id, name=bot.config.name, symbol=bot.symbol) for bot in bots
             ),
+            worth=worth_of(self.converter, held, self.books.clock.now()),
         )
 
 

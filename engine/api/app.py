@@ -12,10 +12,12 @@ from engine.api import (
     routes_bots,
     routes_candles,
     routes_engine,
+    routes_market_data,
     routes_performance,
     routes_reference,
     routes_rules,
     routes_studies,
+    routes_venue_accounts,
 )
 from engine.api.auth import Gate
 from engine.api.services import EngineServices
@@ -24,7 +26,8 @@ from engine.errors import ConfigError
 URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
-    routes_candles, routes_rules, routes_backtests, routes_studies,
+    routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
+    routes_venue_accounts,
 )  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """The chart of one bot: its candles, its strategy's lines, and what was done on them."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from engine.api.views import Views
@@ -8,25 +9,34 @@ from engine.domain.bots import Bot
 from engine.domain.candles import Candles
 from engine.domain.money import from_epoch_ms, text
 from engine.domain.positions import PositionSide
-from engine.errors import NotFound, StrategyError
-from engine.ports import StrategyHost, Venues
+from engine.errors import DataError, NotFound, StrategyError
+from engine.ports import MarketData, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.track_equity import EquityKeeper
 
 MOST_MARKERS = 500
+AskFeed = Callable[[MarketData, str, str, int], Candles]
+"""The newest closed candles of a symbol and timeframe, so many. Raises DataError, NotFound."""
 
 
 class ChartMaker:
     """Reads candles from the bot's market and draws nothing itself."""
 
     def __init__(
-        self, books: Books, venues: Venues, host: StrategyHost, views: Views, equity: EquityKeeper
+        self,
+        books: Books,
+        venues: Venues,
+        host: StrategyHost,
+        views: Views,
+        equity: EquityKeeper,
+        ask_feed: AskFeed,
     ) -> None:
         self._books = books
         self._venues = venues
         self._host = host
         self._views = views
         self._equity = equity
+        self._ask_feed = ask_feed
 
     def chart(self, bot: Bot, limit: int) -> Chart:
         """The newest ``limit`` closed candles. Raises DataError when the market has none; a
@@ -38,11 +48,7 @@ class ChartMaker:
             history = self._host.history(config.strategy, config.params)
         except (StrategyError, NotFound) as error:
             history, series_error = 0, error.message
-        # A replay is seen up to the last candle that was decided, wherever its cursor stands.
-        before = bot.decided_until if self._venues.is_stepped(config.market) else None
-        candles = market.candles(
-            config.symbol, config.timeframe, limit=limit + history, before=before
-        )
+        candles = self._candles(bot, market, limit + history)
         series: tuple[SeriesView, ...] = ()
         if not series_error:
             series, series_error = self._series(bot, candles, limit)
@@ -64,6 +70,19 @@ class ChartMaker:
             position=self._views.position(bot, position, worth) if position else None,
             last_price=worth.price,
         )
+
+    def _candles(self, bot: Bot, market: MarketData, limit: int) -> Candles:
+        """Those of the feed that the bot lives on, whosever they are. Of a feed in trouble what the
+        market has is drawn all the same: that nothing is decided on it is said elsewhere."""
+        config = bot.config
+        if self._venues.is_stepped(config.market):
+            # Seen up to the last candle that was decided, wherever the replay's cursor stands.
+            before = bot.decided_until
+            return market.candles(config.symbol, config.timeframe, limit=limit, before=before)
+        try:
+            return self._ask_feed(market, config.symbol, config.timeframe, limit)
+        except DataError:
+            return market.candles(config.symbol, config.timeframe, limit=limit)
 
     def _series(self, bot: Bot, candles: Candles, limit: int) -> tuple[tuple[SeriesView, ...], str]:
         try:

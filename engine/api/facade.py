@@ -11,19 +11,20 @@ from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
-from engine.api.market_words import CCXT_TIMEFRAMES, MARKET_WORDS
+from engine.api.market_data_desk import MarketDataDesk
+from engine.api.market_views import market_views
 from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
 from engine.api.study_desk import StudyDesk
-from engine.api.views import Views, lateness, sum_bots, sum_trades
+from engine.api.venue_account_desk import VenueAccountDesk
+from engine.api.views import Views, count_states, lateness, sum_bots, sum_trades
 from engine.contracts import (
     AccountReport,
     AccountView,
     AuditEntry,
     BotConfig,
     BotPreview,
-    BotState,
     BotView,
     Chart,
     ControlRequest,
@@ -56,7 +57,6 @@ from engine.contracts import (
 )
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
-from engine.errors import QuarterdeckError
 from engine.ports import Prefix, Repository, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.bots import BotService
@@ -92,10 +92,12 @@ class EngineFacade:
     settings_desk: SettingsDesk
     control_desk: ControlDesk
     candles: CandleDesk
+    market_data: MarketDataDesk
     backtests: BacktestDesk
     rules: RuleDesk
     studies: StudyDesk
     performance: PerformanceDesk
+    venue_accounts: VenueAccountDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------
@@ -106,9 +108,9 @@ class EngineFacade:
         bots.sort(key=lambda bot: (bot.created_at, bot.id))
         return [self.views.bot(bot) for bot in bots]
 
-    def create_bot(self, config: BotConfig, actor: str) -> BotView:
+    def create_bot(self, config: BotConfig, actor: str, confirm_name: str = "") -> BotView:
         """A new, stopped bot."""
-        return self.views.bot(self.bots.create(config, actor))
+        return self.views.bot(self.bots.create(config, actor, confirm_name))
 
     def preview_bot(self, config: BotConfig, bot_id: str | None = None) -> BotPreview:
         """Check everything, save nothing."""
@@ -119,17 +121,19 @@ class EngineFacade:
         """One bot by id or name."""
         return self.views.bot(self.books.get_bot(key))
 
-    def update_bot(self, key: str, config: BotConfig, actor: str) -> BotView:
+    def update_bot(
+        self, key: str, config: BotConfig, actor: str, confirm_name: str = ""
+    ) -> BotView:
         """New settings for a bot that does nothing."""
-        return self.views.bot(self.bots.edit(key, config, actor))
+        return self.views.bot(self.bots.edit(key, config, actor, confirm_name))
 
     def delete_bot(self, key: str, actor: str) -> None:
         """Remove a bot; its trades stay."""
         self.bots.delete(key, actor)
 
-    def start_bot(self, key: str, actor: str) -> BotView:
+    def start_bot(self, key: str, actor: str, confirm_name: str = "") -> BotView:
         """Want it running."""
-        return self.views.bot(self.bots.start(key, actor))
+        return self.views.bot(self.bots.start(key, actor, confirm_name))
 
     def pause_bot(self, key: str, actor: str) -> BotView:
         """Want no new entries."""
@@ -139,9 +143,9 @@ class EngineFacade:
         """Want it stopped."""
         return self.views.bot(self.bots.stop(key, actor, close_position=close_position))
 
-    def clone_bot(self, key: str, name: str, actor: str) -> BotView:
+    def clone_bot(self, key: str, name: str, actor: str, confirm_name: str = "") -> BotView:
         """A stopped copy under another name."""
-        return self.views.bot(self.bots.clone(key, name, actor))
+        return self.views.bot(self.bots.clone(key, name, actor, confirm_name))
 
     def chart(self, key: str, limit: int) -> Chart:
         """Candles with what was done on them."""
@@ -194,9 +198,7 @@ class EngineFacade:
     def overview(self) -> Overview:
         """Everything the Overview page shows."""
         views = self.list_bots()
-        states = dict.fromkeys(BotState, 0)
-        for view in views:
-            states[view.state] += 1
+        totals = sum_bots(views)
         with self.books.store.reading() as tx:
             trades = tx.trades.select(is_descending=True, limit=OVERVIEW_TRADES)
             events = tx.events.select(
@@ -204,8 +206,9 @@ class EngineFacade:
             )
         return Overview(
             now=self.books.clock.now(),
-            totals=sum_bots(views),
-            states=states,
+            totals=totals,
+            base=self.views.base(totals),
+            states=count_states(views),
             bots=tuple(views),
             equity=self.views.equity_series(),
             recent_trades=tuple(trades),
@@ -281,25 +284,7 @@ class EngineFacade:
 
     def markets(self) -> Sequence[MarketView]:
         """The markets of the form."""
-        return [self._market_view(market_id) for market_id in self.venues.market_ids()]
-
-    def _market_view(self, market_id: str) -> MarketView:
-        kind, _, rest = market_id.partition(":")
-        title, description = MARKET_WORDS[kind]
-        shown = "" if kind == "testnet" else rest.rsplit("/", 1)[-1].rsplit("\\", 1)[-1]
-        title = f"{title} {shown}".strip()
-        if kind in ("ccxt", "testnet"):
-            # Not asked here: a form must open at once, with the exchange down too.
-            return MarketView(id=market_id, title=title, description=description,
-                              timeframes=CCXT_TIMEFRAMES)  # fmt: skip
-        try:
-            timeframes = tuple(self.venues.market(market_id, "form").timeframes())
-        except QuarterdeckError as error:
-            return MarketView(id=market_id, title=title, description=description, timeframes=(),
-                              error=error.message)  # fmt: skip
-        finally:
-            self.venues.forget("form")
-        return MarketView(id=market_id, title=title, description=description, timeframes=timeframes)
+        return market_views(self.venues, self.venue_accounts.connections)
 
     def symbols(self, market: str, search: str, limit: int) -> Sequence[SymbolView]:
         """Symbols whose code or name contains ``search``; those that begin with it come first."""

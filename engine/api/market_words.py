@@ -7,3 +7,5 @@ MARKET_WORDS = {
     "testnet": ("Binance testnet", "Orders at Binance's test network, with test money"),
 }
 CCXT_TIMEFRAMES = ("1m", "5m", "15m", "30m", "1h", "4h", "1d")
+MODE_WORDS = {"paper": "paper money", "test": "test money", "live": "real money"}
+"""By mode."""

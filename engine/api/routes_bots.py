@@ -19,12 +19,16 @@ from engine.contracts import (
     Order,
     OrderChanges,
     OrderTicket,
+    StartRequest,
     StopRequest,
 )
 from engine.domain.decisions import Action
 
 router = new_router("bots")
 
+ConfirmName = Annotated[
+    str, Query(max_length=60, description="the bot's name, typed, where it trades real money")
+]
 ClientId = Annotated[str, Path(max_length=64, description="an order's client id")]
 
 
@@ -35,9 +39,11 @@ def list_bots(services: Services) -> Response:
 
 
 @router.post("/bots", response_model=BotView, status_code=201, summary="Create a bot")
-def create_bot(config: BotConfig, services: Services, actor: Actor) -> Response:
-    """The new bot is stopped."""
-    return answer(services.create_bot(config, actor), 201)
+def create_bot(
+    config: BotConfig, services: Services, actor: Actor, confirm_name: ConfirmName = ""
+) -> Response:
+    """The new bot is stopped. 409 without ``confirm_name`` on an account with real money."""
+    return answer(services.create_bot(config, actor, confirm_name), 201)
 
 
 @router.post("/bots/preview", response_model=BotPreview, summary="What a configuration means")
@@ -57,9 +63,11 @@ def get_bot(key: BotKey, services: Services) -> Response:
 
 
 @router.put("/bots/{key}", response_model=BotView, summary="Edit a bot")
-def update_bot(key: BotKey, config: BotConfig, services: Services, actor: Actor) -> Response:
+def update_bot(
+    key: BotKey, config: BotConfig, services: Services, actor: Actor, confirm_name: ConfirmName = ""
+) -> Response:
     """409 while it is active; its market and symbol may change only when it is flat."""
-    return answer(services.update_bot(key, config, actor))
+    return answer(services.update_bot(key, config, actor, confirm_name))
 
 
 @router.delete("/bots/{key}", status_code=204, summary="Delete a bot")
@@ -70,9 +78,13 @@ def delete_bot(key: BotKey, services: Services, actor: Actor) -> Response:
 
 
 @router.post("/bots/{key}/start", response_model=BotView, summary="Start a bot")
-def start_bot(key: BotKey, services: Services, actor: Actor) -> Response:
-    """Asks for it to run; the engine brings it there."""
-    return answer(services.start_bot(key, actor))
+def start_bot(
+    key: BotKey, services: Services, actor: Actor, request: StartRequest | None = None
+) -> Response:
+    """Asks for it to run; the engine brings it there. 409 without ``confirm_name`` on an account
+    with real money."""
+    confirm_name = (request or StartRequest()).confirm_name
+    return answer(services.start_bot(key, actor, confirm_name))
 
 
 @router.post("/bots/{key}/pause", response_model=BotView, summary="Pause a bot's entries")
@@ -93,7 +105,7 @@ def stop_bot(
 @router.post("/bots/{key}/clone", response_model=BotView, status_code=201, summary="Clone a bot")
 def clone_bot(key: BotKey, request: CloneRequest, services: Services, actor: Actor) -> Response:
     """A stopped copy under another name."""
-    return answer(services.clone_bot(key, request.name, actor), 201)
+    return answer(services.clone_bot(key, request.name, actor, request.confirm_name), 201)
 
 
 @router.get("/bots/{key}/chart", response_model=Chart, summary="A bot's candles and markers")

@@ -11,8 +11,10 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.api.candle_desk import CandleServices
+from engine.api.market_data_desk import MarketDataServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
+from engine.api.venue_account_desk import VenueAccountServices
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -58,8 +60,9 @@ class BotServices(Protocol):
         """All bots, in order of creation."""
         ...
 
-    def create_bot(self, config: BotConfig, actor: str) -> BotView:
-        """Raises ConfigError naming the field, Conflict (name taken), NotFound (symbol...)."""
+    def create_bot(self, config: BotConfig, actor: str, confirm_name: str = "") -> BotView:
+        """``confirm_name``: the bot's name, typed, where it is to trade real money. Raises
+        ConfigError naming the field, Conflict (name taken, not confirmed), NotFound (symbol...)."""
         ...
 
     def preview_bot(self, config: BotConfig, bot_id: str | None = None) -> BotPreview:
@@ -70,15 +73,18 @@ class BotServices(Protocol):
         """Raises NotFound."""
         ...
 
-    def update_bot(self, key: str, config: BotConfig, actor: str) -> BotView:
-        """Raises Conflict while active, or when market or symbol change with a position open."""
+    def update_bot(
+        self, key: str, config: BotConfig, actor: str, confirm_name: str = ""
+    ) -> BotView:
+        """Raises Conflict while active, or when market or symbol change with a position open;
+        ``confirm_name`` when it moves to an account with real money."""
         ...
 
     def delete_bot(self, key: str, actor: str) -> None:
         """Raises Conflict while active or holding a position."""
         ...
 
-    def start_bot(self, key: str, actor: str) -> BotView:
+    def start_bot(self, key: str, actor: str, confirm_name: str = "") -> BotView:
         """Wish it running; a bot that runs already stays as it is."""
         ...
 
@@ -90,7 +96,7 @@ class BotServices(Protocol):
         """Wish it stopped; the position is kept unless it is to be closed first."""
         ...
 
-    def clone_bot(self, key: str, name: str, actor: str) -> BotView:
+    def clone_bot(self, key: str, name: str, actor: str, confirm_name: str = "") -> BotView:
         """A stopped copy under another name. Raises Conflict, ConfigError."""
         ...
 
@@ -265,6 +271,11 @@ class EngineServices(
         ...
 
     @property
+    def market_data(self) -> MarketDataServices:
+        """Feeds of candles."""
+        ...
+
+    @property
     def backtests(self) -> BacktestServices:
         """Backtests."""
         ...
@@ -282,4 +293,9 @@ class EngineServices(
     @property
     def performance(self) -> PerformanceServices:
         """How well it went."""
+        ...
+
+    @property
+    def venue_accounts(self) -> VenueAccountServices:
+        """Accounts at venues."""
         ...

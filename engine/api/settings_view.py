@@ -17,11 +17,14 @@ EDITABLE = frozenset(
         "limit_account_orders_per_minute", "limit_paper_orders_per_minute", "limit_order_notional",
         "limit_day_notional", "limit_bot_position", "limit_account_position", "limit_price_band",
         "reconcile_every_s", "foreign_trades", "deposits", "research_deadline_s",
+        "base_currency", "equal_assets",
+        "candle_fallbacks", "fallback_entries",
     }
 )  # fmt: skip
 SECRET = frozenset(
     {
         "database_url", "binance_test_key", "binance_test_secret", "alpaca_key", "alpaca_secret",
+        "secret_key",
     }
 )  # fmt: skip
 PREFIX = "setting."

@@ -1,8 +1,9 @@
 """Read models: what the API shows of bots, positions and trades, built from the books."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
+from engine.api.base_views import base_totals
 from engine.contracts import (
     BotView,
     EquitySeries,
@@ -11,12 +12,16 @@ from engine.contracts import (
     QuoteTotal,
     TradeTotals,
 )
+from engine.contracts.conversion import BaseTotals
+from engine.contracts.market_data import LiveFacts
 from engine.domain.bots import ACTIVE_STATES, Bot, BotState
 from engine.domain.ledger import open_pnl, shown_price
 from engine.domain.money import ZERO
 from engine.domain.positions import Position
 from engine.domain.records import EquityPoint
+from engine.domain.venue_accounts import mode_of
 from engine.services.books import Books
+from engine.services.convert import Converter
 from engine.services.instrument_book import InstrumentBook
 from engine.services.pulse import Pulse, next_multiple
 from engine.services.track_equity import EquityKeeper, Worth
@@ -29,12 +34,20 @@ class Views:
     """Builds views from memory; no venue is asked."""
 
     def __init__(
-        self, books: Books, equity: EquityKeeper, instruments: InstrumentBook, pulse: Pulse
+        self,
+        books: Books,
+        equity: EquityKeeper,
+        instruments: InstrumentBook,
+        pulse: Pulse,
+        converter: Converter,
+        live_facts: Callable[[Bot], LiveFacts] = lambda _bot: LiveFacts(),
     ) -> None:
         self._books = books
         self._equity = equity
         self._instruments = instruments
         self._pulse = pulse
+        self._converter = converter
+        self._live_facts = live_facts
 
     def bot(self, bot: Bot) -> BotView:
         """A bot with what is live about it."""
@@ -42,12 +55,15 @@ class Views:
         position = self._books.positions.get(bot.id)
         is_checked = bot.state in CHECKED_STATES
         now, instrument = self._books.clock.now(), self._instruments.of(bot)
+        live = self._live_facts(bot)
+        check_at = live.sleeps_until or next_multiple(now, bot.config.interval_s)
         return BotView(
             id=bot.id,
             config=bot.config,
             account_id=bot.account_id,
             mode=mode_of(bot.account_id),
             account_objection=self._books.account_objection(bot.account_id),
+            account_name=self._account_name(bot),
             state=bot.state,
             desired=bot.desired,
             reason=bot.reason,
@@ -64,14 +80,20 @@ class Views:
             trade_count=bot.trade_count,
             win_count=bot.win_count,
             position=self.position(bot, position, worth) if position else None,
-            next_check_at=next_multiple(now, bot.config.interval_s) if is_checked else None,
+            next_check_at=check_at if is_checked else None,
             checked_at=self._pulse.checked_at.get(bot.id, bot.checked_at),
             decided_until=bot.decided_until,
             strategy_errors=bot.strategy_errors,
             created_at=bot.created_at,
             started_at=bot.started_at,
             sparkline=tuple(self._equity.sparkline_of(bot.id)),
+            live=live,
         )
+
+    def _account_name(self, bot: Bot) -> str:
+        kind, _, account_id = bot.market.partition(":")
+        added = self._books.venue_accounts.get(account_id)
+        return added.name if added is not None and kind in ("account", "prices") else ""
 
     def modes(self) -> tuple[str, ...]:
         """Whose money the accounts in use move; paper while there are none."""
@@ -85,7 +107,7 @@ class Views:
             id=position.id,
             bot_id=bot.id,
             bot_name=bot.config.name,
-            market=bot.config.market,
+            market=bot.market,
             symbol=position.symbol,
             quote=self._instruments.of(bot).quote,
             side=position.side,
@@ -117,17 +139,15 @@ class Views:
                 found.append(self.position(bot, position, self._equity.worth(bot)))
         return sorted(found, key=lambda view: view.opened_at)
 
+    def base(self, totals: Sequence[QuoteTotal]) -> BaseTotals:
+        """All totals in the base currency."""
+        return base_totals(self._converter, totals, self._books.clock.now())
+
     def equity_series(self) -> tuple[EquitySeries, ...]:
         """The summed curves, thinned to what a chart can show."""
         return tuple(
             _series(quote, points) for quote, points in self._equity.total_curves().items()
         )
-
-
-def mode_of(account_id: str) -> str:
-    """What an account's orders move: ``paper`` or ``test`` money. Its kind is in its id, so that
-    this is known with the venue down; the registry makes no broker of another kind for it."""
-    return account_id.partition(":")[0]
 
 
 def _series(quote: str, points: Sequence[EquityPoint]) -> EquitySeries:
@@ -139,6 +159,14 @@ def _series(quote: str, points: Sequence[EquityPoint]) -> EquitySeries:
         times=tuple(point.time for point in kept),
         equity=tuple(float(point.equity) for point in kept),
     )
+
+
+def count_states(bots: Iterable[BotView]) -> dict[BotState, int]:
+    """How many bots are in each state, those without any too."""
+    states = dict.fromkeys(BotState, 0)
+    for view in bots:
+        states[view.state] += 1
+    return states
 
 
 def sum_bots(bots: Iterable[BotView]) -> tuple[QuoteTotal, ...]:

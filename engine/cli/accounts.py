@@ -1,4 +1,4 @@
-"""``accounts``, ``reconcile``, ``findings``, ``resolve``: books against venues."""
+"""``accounts`` alone, ``reconcile``, ``findings``, ``resolve``: books against venues."""
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -16,6 +16,8 @@ Limit = Annotated[int, typer.Option(help="how many at most")]
 
 def accounts(ctx: typer.Context, account: Account = None) -> None:
     """What each account has of each asset, in the books and at its venue."""
+    if ctx.invoked_subcommand is not None:
+        return
     desk = desk_of(ctx)
     reports = _chosen(desk.engine.get("/reconcile"), account)
     head = ("account", "asset", "books", "venue", "difference", "owned", "reserved", "dust",
@@ -81,7 +83,6 @@ def _chosen(reports: Sequence[dict[str, Any]], account: str | None) -> list[dict
 
 
 COMMANDS: dict[str, Callable[..., Any]] = {
-    "accounts": accounts,
     "reconcile": reconcile,
     "findings": findings,
     "resolve": resolve,

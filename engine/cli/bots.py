@@ -15,7 +15,7 @@ Text = str | None
 Several = list[str] | None
 
 Name = Annotated[Text, typer.Option(help="unique, up to 40 letters")]
-Market = Annotated[Text, typer.Option(help="simulated, ccxt:binance, replay:PATH[?speed=N]")]
+Market = Annotated[Text, typer.Option(help="as 'markets' lists them, or replay:PATH[?speed=N]")]
 Symbol = Annotated[Text, typer.Option(help="as the market calls it: BTC/USDT")]
 Strategy = Annotated[Text, typer.Option(help="a strategy's id: rsi")]
 Param = Annotated[Several, typer.Option(metavar="NAME=VALUE", help="a parameter; repeatable")]
@@ -38,16 +38,32 @@ LimitOffset = Annotated[
     Text, typer.Option("--limit-offset-bps", help="a limit entry is so much better than the price")
 ]
 EntryTimeout = Annotated[Text, typer.Option(help="a limit entry is taken back after: 5m [5m]")]
-Hours = Annotated[Text, typer.Option(help="look for entries at these hours, UTC: 08:00-20:00")]
+Hours = Annotated[
+    Text, typer.Option(help="awake at these hours: 08:00-20:00[@Europe/Berlin[,mon,fri]], or none")
+]
+FollowMarket = Annotated[
+    bool | None,
+    typer.Option("--follow-market/--any-time", help="sleep while the market is closed [follow]"),
+]
+Overnight = Annotated[
+    Text, typer.Option(help="keep positions, or close: so long before the end: close:10m [keep]")
+]
+WakeLead = Annotated[Text, typer.Option(help="candles are asked for before it wakes: 5m [5m]")]
+RouteTo = Annotated[
+    Several, typer.Option(metavar="MARKET", help="entries may go there too; repeatable, or none")
+]
+Confirm = Annotated[
+    Text, typer.Option(metavar="NAME", help="the bot's name once more, where it has real money")
+]
 Start = Annotated[bool, typer.Option("--start", help="and start it")]
 
 
 def build() -> typer.Typer:
     """The group of commands about bots."""
     group = typer.Typer(help="Create, start, watch and stop bots.", rich_markup_mode=None)
-    commands = (("list", list_bots), ("show", show), ("create", create), ("edit", edit),
-                ("clone", clone), ("start", start), ("pause", pause), ("stop", stop),
-                ("delete", delete))  # fmt: skip
+    commands = (("list", list_bots), ("show", show), ("orders", orders), ("create", create),
+                ("edit", edit), ("clone", clone), ("start", start), ("pause", pause),
+                ("stop", stop), ("delete", delete))  # fmt: skip
     for name, command in commands:
         group.command(name)(command)
     return group
@@ -57,11 +73,12 @@ def list_bots(ctx: typer.Context) -> None:
     """All bots."""
     desk = desk_of(ctx)
     bots = desk.engine.get("/bots")
-    head = ("name", "id", "state", "symbol", "strategy", "candles", "trades", "today", "open P&L",
-            "equity", "reason")  # fmt: skip
+    head = ("name", "id", "state", "money", "symbol", "strategy", "candles", "trades", "today",
+            "open P&L", "equity", "reason")  # fmt: skip
     rows = [
-        (bot["config"]["name"], bot["id"], bot["state"], bot["config"]["symbol"],
-         bot["config"]["strategy"], bot["config"]["timeframe"], str(bot["trade_count"]),
+        (bot["config"]["name"], bot["id"], bot["state"], bot["mode"].upper(),
+         bot["config"]["symbol"], bot["config"]["strategy"], bot["config"]["timeframe"],
+         str(bot["trade_count"]),
          signed(bot["today_pnl"]), signed(bot["unrealised_pnl"]), amount(bot["equity"]),
          bot["reason"])
         for bot in bots
@@ -75,6 +92,24 @@ def show(ctx: typer.Context, bot: Key) -> None:
     desk = desk_of(ctx)
     view = desk.engine.get(bot_path(bot))
     desk.printer.show(view, _described(view))
+
+
+def orders(
+    ctx: typer.Context,
+    bot: Key,
+    limit: Annotated[int, typer.Option(help="how many at most")] = 20,
+) -> None:
+    """A bot's newest orders, and why a routed one went to its account."""
+    desk = desk_of(ctx)
+    found = desk.engine.get(bot_path(bot, "orders"), limit=limit)
+    head = ("placed", "side", "purpose", "state", "quantity", "filled", "account", "why", "routed")
+    rows = [
+        (moment(one["created_at"]), one["side"], one["purpose"], one["state"],
+         one["quantity"] or "-", one["filled"], one["account_id"], one["reason"],
+         one["routing"]["reason"] if one["routing"] else "")
+        for one in found
+    ]  # fmt: skip
+    desk.printer.show(found, table(head, rows, "No order yet."))
 
 
 def create(
@@ -100,9 +135,14 @@ def create(
     limit_offset: LimitOffset = None,
     entry_timeout: EntryTimeout = None,
     hours: Hours = None,
+    follow_market: FollowMarket = None,
+    overnight: Overnight = None,
+    wake_lead: WakeLead = None,
+    route_to: RouteTo = None,
     start: Start = False,
+    confirm: Confirm = None,
 ) -> None:
-    """Create a bot, stopped. It trades paper money.
+    """Create a bot, stopped. Its market says with whose money it trades.
 
     Needed: --name, --symbol, --strategy, --amount. The market is 'simulated' unless you say.
     """
@@ -111,13 +151,14 @@ def create(
         name, market or "simulated", symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
         direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
+        follow_market, overnight, wake_lead, route_to,
     )  # fmt: skip
     missing = [f"--{key}" for key in ("name", "symbol", "strategy", "amount") if key not in given]
     if missing:
         raise BadInput(f"A new bot needs {', '.join(missing)}.", "usage")
-    view = desk.engine.post("/bots", given)
+    view = desk.engine.post("/bots", given, confirm_name=confirm)
     if start:
-        view = desk.engine.post(bot_path(view["id"], "start"))
+        view = desk.engine.post(bot_path(view["id"], "start"), _confirmed(confirm))
     _report(desk, view, "is created and starting" if start else "is created")
 
 
@@ -145,6 +186,11 @@ def edit(
     limit_offset: LimitOffset = None,
     entry_timeout: EntryTimeout = None,
     hours: Hours = None,
+    follow_market: FollowMarket = None,
+    overnight: Overnight = None,
+    wake_lead: WakeLead = None,
+    route_to: RouteTo = None,
+    confirm: Confirm = None,
 ) -> None:
     """Change a stopped bot. What is not given stays as it is."""
     desk = desk_of(ctx)
@@ -152,6 +198,7 @@ def edit(
         name, market, symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
         direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
+        follow_market, overnight, wake_lead, route_to,
     )  # fmt: skip
     if not changes:
         raise BadInput("Nothing to change was given.", "usage")
@@ -160,19 +207,22 @@ def edit(
     is_same_strategy = changes.get("strategy", before["strategy"]) == before["strategy"]
     kept = before["params"] if is_same_strategy else {}
     config = {**before, **changes, "params": {**kept, **changes.get("params", {})}}
-    _report(desk, desk.engine.put(bot_path(bot), config), "is changed")
+    _report(desk, desk.engine.put(bot_path(bot), config, confirm_name=confirm), "is changed")
 
 
-def clone(ctx: typer.Context, bot: Key, name: Annotated[str, typer.Argument()]) -> None:
+def clone(
+    ctx: typer.Context, bot: Key, name: Annotated[str, typer.Argument()], confirm: Confirm = None
+) -> None:
     """Copy a bot under another NAME, stopped."""
     desk = desk_of(ctx)
-    _report(desk, desk.engine.post(bot_path(bot, "clone"), {"name": name}), "is created")
+    request = {"name": name, **_confirmed(confirm)}
+    _report(desk, desk.engine.post(bot_path(bot, "clone"), request), "is created")
 
 
-def start(ctx: typer.Context, bot: Key) -> None:
-    """Start a bot."""
+def start(ctx: typer.Context, bot: Key, confirm: Confirm = None) -> None:
+    """Start a bot; one with real money is confirmed by its name."""
     desk = desk_of(ctx)
-    _report(desk, desk.engine.post(bot_path(bot, "start")), "is asked to run")
+    _report(desk, desk.engine.post(bot_path(bot, "start"), _confirmed(confirm)), "is asked to run")
 
 
 def pause(ctx: typer.Context, bot: Key) -> None:
@@ -204,6 +254,7 @@ def _given(
     interval: Text, amount: Text, stop_loss: Text, take_profit: Text, trailing_stop: Text,
     time_limit: Text, roi: Several, direction: Text, reinvest: bool | None, max_entries: Text,
     entry_order: Text, limit_offset: Text, entry_timeout: Text, hours: Text,
+    follow_market: bool | None, overnight: Text, wake_lead: Text, route_to: Several,
 ) -> dict[str, Any]:  # fmt: skip
     """The options that were given, as the fields of a BotConfig. Raises BadInput."""
     return options.settings(
@@ -228,8 +279,16 @@ def _given(
             "limit_offset_bps": limit_offset,
             "entry_timeout_s": entry_timeout,
             "active_hours": hours,
+            "follow_market": follow_market,
+            "overnight": overnight,
+            "wake_lead_min": wake_lead,
+            "routing": route_to or None,
         }
     )
+
+
+def _confirmed(name: Text) -> dict[str, str]:
+    return {} if name is None else {"confirm_name": name}
 
 
 def _stop_loss(fraction: Text, is_off: bool) -> Text:
@@ -249,6 +308,7 @@ def _described(view: dict[str, Any]) -> list[str]:
     rows = [
         ("name", f"{config['name']} ({view['id']})"),
         ("state", view["state"] + (f": {view['reason']}" if view["reason"] else "")),
+        ("money", f"{view['mode'].upper()} ({view['account_id']})"),
         ("market", f"{config['market']}, {config['symbol']}, {config['timeframe']} candles"),
         ("strategy", " ".join([config["strategy"],
                                *(f"{key}={value}" for key, value in config["params"].items())])),
@@ -264,6 +324,8 @@ def _described(view: dict[str, Any]) -> list[str]:
     shown = {**{key: config[key] for key in exits if config[key] is not None},
              "amount": f"{config['amount']} {quote}", "interval_s": config["interval_s"],
              "direction": config["direction"], "reinvest": config["reinvest"],
+             **({"entries may go to": ", ".join(config["routing"]["markets"])}
+                if config["routing"] else {}),
              "max_entries": config["max_entries"], "entry_order": config["entry_order"],
              **({"limit_offset_bps": config["limit_offset_bps"],
                  "entry_timeout_s": config["entry_timeout_s"]}

@@ -49,9 +49,13 @@ class EngineClient:
         """``POST``."""
         return self._call("POST", path, body=body, query=query, timeout=timeout)
 
-    def put(self, path: str, body: Mapping[str, Any]) -> Any:
+    def put(self, path: str, body: Mapping[str, Any], **query: Any) -> Any:
         """``PUT``."""
-        return self._call("PUT", path, body=body)
+        return self._call("PUT", path, body=body, query=query)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> Any:
+        """``PATCH``."""
+        return self._call("PATCH", path, body=body)
 
     def delete(self, path: str) -> None:
         """``DELETE``."""

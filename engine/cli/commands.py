@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from engine.cli.base_lines import base_lines
 from engine.cli.client import URGENT
 from engine.cli.context import Desk, desk_of
 from engine.cli.failures import BadInput, Failure, NotRunning
@@ -46,6 +47,7 @@ def status(ctx: typer.Context) -> None:
         "controls": found,
         "states": overview["states"],
         "totals": overview["totals"],
+        "base": overview["base"],
     }
     counts = sorted(overview["states"].items())
     states = ", ".join(f"{count} {state}" for state, count in counts if count)
@@ -65,6 +67,8 @@ def status(ctx: typer.Context) -> None:
             f"{signed(total['today_pnl'])}, open {signed(total['unrealised_pnl'])} in "
             f"{total['open_positions']} positions"
         )
+    if overview["base"] is not None and overview["totals"]:
+        lines += base_lines(overview["base"])
     desk.printer.show(document, lines)
 
 

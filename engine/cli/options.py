@@ -7,7 +7,7 @@ words as in the form.
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +32,7 @@ def parameters(given: Sequence[str]) -> dict[str, Any]:
         name, mark, value = pair.partition("=")
         if not mark or not name.strip():
             raise BadInput(f"--param: '{pair}' is not of the form NAME=VALUE.")
-        params[name.strip()] = _scalar(value.strip())
+        params[name.strip()] = scalar(value.strip())
     return params
 
 
@@ -49,14 +49,42 @@ def roi_steps(given: Sequence[str]) -> list[dict[str, Any]]:
     return steps
 
 
-def hours(words: str) -> dict[str, str] | None:
-    """``08:00-20:00`` in UTC, or ``none`` for all day."""
+def routing(markets: Sequence[str]) -> dict[str, Any] | None:
+    """Markets that may take entries too, with the other terms at their defaults; a single ``none``
+    turns routing off."""
+    return None if list(markets) == [NONE] else {"markets": [market(one) for one in markets]}
+
+
+def hours(words: str) -> dict[str, Any] | None:
+    """``08:00-20:00``, ``08:00-20:00@Europe/Berlin,mon,fri`` (UTC and every day without), or
+    ``none`` for all day. Raises BadInput."""
     if words == NONE:
         return None
-    match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)", words.strip())
+    match = re.fullmatch(r"(\d\d:\d\d)-(\d\d:\d\d)(?:@([\w/+-]+))?((?:,[a-z]{3})*)", words.strip())
     if match is None:
-        raise BadInput(f"--hours: '{words}' is not of the form 08:00-20:00.")
-    return {"start": match[1], "end": match[2]}
+        raise BadInput(f"--hours: '{words}' is not of the form 08:00-20:00@Europe/Berlin,mon,fri.")
+    found: dict[str, Any] = {"start": match[1], "end": match[2]}
+    if match[3]:
+        found["zone"] = match[3]
+    if match[4]:
+        found["weekdays"] = match[4].strip(",").split(",")
+    return found
+
+
+def overnight(words: str) -> dict[str, Any]:
+    """``keep``, ``close``, or ``close:10m`` for when. Raises BadInput."""
+    kind, mark, lead = words.strip().partition(":")
+    if not mark:
+        return {"overnight": kind}
+    return {"overnight": kind, "close_before_min": minutes(lead, "--overnight")}
+
+
+def minutes(words: str, option: str) -> int:
+    """``10m``, ``1h`` in whole minutes. Raises BadInput."""
+    whole, left = divmod(seconds(words, option), 60)
+    if left:
+        raise BadInput(f"{option}: '{words}' is not a number of whole minutes, such as 10m.")
+    return whole
 
 
 def market(words: str) -> str:
@@ -71,31 +99,39 @@ def market(words: str) -> str:
     return f"replay:{path}{question}{query}"
 
 
+def time_limit(words: str) -> int | None:
+    """Seconds, or ``none``. Raises BadInput."""
+    return None if words == NONE else seconds(words, "--time-limit")
+
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "market": market,
+    "interval_s": lambda words: seconds(words, "--interval"),
+    "entry_timeout_s": lambda words: seconds(words, "--entry-timeout"),
+    "time_limit_s": time_limit,
+    "active_hours": hours,
+    "wake_lead_min": lambda words: minutes(words, "--wake-lead"),
+    "params": parameters,
+    "routing": routing,
+    "roi_steps": roi_steps,
+}
+"""How the notation of a field becomes its value; other fields are sent as they are."""
+
+
 def settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a BotConfig that were given; those left out keep their default or value."""
     fields = {name: value for name, value in given.items() if value is not None}
     for name in ("stop_loss", "take_profit", "trailing_stop"):
         if fields.get(name) == NONE:
             fields[name] = None
-    if "market" in fields:
-        fields["market"] = market(fields["market"])
-    if "interval_s" in fields:
-        fields["interval_s"] = seconds(fields["interval_s"], "--interval")
-    if "entry_timeout_s" in fields:
-        fields["entry_timeout_s"] = seconds(fields["entry_timeout_s"], "--entry-timeout")
-    if "time_limit_s" in fields:
-        words = fields["time_limit_s"]
-        fields["time_limit_s"] = None if words == NONE else seconds(words, "--time-limit")
-    if "active_hours" in fields:
-        fields["active_hours"] = hours(fields["active_hours"])
-    if "params" in fields:
-        fields["params"] = parameters(fields["params"])
-    if "roi_steps" in fields:
-        fields["roi_steps"] = roi_steps(fields["roi_steps"])
-    return fields
+    if "overnight" in fields:
+        fields |= overnight(fields["overnight"])
+    return {name: READERS[name](value) if name in READERS else value
+            for name, value in fields.items()}  # fmt: skip
 
 
-def _scalar(words: str) -> Any:
+def scalar(words: str) -> Any:
+    """A number, true or false by its type; all else text."""
     try:
         value = json.loads(words)
     except (ValueError, RecursionError):

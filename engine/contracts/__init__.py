@@ -18,6 +18,8 @@ from engine.contracts.accounts import (
     ResolveRequest,
 )
 from engine.contracts.base import Contract
+from engine.contracts.conversion import BaseTotals
+from engine.contracts.market_data import LiveFacts
 from engine.contracts.records import EventFilter, TradeFilter, TradePage, TradeTotals
 from engine.domain.accounts import (
     HOUSE,
@@ -29,6 +31,7 @@ from engine.domain.accounts import (
 )
 from engine.domain.bots import (
     ACTIVE_STATES,
+    WEEKDAYS,
     Bot,
     BotConfig,
     BotName,
@@ -58,14 +61,15 @@ from engine.domain.timeframes import SECONDS, timeframe_s
 
 # With the words of the domain that the panel speaks too: it imports nothing else of the engine.
 __all__ = [
-    "ACTIVE_STATES", "HOUSE", "SECONDS", "AccountBot", "AccountHealth", "AccountReport",
+    "ACTIVE_STATES", "HOUSE", "SECONDS", "WEEKDAYS", "AccountBot", "AccountHealth", "AccountReport",
     "AccountView", "Action", "AssetRow", "AuditEntry", "Bot", "BotConfig", "BotState",
     "CheckRequest", "Contract", "Decision", "Desired", "Direction", "EntryOrder", "EquityPoint",
     "Event", "EventFilter", "Fill", "Finding", "FindingFilter", "FindingKind", "FindingState",
-    "Instrument", "KillLevel", "KillSwitch", "Level", "LimitUsage", "Order", "OrderChanges",
-    "OrderState", "OrderTicket", "OrderType", "Position", "PositionSide", "Purpose", "Quote",
-    "Resolution", "ResolveRequest", "RoiStep", "ScopeKind", "Side", "TicketType", "TimeInForce",
-    "Trade", "TradeFilter", "TradePage", "TradeTotals", "Verdict", "timeframe_s", "to_epoch_ms",
+    "Instrument", "KillLevel", "KillSwitch", "Level", "LimitUsage", "LiveFacts", "Order",
+    "OrderChanges", "OrderState", "OrderTicket", "OrderType", "Position", "PositionSide", "Purpose",
+    "Quote", "Resolution", "ResolveRequest", "RoiStep", "ScopeKind", "Side", "TicketType",
+    "TimeInForce", "Trade", "TradeFilter", "TradePage", "TradeTotals", "Verdict", "timeframe_s",
+    "to_epoch_ms",
 ]  # fmt: skip
 
 
@@ -149,8 +153,9 @@ class PositionView(Contract):
 class BotView(Contract):
     """A bot with what is live about it, as its card shows it. Amounts in ``quote``.
 
-    ``mode`` is what its orders move: ``paper`` or ``test`` money. ``account_objection`` is why its
-    account takes no entries now.
+    ``mode`` is what its orders move: ``paper``, ``test`` or ``live`` money. ``account_objection``
+    is why its account takes no entries now; ``account_name`` is what a person calls the account
+    whose market it is on, empty on others.
     """
 
     id: str
@@ -158,6 +163,7 @@ class BotView(Contract):
     account_id: str
     mode: str = "paper"
     account_objection: str | None = None
+    account_name: str = ""
     state: BotState
     desired: Desired
     reason: str
@@ -181,6 +187,7 @@ class BotView(Contract):
     created_at: UtcDatetime
     started_at: UtcDatetime | None
     sparkline: tuple[float, ...] = ()
+    live: LiveFacts = LiveFacts()
 
 
 class QuoteTotal(Contract):
@@ -207,6 +214,7 @@ class Overview(Contract):
 
     now: UtcDatetime
     totals: tuple[QuoteTotal, ...]
+    base: BaseTotals | None = None
     states: dict[BotState, int]
     bots: tuple[BotView, ...]
     equity: tuple[EquitySeries, ...]
@@ -216,7 +224,12 @@ class Overview(Contract):
 
 
 class BotPreview(Contract):
-    """What a configuration would mean, before it is saved. Amounts in ``quote``."""
+    """What a configuration would mean, before it is saved. Amounts in ``quote``.
+
+    ``at_risk`` is what all entries of a position use together, ``loss_at_most`` what is lost of it
+    where the stop works as planned; without a stop everything, and None for a short, whose loss
+    has no end.
+    """
 
     config: BotConfig
     instrument: Instrument
@@ -227,6 +240,9 @@ class BotPreview(Contract):
     target_price: Decimal | None
     loss_at_stop: Decimal | None
     gain_at_target: Decimal | None
+    at_risk: Decimal = ZERO
+    loss_at_most: Decimal | None = None
+    mode: str = "paper"
     free_balance: Decimal
     warnings: tuple[str, ...] = ()
 
@@ -248,11 +264,20 @@ class CloseRequest(Contract):
 
 
 class CloneRequest(Contract):
-    """The copy's name."""
+    """The copy's name; ``confirm_name`` is that name once more where it trades real money."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: BotName
+    confirm_name: str = Field(default="", max_length=60)
+
+
+class StartRequest(Contract):
+    """``confirm_name``: the bot's name, typed, where it trades real money."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    confirm_name: str = Field(default="", max_length=60)
 
 
 class KillRequest(Contract):
@@ -327,13 +352,17 @@ class StrategyView(Contract):
 
 
 class MarketView(Contract):
-    """A market that bots can be created on."""
+    """A market that bots can be created on. ``mode`` is what is traded with there: ``paper``,
+    ``test`` or ``live`` money; ``account`` and ``venue`` name an added account and where it is."""
 
     id: str
     title: str
     description: str
     timeframes: tuple[str, ...]
     error: str = ""
+    mode: str = Field(default="paper", description="what the orders of its accounts move")
+    account: str = ""
+    venue: str = ""
 
 
 class SymbolView(Contract):

@@ -5,6 +5,7 @@ from decimal import Decimal
 from pydantic import ConfigDict, Field
 
 from engine.contracts.base import Contract
+from engine.contracts.conversion import BaseWorth
 from engine.domain.accounts import AccountHealth, Finding, FindingState, Resolution
 from engine.domain.money import ZERO, UtcDatetime
 
@@ -45,7 +46,8 @@ class AccountReport(Contract):
     """What the books and the venue say of one account, as of ``checked_at``.
 
     ``objection`` is why the account takes no entries; None: it does. ``findings`` are the open
-    ones, those that block first.
+    ones, those that block first. ``worth`` is what all its assets are worth: the venue's side
+    where it is known, else the books'.
     """
 
     account_id: str
@@ -57,6 +59,7 @@ class AccountReport(Contract):
     assets: tuple[AssetRow, ...] = ()
     findings: tuple[Finding, ...] = ()
     bots: tuple[AccountBot, ...] = ()
+    worth: BaseWorth | None = None
 
 
 class CheckRequest(Contract):

@@ -3,11 +3,14 @@
 from datetime import time
 from decimal import Decimal
 from enum import StrEnum
+from functools import cache
 from typing import Annotated, Any, Self
+from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from engine.domain.money import ZERO, UtcDatetime
+from engine.domain.routes import Place, RoutingConfig
 from engine.domain.timeframes import timeframe_s
 
 NAME_PATTERN = r"^[^\W_][\w .\-]*$"
@@ -99,13 +102,60 @@ class ExitRules(BaseModel):
     roi_steps: tuple[RoiStep, ...] = Field(default=(), max_length=10, title="ROI steps")
 
 
+class Weekday(StrEnum):
+    """A day of the week."""
+
+    MON = "mon"
+    TUE = "tue"
+    WED = "wed"
+    THU = "thu"
+    FRI = "fri"
+    SAT = "sat"
+    SUN = "sun"
+
+
+WEEKDAYS = tuple(Weekday)
+
+
 class ActiveHours(BaseModel):
-    """The hours of the day, in UTC, in which a bot looks for entries; it sleeps outside."""
+    """The hours of the day in which a bot is awake. ``weekdays`` are those on which they begin;
+    none named: every day. The same start and end are a whole day."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     start: time
     end: time
+    zone: str = Field(default="UTC", max_length=64, description="an IANA name: Europe/Berlin")
+    weekdays: tuple[Weekday, ...] = Field(default=(), max_length=7)
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, zone: str) -> str:
+        if zone not in known_zones():
+            raise ValueError("is no time zone such as UTC, Europe/Berlin or America/New_York")
+        return zone
+
+    @field_validator("weekdays")
+    @classmethod
+    def _in_order(cls, weekdays: tuple[Weekday, ...]) -> tuple[Weekday, ...]:
+        return tuple(day for day in WEEKDAYS if day in weekdays)
+
+    def has_day(self, weekday: int) -> bool:
+        """Whether hours begin on this day of the week; 0 is Monday."""
+        return not self.weekdays or WEEKDAYS[weekday] in self.weekdays
+
+
+@cache
+def known_zones() -> frozenset[str]:
+    """The time zones of this machine's Python, by IANA name."""
+    return frozenset(available_timezones())
+
+
+class Overnight(StrEnum):
+    """What becomes of a position when its bot goes to sleep."""
+
+    KEEP = "keep"
+    CLOSE = "close"
 
 
 class BotConfig(ExitRules):
@@ -123,6 +173,22 @@ class BotConfig(ExitRules):
     direction: Direction = Direction.LONG
     max_entries: int = Field(default=1, ge=1, le=20, title="Entries per position")
     active_hours: ActiveHours | None = None
+    follow_market: bool = Field(
+        default=True, title="Sleep while the market is closed",
+        description="stocks and currencies; markets that never close know no sleep",
+    )  # fmt: skip
+    wake_lead_min: int = Field(
+        default=5, ge=0, le=240, title="Wake lead (minutes)",
+        description="so long before it wakes its candles are asked for",
+    )  # fmt: skip
+    overnight: Overnight = Field(
+        default=Overnight.KEEP, title="Overnight",
+        description="what becomes of a position when the bot goes to sleep",
+    )  # fmt: skip
+    close_before_min: int = Field(
+        default=5, ge=1, le=240, title="Close before the end (minutes)",
+        description="of the session or of its own hours, when nothing is held overnight",
+    )  # fmt: skip
     entry_order: EntryOrder = Field(default=EntryOrder.MARKET, title="Entry order")
     limit_offset_bps: Decimal = Field(
         default=ZERO,
@@ -138,6 +204,12 @@ class BotConfig(ExitRules):
         le=604_800,
         title="Entry timeout (seconds)",
         description="what is not filled of a limit entry by then is taken back",
+    )
+
+    routing: RoutingConfig | None = Field(
+        default=None,
+        title="Routing",
+        description="accounts that may take an entry in place of the bot's own; None: only its own",
     )
 
     @field_validator("timeframe")
@@ -167,6 +239,9 @@ class Bot(BaseModel):
     id: str
     config: BotConfig
     account_id: str
+    place: Place | None = Field(
+        default=None, description="where routing has it trade; None: where it is configured"
+    )
     desired: Desired = Desired.STOPPED
     state: BotState = BotState.STOPPED
     reason: str = ""
@@ -182,6 +257,16 @@ class Bot(BaseModel):
     realised_pnl: Decimal = ZERO
     trade_count: int = 0
     win_count: int = 0
+
+    @property
+    def market(self) -> str:
+        """The market it trades on; decisions are taken on the candles of ``config.market``."""
+        return self.place.market if self.place else self.config.market
+
+    @property
+    def symbol(self) -> str:
+        """What the market it trades on calls its instrument."""
+        return self.place.symbol if self.place else self.config.symbol
 
     @property
     def capital(self) -> Decimal:

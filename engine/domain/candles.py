@@ -88,11 +88,12 @@ def empty_candles(timeframe: str) -> Candles:
     return Candles(timeframe, np.empty(0, dtype=np.int64), none, none, none, none, none)
 
 
-def resample(candles: Candles, timeframe: str) -> Candles:
+def resample(candles: Candles, timeframe: str, *, has_ended: bool = False) -> Candles:
     """Join candles into longer ones aligned to the epoch.
 
-    An incomplete last group is dropped, a group with gaps in the middle is kept: it is what the
-    venue's own longer candle would show. Raises ValueError when ``timeframe`` is not a multiple.
+    An incomplete last group is dropped unless its time ``has_ended``; a group with gaps in the
+    middle is kept: it is what the venue's own longer candle would show. Raises ValueError when
+    ``timeframe`` is not a multiple.
     """
     fine_ms, coarse_ms = timeframe_s(candles.timeframe) * 1000, timeframe_s(timeframe) * 1000
     if coarse_ms % fine_ms:
@@ -113,4 +114,4 @@ def resample(candles: Candles, timeframe: str) -> Candles:
         np.add.reduceat(candles.volume, starts),
     )
     is_complete = int(candles.time[-1]) + fine_ms == int(joined.time[-1]) + coarse_ms
-    return joined if is_complete else joined[slice(None, -1)]
+    return joined if is_complete or has_ended else joined[slice(None, -1)]

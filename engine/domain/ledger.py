@@ -178,7 +178,7 @@ def closed_trade(bot: Bot, position: Position, quote: str, exit_reason: str) -> 
         bot_id=bot.id,
         bot_name=bot.config.name,
         account_id=position.account_id,
-        market=bot.config.market,
+        market=bot.market,
         symbol=position.symbol,
         quote=quote,
         strategy=bot.config.strategy,

@@ -156,6 +156,9 @@ def objection(
         return f"the quantity {text(quantity)} is not a multiple of the step {text(step)}"
     if not quantity:
         return f"the order is smaller than the quantity step {text(step)}"
+    most = instrument.largest(is_market=request.type not in NEEDS_PRICE)
+    if most is not None and quantity > most:
+        return f"{text(quantity)} is above the largest order of this type, {text(most)}"
     if request.reduce_only:
         return None
     if quantity < instrument.min_quantity:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pydantic import BaseModel, ConfigDict, Field
 
 from engine.domain.money import ZERO, UtcDatetime
+from engine.domain.routes import RoutePlan
 
 
 class Side(StrEnum):
@@ -238,6 +239,9 @@ class Order(BaseModel):
     )
     is_cancel_wanted: bool = Field(
         default=False, description="somebody wants it back; kept until the venue has said so"
+    )
+    routing: RoutePlan | None = Field(
+        default=None, description="why it went to its account; None: the bot had no choice"
     )
     sent_at: UtcDatetime | None = Field(default=None, description="when it was last sent")
     decided_at: UtcDatetime = Field(description="market time of the decision")

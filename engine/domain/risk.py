@@ -15,9 +15,9 @@ from engine.domain.positions import Position, PositionSide
 class Proposal:
     """An entry that somebody wants, and what the rules need to know about it.
 
-    ``control`` and ``account`` say why nothing may be opened, by a person's order or since books
-    and venue disagree. ``free_cash`` is the account's quote beside what other bots have reserved;
-    None: not known.
+    ``control``, ``account`` and ``candles`` say why nothing may be opened: by a person's order,
+    since books and venue disagree, since the candles are another venue's. ``free_cash`` is the
+    account's quote beside what other bots have reserved; None: not known.
     """
 
     bot: Bot
@@ -28,6 +28,7 @@ class Proposal:
     has_working_entry: bool
     control: str | None = None
     account: str | None = None
+    candles: str | None = None
     free_cash: Decimal | None = None
 
 
@@ -45,6 +46,12 @@ def _control(proposal: Proposal) -> str | None:
 
 def _account(proposal: Proposal) -> str | None:
     return proposal.account
+
+
+def _candles(proposal: Proposal) -> str | None:
+    if proposal.candles is None:
+        return None
+    return f"entries wait for the market's own candles. {proposal.candles}"
 
 
 def _paused(proposal: Proposal) -> str | None:
@@ -97,6 +104,7 @@ CASH_RULE = "cash"
 RULES: tuple[RiskRule, ...] = (
     RiskRule("control", _control),
     RiskRule("account", _account),
+    RiskRule("candles", _candles),
     RiskRule("bot state", _paused),
     RiskRule("shorting", _shorting),
     RiskRule("working entry", _working_entry),

@@ -8,16 +8,21 @@ from engine.domain.candles import Candles
 from engine.domain.decisions import Action, Decision, Intent, TraceStep, Verdict
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.domain.orders import Order
+from engine.domain.routes import RouteCandidate, RoutePlan
 
 
-def first_steps(candles: Candles, intent: Intent, action: Action) -> list[TraceStep]:
-    """What was looked at, and what the strategy made of it."""
+def first_steps(
+    candles: Candles, intent: Intent, action: Action, other_source: str = ""
+) -> list[TraceStep]:
+    """What was looked at, and what the strategy made of it. ``other_source`` says whose the
+    candles are when they are not the market's own."""
     close = float(candles.close[-1])
+    detail = f"{len(candles)} closed {candles.timeframe} candles"
     return [
         TraceStep(
             step="candles",
             verdict=Verdict.PASS,
-            detail=f"{len(candles)} closed {candles.timeframe} candles",
+            detail=f"{detail}. {other_source}" if other_source else detail,
             values={"close": close, "closed_at": candles.last_close_time.isoformat()},
         ),
         TraceStep(
@@ -27,6 +32,28 @@ def first_steps(candles: Candles, intent: Intent, action: Action) -> list[TraceS
             values={**intent.values, "confidence": intent.confidence, "size": intent.size},
         ),
     ]
+
+
+def route_step(plan: RoutePlan) -> TraceStep:
+    """Which account the entry goes to, and what was weighed."""
+    return TraceStep(
+        step="route",
+        verdict=Verdict.PASS,
+        detail=plan.reason,
+        values={
+            "chosen": plan.chosen,
+            **{one.market: _route_words(one) for one in plan.candidates},
+        },
+    )
+
+
+def _route_words(one: RouteCandidate) -> str:
+    """A venue's numbers, or why it was left out."""
+    if one.excluded:
+        return f"left out: {one.excluded}"
+    latency = "" if one.latency_ms is None else f", {one.latency_ms:.0f} ms"
+    depth = "its book's mean" if one.has_depth else "best price, size unknown"
+    return f"{one.score:.8g} with fee {one.fee_bps} bps{latency} ({depth})"
 
 
 def planned_step(order: Order) -> TraceStep:

@@ -1,6 +1,7 @@
 """Accounts at venues that a person adds: where they are, and what a test of them found."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import Any
@@ -17,6 +18,12 @@ class Mode(StrEnum):
     PAPER = "paper"
     TEST = "test"
     LIVE = "live"
+
+
+def mode_of(account_id: str) -> str:
+    """What an account's orders move: ``paper``, ``test`` or ``live`` money. Its mode is in its id,
+    so that this is known with the venue down; the registry makes no broker of another for it."""
+    return account_id.partition(":")[0]
 
 
 class Grade(StrEnum):
@@ -104,3 +111,26 @@ class VenueAccount(BaseModel):
     def market_id(self) -> str:
         """The market its bots trade on."""
         return f"account:{self.id}"
+
+    @property
+    def prices_id(self) -> str:
+        """The market of its venue's prices, traded on paper."""
+        return f"prices:{self.id}"
+
+    @property
+    def market_ids(self) -> tuple[str, ...]:
+        """All markets that are its own."""
+        return (self.prices_id,) if self.mode is Mode.PAPER else (self.market_id, self.prices_id)
+
+    def objection(self, now: datetime) -> str | None:
+        """Why it takes no entries at ``now``, or None. Exits always go."""
+        if not self.is_enabled and self.inspection is None:
+            return f"the account '{self.name}' has not been tested: test it on the Accounts page"
+        if not self.is_enabled:
+            return f"the account '{self.name}' is disabled: enable it on the Accounts page"
+        if self.expires_at is not None and now >= self.expires_at:
+            return (
+                f"the login of the account '{self.name}' has ended: log in again on the Accounts"
+                " page"
+            )
+        return None

@@ -1,5 +1,6 @@
 """Answers of bounded size and duration, and whether a request can have arrived at all."""
 
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -60,12 +61,23 @@ class BoundedAnswers:
         self.last = Answer(response.status_code, text, headers)
 
 
+def no_connection(error: BaseException) -> str | None:
+    """Why the connection was never made, so that nothing can have arrived; None when it was, or
+    may have been."""
+    for link in _links(error):
+        if isinstance(link, ssl.SSLCertVerificationError):
+            return (
+                "its TLS certificate does not verify: look at this machine's clock, and at what "
+                "stands between it and the network"
+            )
+        if isinstance(link, NewConnectionError | ConnectTimeoutError | requests.ConnectTimeout):
+            return "nobody answers at its address: look at this machine's network"
+    return None
+
+
 def never_connected(error: BaseException) -> bool:
     """Whether the connection was never made: then nothing can have arrived."""
-    return any(
-        isinstance(link, NewConnectionError | ConnectTimeoutError | requests.ConnectTimeout)
-        for link in _links(error)
-    )
+    return no_connection(error) is not None
 
 
 def _links(error: BaseException) -> Iterator[BaseException]:

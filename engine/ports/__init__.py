@@ -33,6 +33,7 @@ from engine.ports.brokers import (
     PaperOrder,
     StreamingBroker,
 )
+from engine.ports.calendars import Calendars
 from engine.ports.candles import (
     CandleLibrary,
     CandlePage,
@@ -42,9 +43,18 @@ from engine.ports.candles import (
     SourceSymbol,
 )
 from engine.ports.compute import Compute, Crew, Outcome
-from engine.ports.market_data import Clock, MarketData, SteppedMarket, StreamingMarket
+from engine.ports.market_data import (
+    BulkMarket,
+    Clock,
+    DepthMarket,
+    MarketData,
+    SparseMarket,
+    SteppedMarket,
+    StreamingMarket,
+)
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
+from engine.ports.secrets import Vault
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
@@ -54,6 +64,8 @@ __all__ = [
     "Balance",
     "Broker",
     "BrokerCapabilities",
+    "BulkMarket",
+    "Calendars",
     "CandleFileContent",
     "CandleFiles",
     "CandleLibrary",
@@ -64,6 +76,7 @@ __all__ = [
     "Compute",
     "Crew",
     "DailyLogin",
+    "DepthMarket",
     "KeptResult",
     "MarketData",
     "OrderListener",
@@ -87,6 +100,7 @@ __all__ = [
     "SimulationTask",
     "Simulator",
     "SourceSymbol",
+    "SparseMarket",
     "StageListener",
     "SteppedMarket",
     "Store",
@@ -95,6 +109,7 @@ __all__ = [
     "StreamingBroker",
     "StreamingMarket",
     "Transaction",
+    "Vault",
     "VenueAdapter",
     "VenueConnection",
     "Venues",

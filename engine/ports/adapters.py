@@ -6,6 +6,7 @@ See docs/adding-a-broker.md.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Protocol
 
 from pydantic import BaseModel
@@ -43,6 +44,8 @@ class AccountAccess:
     options: BaseModel
     secrets: Mapping[str, str] = field(repr=False)
     clock: Clock
+    data: Path = field(default=Path("data"), kw_only=True)
+    """The user's data folder, for adapters with files there."""
 
 
 @dataclass(frozen=True)

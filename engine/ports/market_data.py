@@ -1,12 +1,12 @@
 """Time, candles and prices."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from engine.domain.candles import Candles
-from engine.domain.instruments import Instrument, Quote
+from engine.domain.instruments import Depth, Instrument, Quote
 
 
 class Clock(Protocol):
@@ -81,6 +81,15 @@ class SteppedMarket(MarketData, Protocol):
 
 
 @runtime_checkable
+class DepthMarket(MarketData, Protocol):
+    """A market that tells more of its order book than the best prices."""
+
+    def depth(self, symbol: str, levels: int) -> Depth:
+        """The best ``levels`` of each side. Raises NotFound, DataError."""
+        ...
+
+
+@runtime_checkable
 class StreamingMarket(MarketData, Protocol):
     """A market that tells prices by itself; ``quote`` answers from the stream while it is fresh."""
 
@@ -88,3 +97,21 @@ class StreamingMarket(MarketData, Protocol):
         """Call ``on_quote`` with each new price, from a thread of the adapter's, until the answer
         is called. Reconnects by itself; silent while the stream is down."""
         ...
+
+
+@runtime_checkable
+class BulkMarket(MarketData, Protocol):
+    """A market that tells the prices of many symbols in one request."""
+
+    def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        """By symbol; one that has no price now is left out. Raises DataError when the venue does
+        not answer."""
+        ...
+
+
+@runtime_checkable
+class SparseMarket(MarketData, Protocol):
+    """A market that says whether it leaves out candles in which nothing traded. One that does not
+    say it is taken to where it has hours, and not to where it never closes."""
+
+    has_empty_bars_left_out: bool

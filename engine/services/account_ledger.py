@@ -90,9 +90,9 @@ class AccountLedger:
         """The base asset of a symbol traded on the account; works with the venue down."""
         known: dict[str, str] = {}
         for bot in list(self._books.bots.values()):
-            if bot.account_id == account_id and bot.config.symbol not in known:
+            if bot.account_id == account_id and bot.symbol not in known:
                 try:
-                    known[bot.config.symbol] = self._instruments.of(bot).base
+                    known[bot.symbol] = self._instruments.of(bot).base
                 except NotFound:
                     continue  # never checked by its market, so never traded
         return lambda symbol: known.get(symbol) or symbol.partition("/")[0]

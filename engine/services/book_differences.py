@@ -43,6 +43,8 @@ class DifferenceBook:
         for key, flow in look.flows.items():
             self._book_flow(writing, look, key, flow)
         opened = self._first_seen(look, books)
+        if not look.is_first and not look.unsettled:
+            self._follow_cash(writing, look)
         for asset, amount in opened.items():
             self._open(writing, look, asset, amount)
         for trade in look.trades.values():
@@ -63,6 +65,7 @@ class DifferenceBook:
         gaps = differences(books.totals, look.balances)
         if look.is_first:
             return gaps
+        gaps = {asset: gap for asset, gap in gaps.items() if asset not in look.cash_gaps}
         known = self._books.totals.get(look.account_id, {})
         is_all_new = not look.trades and not any(asset in known for asset in gaps)
         return gaps if is_all_new else {}
@@ -79,6 +82,18 @@ class DifferenceBook:
             writing.event(Level.INFO, "reconcile.opened",
                           f"{look.account_id} holds {text(amount)} {asset}, seen for the first"
                           " time.", account_id=look.account_id)  # fmt: skip
+
+    def _follow_cash(self, writing: Writing, look: Look) -> None:
+        """Let the books have the venue's cash, where that is not moved by trades alone."""
+        now = self._books.clock.now()
+        for asset, amount in look.cash_gaps.items():
+            writing.add_line(
+                AccountLine(
+                    id=f"{look.account_id}:{LineKind.ADJUSTMENT.value}:{asset}:{now.isoformat()}",
+                    account_id=look.account_id, asset=asset, amount=amount,
+                    kind=LineKind.ADJUSTMENT, note="cash as the venue has it", time=now,
+                )
+            )  # fmt: skip
 
     def _book_flow(self, writing: Writing, look: Look, key: str, flow: Flow) -> None:
         """What moved without a trade; funding of what one bot alone holds is that bot's."""

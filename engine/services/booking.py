@@ -161,7 +161,8 @@ def _book_fills(
         if position is not None and not position.is_open:
             position = None
         position_id = position.id if position else _new_position_id(writing, order, venue_fill)
-        for part in _parts(order, venue_fill, position, position_id, terms):
+        has_left = bot.account_id != order.account_id
+        for part in _parts(order, venue_fill, position, position_id, terms, has_left=has_left):
             if part.bot_id == HOUSE:
                 writing.add_fill(part)
                 _report_excess(writing, books, order, part)
@@ -174,12 +175,21 @@ def _book_fills(
 
 
 def _parts(
-    order: Order, venue_fill: VenueFill, position: Position | None, position_id: str, terms: Terms
+    order: Order,
+    venue_fill: VenueFill,
+    position: Position | None,
+    position_id: str,
+    terms: Terms,
+    *,
+    has_left: bool,
 ) -> list[Fill]:
-    """The fill, split where it exceeds what the bot can take: the rest is nobody's."""
+    """The fill, split where it exceeds what the bot can take: the rest is nobody's. So is all that
+    comes late on an account that the bot ``has_left``."""
     fill = booked_fill(order, venue_fill, terms.instrument, position_id).model_copy(
         update={"fee_value": terms.fee_values.get(venue_fill.trade_id, ZERO)}
     )
+    if has_left:
+        return [_of_nobody(fill)]
     if order.purpose is Purpose.ENTRY:
         fits = position is None or fill.side is entry_side(position.side)
         return [fill] if fits else [_of_nobody(fill)]

@@ -29,6 +29,7 @@ from engine.domain.money import ZERO
 from engine.domain.orders import TERMINAL, Order, OrderState, may_become
 from engine.domain.positions import Fill, Position
 from engine.domain.records import AuditEntry, Event, Level
+from engine.domain.venue_accounts import VenueAccount
 from engine.errors import NotFound
 from engine.ports import Clock, Store, Transaction
 
@@ -42,8 +43,7 @@ LOG_LEVELS = {
 }
 
 
-OUTSIDE_HOURS = "Outside its hours."
-LASTING_REASONS = (OUTSIDE_HOURS, "The entry ", "The exit ")
+LASTING_REASONS = ("Sleeps until ", "The entry ", "The exit ")
 """Shown until the bot wakes up, or an order of it is filled; a decided candle alone ends no other
 kind of trouble."""
 
@@ -73,6 +73,7 @@ class Writing:
         self.lines: list[AccountLine] = []
         self.accounts: dict[str, AccountState] = {}
         self.findings: dict[str, Finding] = {}
+        self.venue_accounts: dict[str, VenueAccount | None] = {}
         self.written_events: list[Event] = []
 
     def add_bot(self, bot: Bot) -> None:
@@ -158,6 +159,21 @@ class Writing:
             self.tx.findings.save(finding)
         self.findings[finding.id] = finding
 
+    def put_venue_account(self, account: VenueAccount, *, is_new: bool = False) -> None:
+        """Insert or replace. Raises Conflict when the name is taken."""
+        if is_new:
+            self.tx.venue_accounts.add(account)
+        else:
+            self.tx.venue_accounts.save(account)
+        self.venue_accounts[account.id] = account
+
+    def delete_venue_account(self, account_id: str) -> None:
+        """Remove an account with its secrets. Raises NotFound."""
+        for secret in self.tx.secrets.select(account_id=account_id):
+            self.tx.secrets.delete(secret.id)
+        self.tx.venue_accounts.delete(account_id)
+        self.venue_accounts[account_id] = None
+
     def event(
         self, level: Level, kind: str, message: str, bot_id: str | None = None, **data: Any
     ) -> None:
@@ -185,7 +201,8 @@ class Books:
     """Bots, open positions, working orders and accounts in memory; all of it in the store.
 
     ``totals`` is what each account must hold of each asset: the exact sum of its lines and fills.
-    ``unchecked`` are accounts that were not reconciled since the engine has started.
+    ``unchecked`` are accounts that were not reconciled since the engine has started,
+    ``venue_accounts`` those that a person has added.
     """
 
     def __init__(self, store: Store, clock: Clock) -> None:
@@ -198,6 +215,7 @@ class Books:
         self.findings: dict[str, Finding] = {}
         self.totals: dict[str, dict[str, Decimal]] = {}
         self.unchecked: set[str] = set()
+        self.venue_accounts: dict[str, VenueAccount] = {}
         self._digest = ""
         self._lock = threading.RLock()
 
@@ -212,6 +230,7 @@ class Books:
                 self.working.setdefault(order.bot_id, {})[order.client_id] = order
             self.accounts = {one.account_id: one for one in tx.accounts.select()}
             self.findings = {one.id: one for one in tx.findings.select(state=FindingState.OPEN)}
+            self.venue_accounts = {one.id: one for one in tx.venue_accounts.select()}
             self._load_totals(tx)
             newest = tx.audit.select(is_descending=True, limit=1)
             self._digest = newest[0].digest if newest else ""
@@ -234,6 +253,9 @@ class Books:
 
     def account_objection(self, account_id: str) -> str | None:
         """Why an account takes no entries, or None."""
+        added = self.venue_accounts.get(account_id.partition(":")[2])
+        if added is not None and (objection := added.objection(self.clock.now())) is not None:
+            return objection
         if account_id in self.unchecked:
             return "the account has not been reconciled yet"
         account = self.accounts.get(account_id)
@@ -289,6 +311,11 @@ class Books:
             for asset, amount in effect.items():
                 self._move(fill.account_id, asset, amount)
         self.accounts.update(writing.accounts)
+        for key, added in writing.venue_accounts.items():
+            if added is None:
+                self.venue_accounts.pop(key, None)
+            else:
+                self.venue_accounts[key] = added
         for finding_id, finding in writing.findings.items():
             if finding.state is FindingState.OPEN:
                 self.findings[finding_id] = finding

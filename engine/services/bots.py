@@ -13,7 +13,9 @@ from engine.domain.instruments import Instrument
 from engine.domain.money import ZERO
 from engine.domain.positions import PositionSide
 from engine.domain.records import Level, StrategyConfiguration
+from engine.domain.routing import match_instrument
 from engine.domain.sizing import BPS, affordable_quantity
+from engine.domain.venue_accounts import Mode, mode_of
 from engine.errors import ConfigError, Conflict
 from engine.ports import MarketData, StrategyHost, Venues
 from engine.services.books import Books, Writing, new_id
@@ -34,7 +36,10 @@ class Assessment(BaseModel):
     target_price: Decimal | None
     loss_at_stop: Decimal | None
     gain_at_target: Decimal | None
+    at_risk: Decimal
+    loss_at_most: Decimal | None
     free_balance: Decimal
+    mode: str = "paper"
     warnings: tuple[str, ...] = ()
 
 
@@ -80,6 +85,7 @@ class BotService:
                 f"{instrument.symbol} cannot be sold short on this market; choose long only.",
                 field="direction",
             )
+        self._check_routing(config, instrument, account_id, key)
         balance = broker.balances().get(instrument.quote)
         free = balance.free if balance else ZERO
         price = market.quote(instrument.symbol).last
@@ -88,10 +94,44 @@ class BotService:
         _check_amount(
             config.amount, quantity, price, instrument, balance.total if balance else ZERO
         )
-        return _assessment(config, instrument, price, quantity, fee_bps, free)
+        made = _assessment(config, instrument, price, quantity, fee_bps, free)
+        objection = self._books.account_objection(account_id) or ""
+        is_closed = account_id not in self._books.unchecked and bool(objection)
+        warnings = (f"No entries for now: {objection}.",) if is_closed else ()
+        return made.model_copy(
+            update={"mode": mode_of(account_id), "warnings": (*warnings, *made.warnings)}
+        )
 
-    def create(self, config: BotConfig, actor: str) -> Bot:
-        """A new, stopped bot. Raises like ``assess``."""
+    def _check_routing(
+        self, config: BotConfig, instrument: Instrument, account_id: str, key: str
+    ) -> None:
+        """Raises ConfigError for a market that entries cannot be routed to."""
+        if config.routing is None:
+            return
+        markets = config.routing.markets
+        if len({config.market, *markets}) <= len(markets):
+            raise ConfigError("Name each other market once, and not the bot's own.",
+                              field="routing.markets")  # fmt: skip
+        for market_id in (config.market, *markets):
+            if self._venues.is_stepped(market_id):
+                raise ConfigError("Replays cannot be routed.", field="routing.markets")
+            other = self._venues.account_of(market_id, key)
+            if other.partition(":")[0] != account_id.partition(":")[0]:
+                raise ConfigError(
+                    f"{other} moves another kind of money than {account_id}.",
+                    field="routing.markets",
+                )
+            listed = self._venues.market(market_id).instruments()
+            if match_instrument(instrument, listed) is None:
+                raise ConfigError(
+                    f"{market_id} does not list {instrument.base} in {instrument.quote}.",
+                    field="routing.markets",
+                )
+
+    def create(self, config: BotConfig, actor: str, confirm_name: str = "") -> Bot:
+        """A new, stopped bot. ``confirm_name``: its name once more, where it is to trade real
+        money. Raises like ``assess``, and Conflict or ConfigError without the right one."""
+        confirmed = self._confirmed(config, confirm_name)
         assessment = self.assess(config)
         config = assessment.config
         bot_id, now = secrets.token_hex(4), self._books.clock.now()
@@ -101,11 +141,12 @@ class BotService:
             writing.add_bot(bot)
             self._keep(writing, bot, assessment.instrument, version=1)
             writing.event(Level.INFO, "bot.created", "The bot was created.", bot_id)
-            writing.audit(actor, "bot.create", bot_id, name=config.name)
+            writing.audit(actor, "bot.create", bot_id, name=config.name, **confirmed)
         return bot
 
-    def edit(self, key: str, config: BotConfig, actor: str) -> Bot:
-        """Change a bot that does nothing. Raises Conflict while active, and like ``assess``."""
+    def edit(self, key: str, config: BotConfig, actor: str, confirm_name: str = "") -> Bot:
+        """Change a bot that does nothing; ``confirm_name`` as in ``create``, where it is moved to
+        an account with real money. Raises Conflict while active, and like ``create``."""
         bot = self._books.get_bot(key)
         _require_at_rest(bot, "change")
         is_moved = _place(config) != _place(bot.config)
@@ -116,14 +157,19 @@ class BotService:
             # Its candles may be of a time that this bot has decided: none is decided twice.
             raise Conflict("A bot that has run cannot be moved to a replay: clone it.",
                            field="market")  # fmt: skip
+        is_other = self._venues.account_of(config.market, bot.id) != bot.account_id
+        confirmed = self._confirmed(config, confirm_name) if is_other else {}
         self._venues.forget(bot.id)
         assessment = self.assess(config, bot.id)
         with self._books.writing() as writing:
             _require_at_rest(writing.bot(bot.id), "change")  # it may have been started meanwhile
             changes: dict[str, Any] = {"config": assessment.config, "reason": "",
                                        "strategy_errors": 0}  # fmt: skip
-            if is_moved:
+            is_busy = bot.id in self._books.positions or self._books.working_orders(bot.id)
+            if is_moved or (bot.place is not None and not is_busy):  # routing begins at home
                 changes["account_id"] = self._venues.account_of(config.market, bot.id)
+                changes["place"] = None
+            if is_moved:
                 changes["decided_until"] = None
             if bot.state is BotState.FAULTED:
                 changes["state"] = BotState.STOPPED
@@ -132,7 +178,7 @@ class BotService:
             version = writing.tx.configurations.count(bot_id=bot.id) + 1
             self._keep(writing, changed, assessment.instrument, version)
             writing.event(Level.INFO, "bot.edited", f"Its settings are version {version}.", bot.id)
-            writing.audit(actor, "bot.edit", bot.id, version=version)
+            writing.audit(actor, "bot.edit", bot.id, version=version, **confirmed)
         return changed
 
     def tune(self, key: str, params: dict[str, Any], exits: Mapping[str, Any], actor: str) -> Bot:
@@ -168,15 +214,19 @@ class BotService:
             levels = {"stop_price": stop, "target_price": target}
             writing.put_position(position.model_copy(update=levels))
 
-    def clone(self, key: str, name: str, actor: str) -> Bot:
+    def clone(self, key: str, name: str, actor: str, confirm_name: str = "") -> Bot:
         """A new bot with the same settings under another name. Raises like ``create``."""
         original = self._books.get_bot(key)
         settings = {**original.config.model_dump(), "name": name}
-        return self.create(BotConfig.model_validate(settings), actor)
+        return self.create(BotConfig.model_validate(settings), actor, confirm_name)
 
-    def start(self, key: str, actor: str) -> Bot:
-        """Want it running; a faulted bot gets a fresh start."""
-        return self._want(key, Desired.RUNNING, actor)
+    def start(self, key: str, actor: str, confirm_name: str = "") -> Bot:
+        """Want it running; a faulted bot gets a fresh start. ``confirm_name`` as in ``create``,
+        unless it goes on after a pause. Raises Conflict or ConfigError without the right one."""
+        bot = self._books.get_bot(key)
+        is_at_rest = not is_active(bot)
+        confirmed = self._confirmed(bot.config, confirm_name) if is_at_rest else {}
+        return self._want(key, Desired.RUNNING, actor, confirmed)
 
     def pause(self, key: str, actor: str) -> Bot:
         """Want no new entries; exits go on."""
@@ -186,7 +236,22 @@ class BotService:
         """Want it stopped, keeping its position or closing it first."""
         return self._want(key, Desired.STOPPED, actor, close_on_stop=close_position)
 
-    def _want(self, key: str, desired: Desired, actor: str, **changes: Any) -> Bot:
+    def _confirmed(self, config: BotConfig, confirm_name: str) -> dict[str, str]:
+        """What the audit keeps of a confirmation; nothing where no real money is traded."""
+        account_id = self._venues.account_of(config.market, "")
+        if mode_of(account_id) != Mode.LIVE:
+            return {}
+        require_name(config.name, confirm_name)
+        return {"confirmed_for": account_id}
+
+    def _want(
+        self,
+        key: str,
+        desired: Desired,
+        actor: str,
+        detail: Mapping[str, str] | None = None,
+        **changes: Any,
+    ) -> Bot:
         bot_id = self._books.get_bot(key).id
         changes.setdefault("close_on_stop", False)
         with self._books.writing() as writing:
@@ -200,7 +265,7 @@ class BotService:
             ):
                 changes["state"] = BotState.STOPPING
             bot = writing.save_bot(bot_id, desired=desired, **changes)
-            writing.audit(actor, f"bot.{desired.value}", bot_id)
+            writing.audit(actor, f"bot.{desired.value}", bot_id, **(detail or {}))
         self._wake()
         return bot
 
@@ -235,6 +300,19 @@ class BotService:
 def _place(config: BotConfig) -> tuple[str, str]:
     """Where a bot trades; a replay is the same at any speed."""
     return config.market.partition("?")[0], config.symbol
+
+
+def require_name(name: str, typed: str) -> None:
+    """A bot that trades real money is confirmed by its name. Raises Conflict without one,
+    ConfigError for another."""
+    if not typed:
+        raise Conflict(
+            f"'{name}' would trade real money: type its name to confirm.", field="confirm_name"
+        )
+    if typed.strip() != name:
+        raise ConfigError(
+            f"That is not the bot's name: type '{name}', as it is written.", field="confirm_name"
+        )
 
 
 def _require_at_rest(bot: Bot, verb: str) -> None:
@@ -273,6 +351,8 @@ def _assessment(
     fees = quantity * price * fee_bps / BPS * 2
     held = quantity * config.max_entries
     fees_held = fees * config.max_entries
+    loss = None if stop is None else abs(price - stop) * held + fees_held
+    whole = None if side is PositionSide.SHORT else config.starting_capital
     return Assessment(
         config=config,
         instrument=instrument,
@@ -281,7 +361,9 @@ def _assessment(
         fees_round_trip=fees,
         stop_price=stop,
         target_price=target,
-        loss_at_stop=None if stop is None else abs(price - stop) * held + fees_held,
+        loss_at_stop=loss,
+        at_risk=config.starting_capital,
+        loss_at_most=whole if loss is None else loss,
         gain_at_target=None if target is None else abs(target - price) * held - fees_held,
         free_balance=free,
         warnings=tuple(_warnings(config, quantity, price, fees, free)),

@@ -10,6 +10,7 @@ from engine.errors import QuarterdeckError
 from engine.ports import Venues
 from engine.services.books import Books
 from engine.services.lanes import Lanes, account_lane
+from engine.services.places import routed_accounts
 from engine.services.reconcile import RETRY_S, Reconciler
 from engine.services.supervise import is_active
 from engine.services.venue_links import VenueLinks
@@ -42,11 +43,11 @@ class AccountChecks:
     async def begin_due(self) -> None:
         """Begin what is due; an account that is still being checked is passed over."""
         self._wanted |= self._links.take_reconnected()
-        for account_id, bot in self._accounts().items():
+        for account_id, (market_id, bot) in self._accounts().items():
             trigger = self._trigger(account_id)
             if trigger is not None and account_id not in self._running:
                 self._wanted.discard(account_id)
-                task = asyncio.create_task(self._check(account_id, bot, trigger))
+                task = asyncio.create_task(self._check(account_id, market_id, bot, trigger))
                 self._running[account_id] = task
 
     async def finish(self, timeout_s: float) -> None:
@@ -56,8 +57,8 @@ class AccountChecks:
             for task in late:
                 task.cancel()
 
-    def _accounts(self) -> dict[str, Bot]:
-        """Accounts on which something may happen, each with a bot that knows its market."""
+    def _accounts(self) -> dict[str, tuple[str, Bot]]:
+        """Accounts on which something may happen, each with its market and a bot of it."""
         busy = set(self._books.positions) | {
             bot_id for bot_id, orders in list(self._books.working.items()) if orders
         }
@@ -66,11 +67,16 @@ class AccountChecks:
             for order in list(self._books.working.get(HOUSE, {}).values())
             if order.state is not OrderState.EXTERNAL
         }
-        return {
-            bot.account_id: bot
+        routed = {
+            account_id: (market_id, bot)
+            for account_id, (market_id, bot) in routed_accounts(self._books, self._venues).items()
+            if account_id in unsettled or is_active(bot)
+        }
+        return routed | {
+            bot.account_id: (bot.market, bot)
             for bot in list(self._books.bots.values())
             if (bot.id in busy or bot.account_id in unsettled or is_active(bot))
-            and not self._venues.is_stepped(bot.config.market)
+            and not self._venues.is_stepped(bot.market)
         }
 
     def _trigger(self, account_id: str) -> str | None:
@@ -87,9 +93,11 @@ class AccountChecks:
             return "again" if is_failed else "regular"
         return None
 
-    async def _check(self, account_id: str, bot: Bot, trigger: str) -> None:
+    async def _check(self, account_id: str, market_id: str, bot: Bot, trigger: str) -> None:
         try:
-            await self._lanes.run(account_lane(account_id), self._on_lane, account_id, bot, trigger)
+            await self._lanes.run(
+                account_lane(account_id), self._on_lane, account_id, market_id, bot, trigger
+            )
         except QuarterdeckError as error:
             log.error("%s was not checked: %s", account_id, error)
         except Exception:
@@ -97,6 +105,6 @@ class AccountChecks:
         finally:
             self._running.pop(account_id, None)
 
-    def _on_lane(self, account_id: str, bot: Bot, trigger: str) -> None:
-        market = self._venues.market(bot.config.market, bot.id)
+    def _on_lane(self, account_id: str, market_id: str, bot: Bot, trigger: str) -> None:
+        market = self._venues.market(market_id, bot.id)
         self._reconciler.check(account_id, market, trigger)

@@ -60,7 +60,7 @@ class Gateway:
                 bot = self._books.bots.get(order.bot_id)
                 if bot is None or order.state not in AT_WORK:
                     continue
-                instrument = tx.find_instrument(bot.config.market, order.symbol)
+                instrument = tx.find_instrument(bot.market, order.symbol)
                 if instrument is not None:
                     held = self._books.positions.get(order.bot_id)
                     price = held.average_price if held else None

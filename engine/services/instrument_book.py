@@ -15,7 +15,7 @@ class InstrumentBook:
 
     def of(self, bot: Bot) -> Instrument:
         """The instrument a bot trades. Raises NotFound when none was ever kept."""
-        key = (bot.config.market, bot.config.symbol)
+        key = (bot.market, bot.symbol)
         if key not in self._known:
             with self._store.reading() as tx:
                 found = tx.find_instrument(*key)

@@ -5,6 +5,7 @@ the answer says that it is under way.
 """
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from typing import TypeVar
@@ -72,3 +73,10 @@ class LaneCalls:
                 "The venue takes long to answer: what was asked is under way."
                 f" {look_at} show what becomes of it."
             ) from error
+
+    def finish(self, account_id: str, call: Callable[..., object], *args: object) -> None:
+        """Run ``call`` on the account's lane for certain, and wait for it as long as a person
+        does; what takes longer ends by itself. Raises whatever ``call`` raises until then."""
+        run = self._lanes.run(account_lane(account_id), call, *args)
+        with contextlib.suppress(TimeoutError):
+            asyncio.run_coroutine_threadsafe(run, self._loop).result(self._patience_s)

@@ -11,6 +11,7 @@ from engine.ports import StreamingBroker, Venues
 from engine.services.books import Books
 from engine.services.lanes import Lanes, account_lane
 from engine.services.order_desk import OrderDesk
+from engine.services.places import routed_accounts
 
 log = logging.getLogger("quarterdeck.listen")
 
@@ -57,7 +58,9 @@ class Listening:
 
     async def ensure(self) -> None:
         """Begin with accounts that have come into use; a slow venue delays nobody else."""
-        markets = {bot.account_id: bot.config.market for bot in list(self._books.bots.values())}
+        routed = routed_accounts(self._books, self._venues)
+        markets = {account_id: market_id for account_id, (market_id, _) in routed.items()}
+        markets |= {bot.account_id: bot.market for bot in list(self._books.bots.values())}
         for account_id, market_id in markets.items():
             if account_id not in self._ends and not self._venues.is_stepped(market_id):
                 self._ends[account_id] = None
@@ -101,8 +104,9 @@ class Listening:
         bot = next((one for one in list(self._books.bots.values())
                     if one.account_id == account_id), None)  # fmt: skip
         if bot is None:
+            self.missed_something(account_id)  # its bot has gone to another account
             return
-        market = self._venues.market(bot.config.market, bot.id)
+        market = self._venues.market(bot.market, bot.id)
         if self._desk.hear(account_id, report, market):
             return
         with self._books.store.reading() as tx:
@@ -113,6 +117,22 @@ class Listening:
     def missed_something(self, account_id: str) -> None:
         """Have the account reconciled soon."""
         self._desk.links.reconnected(account_id)
+
+    def renew(self, account_id: str) -> None:
+        """Listen anew, at the next round, to an account whose connection was replaced; from any
+        thread."""
+        self._loop.call_soon_threadsafe(self._forget, account_id)
+
+    def _forget(self, account_id: str) -> None:
+        end = self._ends.pop(account_id, None)
+        if end is not None:
+            self._keep(self._end(account_id, end))
+
+    async def _end(self, account_id: str, end: Callable[[], None]) -> None:
+        try:
+            await self._lanes.run(account_lane(account_id), end)
+        except Exception:
+            log.exception("%s: the stream was not ended", account_id)
 
     def close(self) -> None:
         """Hear nothing any more."""

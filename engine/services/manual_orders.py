@@ -71,7 +71,7 @@ class ManualOrders:
                 " first."
             )
         market = self._market(bot)
-        last = market.quote(bot.config.symbol).last
+        last = market.quote(bot.symbol).last
         trouble = ticket_trouble(ticket, self._side(bot, ticket), last)
         if trouble is not None:
             raise ConfigError(trouble.message, field=trouble.field)
@@ -111,7 +111,7 @@ class ManualOrders:
 
     def _market(self, bot: Bot) -> MarketData:
         """The bot's market; the replay of a bot at rest stands at its last decided candle."""
-        market = self._venues.market(bot.config.market, bot.id)
+        market = self._venues.market(bot.market, bot.id)
         stood_at = None if bot.state in WORKING_STATES else bot.decided_until
         if isinstance(market, SteppedMarket) and stood_at is not None:
             market.seek(stood_at)
@@ -131,4 +131,9 @@ class ManualOrders:
         return found[0]
 
     def _on_lane(self, bot: Bot, call: Callable[..., T], *args: object) -> T:
-        return self._calls.run(bot.account_id, call, *args, look_at="The bot's orders")
+        def in_place() -> T:
+            if self._books.get_bot(bot.id).account_id != bot.account_id:
+                raise Conflict("The bot has just gone to another account; try again.")
+            return call(*args)
+
+        return self._calls.run(bot.account_id, in_place, look_at="The bot's orders")

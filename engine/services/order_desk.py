@@ -25,6 +25,7 @@ from engine.domain.orders import (
     Side,
 )
 from engine.domain.positions import Position, PositionSide
+from engine.domain.routes import RoutePlan
 from engine.domain.sizing import BPS, stake
 from engine.domain.tickets import OrderChanges, OrderTicket
 from engine.errors import DataError, NotFound
@@ -36,6 +37,7 @@ from engine.services.follow_orders import Follower
 from engine.services.order_outcomes import Outcomes, stem_of
 from engine.services.order_requests import Gate
 from engine.services.place_tickets import Tickets
+from engine.services.places import is_here
 from engine.services.protect import Protector
 from engine.services.send_orders import Sender, entry_lag
 from engine.services.venue_links import VenueLinks
@@ -84,9 +86,11 @@ class OrderDesk:
         after: Order | None = None,
         last: Decimal | None = None,
         instrument: Instrument | None = None,
+        route: RoutePlan | None = None,
     ) -> Order:
         """Commit to an entry. After an exit its amount is fixed only when it is sent, since the
-        exit's proceeds are part of it. ``last`` and ``instrument`` price a limit entry."""
+        exit's proceeds are part of it. ``last`` and ``instrument`` price a limit entry; ``route``
+        is why it goes to the bot's account."""
         price = None
         if bot.config.entry_order is EntryOrder.LIMIT and last is not None and instrument:
             price = limit_price(bot, side, last, instrument)
@@ -98,7 +102,7 @@ class OrderDesk:
             client_id=client_id(bot.id, candle_time, "e"),
             bot_id=bot.id,
             account_id=bot.account_id,
-            symbol=bot.config.symbol,
+            symbol=bot.symbol,
             side=entry_side(side),
             type=OrderType.MARKET if price is None else OrderType.LIMIT,
             purpose=Purpose.ENTRY,
@@ -108,6 +112,7 @@ class OrderDesk:
             reason="signal",
             after_client_id=after.client_id if after else None,
             decided_at=decided_at,
+            routing=route,
         )
 
     def plan_exit(
@@ -231,7 +236,11 @@ class OrderDesk:
 
     def advance(self, bot_id: str, market: MarketData) -> None:
         """Take every order of a bot one step further: send, resolve, or ask what became of it;
-        then see to the protection of its position."""
+        then see to the protection of its position. One that has moved to another market is left
+        to that market's account."""
+        bot = self._books.bots.get(bot_id)
+        if bot is not None and not is_here(bot, market):
+            return
         self._advance(bot_id, market, lambda _order: True)
         if bot_id != HOUSE:
             self._protector.tend(bot_id, market)

@@ -8,7 +8,15 @@ from engine.domain.instruments import Instrument
 from engine.domain.ledger import is_dust
 from engine.domain.matching import AMOUNT_STEP
 from engine.domain.money import ZERO, ceil_to, floor_to, text
-from engine.domain.orders import Order, OrderRequest, OrderType, Purpose, Side
+from engine.domain.orders import (
+    NEEDS_PRICE,
+    Order,
+    OrderRequest,
+    OrderType,
+    Purpose,
+    Side,
+    TimeInForce,
+)
 from engine.domain.sizing import affordable_quantity, stake
 from engine.errors import InsufficientFunds, OrderRejected
 from engine.ports import Broker
@@ -63,6 +71,8 @@ class Sizer:
                 quantity -= self._filled_before(order.replaces_client_id)
             if order.is_reducing:
                 quantity = self._held(order, quantity, broker, instrument)
+            if order.purpose is Purpose.EXIT:
+                quantity = _in_one_order(order, quantity, instrument)
             quantity = floor_to(quantity, instrument.quantity_step)
         is_amount = quantity is None and quote_amount is not None and quote_amount > 0
         if not is_amount and (quantity is None or quantity <= 0):
@@ -93,6 +103,12 @@ class Sizer:
         return min(quantity, free)
 
 
+def _in_one_order(order: Order, quantity: Decimal, instrument: Instrument) -> Decimal:
+    """As much of an exit as the venue takes at once; once that is filled, the rest follows."""
+    most = instrument.largest(is_market=order.type not in NEEDS_PRICE)
+    return quantity if most is None else min(quantity, most)
+
+
 def _check_minimums(
     order: Order, quantity: Decimal, price: Decimal, instrument: Instrument, broker: Broker
 ) -> None:
@@ -113,8 +129,9 @@ def request_of(order: Order, broker: Broker) -> OrderRequest:
     can = broker.capabilities
     if order.type not in can.order_types:
         raise OrderRejected(f"This venue takes no {order.type.value.replace('_', ' ')} orders.")
-    if order.type is not OrderType.MARKET and order.time_in_force not in can.times_in_force:
-        raise OrderRejected(f"This venue takes no {order.time_in_force.value.upper()} orders.")
+    lasting = _lasting(order, broker)
+    if order.type is not OrderType.MARKET and lasting not in can.times_in_force:
+        raise OrderRejected(f"This venue takes no {lasting.value.upper()} orders.")
     return OrderRequest(
         client_id=order.client_id,
         symbol=order.symbol,
@@ -125,7 +142,15 @@ def request_of(order: Order, broker: Broker) -> OrderRequest:
         price=order.price,
         stop_price=order.stop_price,
         trail_bps=order.trail_bps,
-        time_in_force=order.time_in_force,
+        time_in_force=lasting,
         reduce_only=order.is_reducing,
         seen_price=order.seen_price,
     )
+
+
+def _lasting(order: Order, broker: Broker) -> TimeInForce:
+    """How long it lasts: where orders last for a day at most, one that the desk takes back anyway
+    is one of the day."""
+    lasting, taken = order.time_in_force, broker.capabilities.times_in_force
+    is_shorter = lasting is TimeInForce.GTC and lasting not in taken and TimeInForce.DAY in taken
+    return TimeInForce.DAY if is_shorter and order.expires_at is not None else lasting

@@ -76,12 +76,12 @@ class Tickets:
 
     def _fields(self, bot_id: str, market: MarketData, ticket: OrderTicket) -> dict[str, Any]:
         bot = self._books.get_bot(bot_id)
-        instrument = market.instrument(bot.config.symbol)
+        instrument = market.instrument(bot.symbol)
         for name in ("price", "stop_price", "level_stop", "level_target"):
             _check_step(name, getattr(ticket, name), instrument.price_tick, "tick")
         _check_step("quantity", ticket.quantity, instrument.quantity_step, "step")
         common = {
-            "bot_id": bot_id, "account_id": bot.account_id, "symbol": bot.config.symbol,
+            "bot_id": bot_id, "account_id": bot.account_id, "symbol": bot.symbol,
             "type": ticket.type.order_type or OrderType.MARKET, "price": ticket.price,
             "stop_price": ticket.stop_price, "trail_bps": ticket.trail_bps,
             "time_in_force": ticket.time_in_force, "expires_at": ticket.expires_at,

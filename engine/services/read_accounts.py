@@ -69,6 +69,7 @@ class Look:
     unsettled: frozenset[str] = frozenset()
     filling: frozenset[str] = frozenset()
     gaps: dict[str, Decimal] = field(default_factory=dict)
+    cash_gaps: dict[str, Decimal] = field(default_factory=dict)
     newest: datetime | None = None
 
     def is_in_opening(self, moment: datetime) -> bool:
@@ -150,7 +151,7 @@ class AccountReader:
     def _learn_instruments(self, look: Look) -> None:
         """The rules of every symbol that the account's bots trade, or have orders in."""
         bots = list(self._books.bots.values())
-        traded = {bot.config.symbol for bot in bots if bot.account_id == look.account_id}
+        traded = {bot.symbol for bot in bots if bot.account_id == look.account_id}
         held = {
             one.symbol
             for one in list(self._books.positions.values())
@@ -238,6 +239,7 @@ class AccountReader:
             look.balances = {asset: one.total for asset, one in balances.items() if one.total}
             look.unsettled = self._moving(look) | look.filling
             look.gaps = self._gaps(look)
+            look.cash_gaps = self._take_out_cash(look)
             if look.unsettled:  # what is under way may take its fee in an asset never seen before
                 look.unsettled |= {asset for asset, gap in look.gaps.items() if gap < 0}
             is_new = any(not self._is_known(look, *gap) for gap in look.gaps.items())
@@ -275,6 +277,16 @@ class AccountReader:
         traded = [effect_of(one, look.instruments[one.symbol]) for one in look.trades.values()]
         expected = add_up([self.books_side(look).totals, *traded])
         return differences(expected, look.balances)
+
+    def _take_out_cash(self, look: Look) -> dict[str, Decimal]:
+        """Take from the differences what is no position, where the venue's cash is its own affair:
+        settled later, lent, charged and converted without a list that says so."""
+        if look.broker.capabilities.has_exact_cash or not look.gaps:
+            return {}
+        positions = {one.base for one in look.instruments.values()}
+        if set(look.gaps) - positions:
+            positions |= {one.base for one in look.market.instruments()}
+        return {asset: look.gaps.pop(asset) for asset in set(look.gaps) - positions}
 
     def _candidates(self, look: Look, *, is_wide: bool) -> list[str]:
         """Symbols whose trades may explain the difference: first those whose base differs."""

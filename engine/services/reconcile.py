@@ -154,7 +154,7 @@ class Reconciler:
             found = [
                 one for one in found
                 if one.kind is not FindingKind.BALANCE
-                or not (look.is_first or one.subject in opened)
+                or not (look.is_first or one.subject in opened or one.subject in look.cash_gaps)
             ]  # fmt: skip
             self._findings.write(writing, look, books, found)
             state = self._state_after(writing, look)

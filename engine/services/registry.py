@@ -1,7 +1,7 @@
 """The markets and brokers there are, built from factories on first use and kept while in use."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from engine.errors import NotFound
@@ -15,12 +15,14 @@ PAPER = "paper"
 @dataclass(frozen=True)
 class MarketKind:
     """How markets whose id begins with a prefix are made, which of them are offered, and the kind
-    of account that trades there."""
+    of account that trades there; ``account_of`` where the account's id does not follow from that.
+    """
 
     make: MarketFactory
     offered: Callable[[], Sequence[str]]
     is_stepped: bool = False
     account_kind: str = PAPER
+    account_of: Callable[[str], str] | None = None
 
 
 class VenueRegistry:
@@ -35,6 +37,7 @@ class VenueRegistry:
         self._markets: dict[tuple[str, str], MarketData] = {}
         self._brokers: dict[str, Broker] = {}
         self._lock = threading.RLock()
+        self._generation = 0
 
     def market_ids(self) -> Sequence[str]:
         """Markets offered in the form, in the order of the table."""
@@ -45,10 +48,12 @@ class VenueRegistry:
         kind = self._kind(market_id)
         key = (market_id, (bot_id or "") if kind.is_stepped else "")
         with self._lock:
-            market = self._markets.get(key)
+            market, generation = self._markets.get(key), self._generation
         if market is None:
             made = kind.make(market_id)  # reads a file of any size: nobody else waits for it
             with self._lock:
+                if generation != self._generation:
+                    return made  # what it was made from may have been replaced: not kept
                 market = self._markets.setdefault(key, made)
         return market
 
@@ -73,6 +78,8 @@ class VenueRegistry:
         kind = self._kind(market_id)
         if kind.is_stepped:
             return f"{PAPER}:replay:{bot_id}"
+        if kind.account_of is not None:
+            return kind.account_of(market_id)
         name = market_id if kind.account_kind == PAPER else market_id.partition(":")[2]
         return f"{kind.account_kind}:{name}"
 
@@ -82,6 +89,14 @@ class VenueRegistry:
             for key in [key for key in self._markets if key[1] == bot_id]:
                 del self._markets[key]
             self._brokers.pop(f"{PAPER}:replay:{bot_id}", None)
+
+    def renew(self, market_ids: Collection[str], account_id: str) -> None:
+        """Make these markets and this account's broker anew when they are next asked for."""
+        with self._lock:
+            self._generation += 1
+            for key in [key for key in self._markets if key[0] in market_ids]:
+                del self._markets[key]
+            self._brokers.pop(account_id, None)
 
     def _kind(self, market_id: str) -> MarketKind:
         kind = self._kinds.get(market_id.partition(":")[0])

@@ -41,6 +41,7 @@ from engine.services.findings import kind_of, line_of
 from engine.services.follow_orders import is_anothers
 from engine.services.order_desk import OrderDesk
 from engine.services.order_outcomes import MANUAL
+from engine.services.places import routed_accounts
 
 RECONCILED = "reconciled"
 """The reason of exits that only the books have seen."""
@@ -134,10 +135,12 @@ class Resolver:
         bots = [one for one in list(self._books.bots.values()) if one.account_id == account_id]
         if bot is not None and bot not in bots:
             raise ConfigError(f"The bot does not trade with {account_id}.", field="bot_id")
+        if not bots and account_id in (routed := routed_accounts(self._books, self._venues)):
+            return self._venues.market(routed[account_id][0])
         if not bots:
             raise Conflict(f"No bot trades with {account_id} any more.")
         chosen = bot or bots[0]
-        market = self._venues.market(chosen.config.market, chosen.id)
+        market = self._venues.market(chosen.market, chosen.id)
         if isinstance(market, SteppedMarket) and chosen.decided_until is not None:
             market.seek(chosen.decided_until)
         return market
@@ -266,8 +269,8 @@ class Resolver:
         bot, symbol = decision.bot, decision.finding.symbol
         if bot is None:
             raise ConfigError("Choose the bot that adopts it.", field="bot_id")
-        if bot.config.symbol != symbol:
-            raise ConfigError(f"The bot trades {bot.config.symbol}, not {symbol}.", field="bot_id")
+        if bot.symbol != symbol:
+            raise ConfigError(f"The bot trades {bot.symbol}, not {symbol}.", field="bot_id")
         return bot
 
     def _check_room(self, bot: Bot, position: Position, report: OrderReport) -> None:

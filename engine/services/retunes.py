@@ -20,7 +20,8 @@ from engine.errors import ConfigError, Conflict, NotFound, QuarterdeckError
 from engine.ports import StrategyHost, Venues
 from engine.services.books import Books, Writing
 from engine.services.bots import BotService
-from engine.services.lanes import Lanes, account_lane
+from engine.services.lanes import Lanes
+from engine.services.places import run_where_it_is
 from engine.services.studies import StudyService
 from engine.services.study_space import space_of
 
@@ -85,7 +86,7 @@ class Retuner:
             for retune in await self._lanes.run(RETUNE_LANE, self._look):
                 bot = self._books.bots.get(retune.bot_id)
                 if bot is not None:
-                    await self._lanes.run(account_lane(bot.account_id), self.apply, retune.bot_id)
+                    await run_where_it_is(self._books, self._lanes, bot, self.apply, retune.bot_id)
 
     def _look(self) -> list[Retune]:
         """Judge and start; those whose winner waits to be applied."""
@@ -131,7 +132,7 @@ class Retuner:
     def _request(self, bot: Bot, settings: RetuneSettings) -> StudyRequest:
         """A study on what the bot trades, with its own terms and costs."""
         config = bot.config
-        market = self._venues.market(config.market, bot.id)
+        market = self._venues.market(bot.market, bot.id)
         broker = self._venues.broker(bot.account_id, market)
         backtest = BacktestRequest(
             strategy=config.strategy,

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,24 +18,28 @@ from engine.domain.orders import Order
 from engine.domain.positions import Position, PositionSide
 from engine.domain.records import Level
 from engine.domain.risk import CASH_RULE, Proposal, judge
+from engine.domain.routes import RoutePlan
 from engine.domain.sizing import stake
-from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
-from engine.domain.trace import decision_of, first_steps, planned_step
+from engine.domain.timeframes import timeframe_delta
+from engine.domain.trace import decision_of, first_steps, planned_step, route_step
 from engine.errors import ConfigError, Conflict, DataError, NotFound, StrategyError
 from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues
 from engine.services.books import Books, Writing
 from engine.services.candle_feed import CandleFeed, PriceBoard, check_candles
 from engine.services.controls import Controls
+from engine.services.feed_status import Fed
 from engine.services.hold_writer import HoldWriter
 from engine.services.lanes import STRATEGY_LANE, Lanes, account_lane
 from engine.services.order_desk import OrderDesk, client_id
+from engine.services.places import is_here
+from engine.services.route_entries import EntryRouter
 from engine.services.watch_positions import PositionWatcher
 
 MOST_STRATEGY_ERRORS = 3
 REPLAY_SLICE_S = 0.2
 LONGEST_NAP_S = 0.5
-CANDLE_WAITS_S = (0.5, 1.0, 2.0, 0.0)
-"""Waits for a candle that has closed and is not published yet; then what is there is taken."""
+MINUTE = timedelta(minutes=1)
+"""A shorter candle that is late is not worth a word: the next one is there already."""
 
 TIME_WENT_BACK = 5
 """Candles by which the newest one is older than what was decided: no more than that is a venue
@@ -62,6 +66,10 @@ class CycleRunner:
         prices: PriceBoard,
         lanes: Lanes,
         free_cash: Callable[[str, str], Decimal | None] = lambda _account_id, _asset: None,
+        router: EntryRouter | None = None,
+        *,
+        may_decide: Callable[[Bot], bool] = lambda _bot: True,
+        enters_on_fallback: bool = False,
     ) -> None:
         self._books = books
         self._desk = desk
@@ -73,6 +81,9 @@ class CycleRunner:
         self._prices = prices
         self._lanes = lanes
         self._free_cash = free_cash
+        self._router = router
+        self._may_decide = may_decide
+        self._enters_on_fallback = enters_on_fallback
         self._holds = HoldWriter(books, lanes)
         self._is_halted = False
 
@@ -89,7 +100,7 @@ class CycleRunner:
         try:
             if self._venues.is_stepped(bot.config.market):
                 await self._replay(bot)
-            else:
+            elif self._may_decide(bot):
                 await self._look(bot, self._venues.market(bot.config.market, bot.id))
         except (DataError, NotFound) as error:
             await self._lanes.run(lane, self._books.show_reason, bot.id, error.message,
@@ -103,40 +114,54 @@ class CycleRunner:
         history = await self._lanes.run(
             STRATEGY_LANE, self._host.history, config.strategy, config.params
         )
-        candles = await self._newest_candles(market, bot, history)
+        fed = await self._feed.ask(market, config.symbol, config.timeframe, history)
+        candles = fed.candles
         if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
-            await self._tell_time_went_back(bot, candles)
+            await self._tell_why_nothing_is_decided(bot, fed)
             return
         intent = await self._lanes.run(
             STRATEGY_LANE, self._host.decide, config.strategy, config.params, candles
         )
         if not intent.wants_something:
-            steps = first_steps(candles, intent, Action.HOLD)
+            steps = first_steps(candles, intent, Action.HOLD, fed.words)
             decision = decision_of(bot, market.now(), candles, intent, Action.HOLD, steps)
             await self._holds.write(decision, candles.last_close_time)
             return
+        route = await self._route(bot, intent)
+        bot = self._books.bots.get(bot.id, bot)  # it may have gone to another account
+        if bot.place is not None:
+            market = self._venues.market(bot.market, bot.id)
         lane = account_lane(bot.account_id)
-        await self._lanes.run(lane, self.conclude, bot.id, market, candles, intent, config.params)
+        await self._lanes.run(
+            lane, self.conclude, bot.id, market, candles, intent, config.params, route, fed.words
+        )
 
-    async def _tell_time_went_back(self, bot: Bot, candles: Candles) -> None:
-        """A bot that decides nothing for hours says why: no candle is decided twice."""
-        until, newest = bot.decided_until, candles.last_close_time
-        if until is None or until - newest < TIME_WENT_BACK * timeframe_delta(candles.timeframe):
+    async def _route(self, bot: Bot, intent: Intent) -> RoutePlan | None:
+        """Have a flat bot that has a choice of accounts go to the best for the entry it wants; why
+        it went there."""
+        side = entry_of(choose_action(intent, bot.config.direction, None), None)
+        if self._router is None or side is None or not self._router.is_wanted(bot):
+            return None
+        lane = account_lane(bot.account_id)
+        if bot.config.routing is None:
+            await self._lanes.run(lane, self._router.go_home, bot.id)
+            return None
+        plan = await self._router.plan(bot, side, stake(bot, intent.size))
+        return plan if await self._lanes.run(lane, self._router.move, bot.id, plan) else None
+
+    async def _tell_why_nothing_is_decided(self, bot: Bot, fed: Fed) -> None:
+        """A candle that should be there is not, or time went back: no candle is decided twice."""
+        until, newest = bot.decided_until, fed.candles.last_close_time
+        length = timeframe_delta(fed.candles.timeframe)
+        if until is not None and until - newest >= TIME_WENT_BACK * length:
+            reason = f"The market's time went back; nothing is decided before {until:%H:%M:%S} UTC."
+            kind = "cycle.clock"
+        elif fed.late and length >= MINUTE:
+            reason, kind = fed.late, "cycle.late"
+        else:
             return
-        reason = f"The market's time went back; nothing is decided before {until:%H:%M:%S} UTC."
         await self._lanes.run(account_lane(bot.account_id), self._books.show_reason, bot.id,
-                              reason, "cycle.clock", Level.WARNING)  # fmt: skip
-
-    async def _newest_candles(self, market: MarketData, bot: Bot, history: int) -> Candles:
-        """The candles up to the close that was just reached; a venue may publish it late."""
-        config = bot.config
-        newest = floor_time(market.now(), timeframe_s(config.timeframe))
-        for wait_s in CANDLE_WAITS_S:
-            candles = await self._feed.candles(market, config.symbol, config.timeframe, history)
-            if candles.last_close_time >= newest:
-                break
-            await asyncio.sleep(wait_s)
-        return candles
+                              reason, kind, Level.WARNING)  # fmt: skip
 
     # --- replays --------------------------------------------------------------------------------
 
@@ -218,28 +243,32 @@ class CycleRunner:
         candles: Candles,
         intent: Intent,
         params: Mapping[str, Any] | None = None,
+        route: RoutePlan | None = None,
+        other_source: str = "",
     ) -> None:
         """Write the decision with its orders in one transaction, then let the desk send them.
 
         ``params`` are those it was taken with; a bot that was tuned meanwhile decides anew.
+        ``market`` is where the bot trades, ``route`` why an entry goes there, ``other_source``
+        whose the candles are when they are not the market's own.
         """
         bot = self._books.bots.get(bot_id)
-        if bot is None or bot.state not in WORKING_STATES:
+        if bot is None or bot.state not in WORKING_STATES or not is_here(bot, market):
             return
         if params is not None and params != bot.config.params:
             return
         if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
             return
         position = self._books.positions.get(bot_id)
-        action, steps = self._judge(bot, market, candles, intent, position)
+        action, steps = self._judge(bot, market, candles, intent, position, route, other_source)
         if action in (Action.EXIT, Action.REVERSE):
             self._desk.cancel_entries(bot_id, market)
             position = self._books.positions.get(bot_id)
         decision = decision_of(bot, market.now(), candles, intent, action, steps)
-        instrument = market.instrument(bot.config.symbol)  # not within the transaction
+        instrument = market.instrument(bot.symbol)  # not within the transaction
         try:
             with self._books.writing() as writing:
-                self._write(writing, bot, instrument, decision, intent, position)
+                self._write(writing, bot, instrument, decision, intent, position, route)
                 writing.mark_decided(bot_id, candles.last_close_time)
         except Conflict:
             # This candle was decided before, under other settings: never twice.
@@ -255,6 +284,7 @@ class CycleRunner:
         decision: Decision,
         intent: Intent,
         position: Position | None,
+        route: RoutePlan | None,
     ) -> None:
         """The decision and the orders that follow from it."""
         exit_order: Order | None = None
@@ -271,8 +301,8 @@ class CycleRunner:
         if side is not None:
             entry = self._desk.plan_entry(
                 writing, bot, side, size=intent.size, candle_time=moment,
-                decided_at=decided_at, after=exit_order, last=exact(decision.price),
-                instrument=instrument,
+                decided_at=decided_at, after=exit_order, instrument=instrument, route=route,
+                last=(route.best.price if route else None) or exact(decision.price),
             )  # fmt: skip
             steps.append(planned_step(entry))
         writing.tx.decisions.add(decision.model_copy(update={"trace": tuple(steps)}))
@@ -296,6 +326,8 @@ class CycleRunner:
         candles: Candles,
         intent: Intent,
         position: Position | None,
+        route: RoutePlan | None,
+        other_source: str,
     ) -> tuple[Action, list[TraceStep]]:
         """The action, and what every step had to say about it."""
         config = bot.config
@@ -303,10 +335,12 @@ class CycleRunner:
         action = choose_action(intent, config.direction, held)
         if self._desk.is_closing(bot.id):
             action = Action.HOLD
-        steps = first_steps(candles, intent, action)
+        steps = first_steps(candles, intent, action, other_source)
         side = entry_of(action, held)
+        if route is not None:
+            steps.append(route_step(route))
         if side is not None:
-            verdict = self._risk(bot, market, side, intent, position)
+            verdict = self._risk(bot, market, side, intent, position, other_source)
             steps.append(verdict)
             if verdict.verdict is Verdict.VETO:
                 action = Action.EXIT if action is Action.REVERSE else Action.HOLD
@@ -319,8 +353,9 @@ class CycleRunner:
         side: PositionSide,
         intent: Intent,
         position: Position | None,
+        other_source: str,
     ) -> TraceStep:
-        instrument = market.instrument(bot.config.symbol)
+        instrument = market.instrument(bot.symbol)
         return judge(
             Proposal(
                 bot=bot,
@@ -330,9 +365,10 @@ class CycleRunner:
                 position=position,
                 has_working_entry=self._desk.has_entry(bot.id),
                 control=self._controls.objection(
-                    account_id=bot.account_id, bot_id=bot.id, symbol=bot.config.symbol
+                    account_id=bot.account_id, bot_id=bot.id, symbol=bot.symbol
                 ),
                 account=self._books.account_objection(bot.account_id),
+                candles=None if self._enters_on_fallback else other_source or None,
                 free_cash=self._free_cash(bot.account_id, instrument.quote),
             )
         )

@@ -3,18 +3,20 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from engine.domain.bots import ACTIVE_STATES, Bot, BotState, Desired
 from engine.domain.records import KillLevel, Level
+from engine.domain.sleep import Rest
 from engine.errors import QuarterdeckError
 from engine.ports import MarketData, SteppedMarket, Venues
-from engine.services.books import OUTSIDE_HOURS, Books
+from engine.services.books import Books
 from engine.services.controls import Controls
 from engine.services.lanes import Lanes, account_lane
 from engine.services.order_desk import OrderDesk
+from engine.services.places import run_where_it_is
 from engine.services.pulse import Pulse
+from engine.services.sleep import SleepKeeper
 
 log = logging.getLogger("quarterdeck.supervise")
 
@@ -49,6 +51,7 @@ class Supervisor:
         pulse: Pulse,
         jobs: BotJobs,
         check_now: Callable[[str], None],
+        sleep: SleepKeeper,
         reconcile_account: Callable[[str, MarketData], object] = lambda _account_id, _market: None,
     ) -> None:
         self._books = books
@@ -59,6 +62,7 @@ class Supervisor:
         self._pulse = pulse
         self._jobs = jobs
         self._check_now = check_now
+        self._sleep = sleep
         self._reconcile_account = reconcile_account
         self.live: set[str] = set()
         self._moving: dict[str, asyncio.Task[None]] = {}
@@ -82,7 +86,10 @@ class Supervisor:
             return self._stop if is_live or bot.state is not BotState.STOPPED else None
         if not is_live:
             return self._start
-        return self._follow if bot.state is not self._wanted_state(bot) else None
+        if bot.state is not self._wanted_state(bot):
+            return self._follow
+        is_due = self._sleep.has_to_close(bot) and not self._desk.is_closing(bot.id)
+        return self._flatten if is_due else None
 
     async def _move(self, bot: Bot, step: Callable[[Bot], Awaitable[None]]) -> None:
         try:
@@ -103,7 +110,7 @@ class Supervisor:
             log.warning("bot %s: the reason could not be kept: %s", bot.id, error)
 
     async def _on_lane(self, bot: Bot, call: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        return await self._lanes.run(account_lane(bot.account_id), call, *args, **kwargs)
+        return await run_where_it_is(self._books, self._lanes, bot, call, *args, **kwargs)
 
     async def finish(self, timeout_s: float) -> None:
         """Wait for the steps that are under way; those that take too long are cancelled."""
@@ -127,7 +134,8 @@ class Supervisor:
 
     def _recover(self, bot: Bot) -> None:
         """Settle what was under way when the engine last stopped, at the market's own time."""
-        market = self._venues.market(bot.config.market, bot.id)
+        bot = self._books.bots.get(bot.id, bot)
+        market = self._venues.market(bot.market, bot.id)
         orders = self._books.working_orders(bot.id)
         if isinstance(market, SteppedMarket):
             moments = [order.decided_at for order in orders]
@@ -135,30 +143,44 @@ class Supervisor:
                 moments.append(bot.decided_until)
             if moments:
                 market.seek(max(moments))
-        market.instrument(bot.config.symbol)
+        market.instrument(bot.symbol)
+        self._sleep.learn(bot, market)
         self._reconcile_account(bot.account_id, market)  # before anything of it may enter
         self._desk.advance(bot.id, market)
 
     def _enter(self, bot: Bot) -> None:
-        with self._books.writing() as writing:
-            state = self._wanted_state(bot)
-            writing.save_bot(bot.id, state=state, reason="", started_at=self._books.clock.now())
-            writing.event(Level.INFO, f"bot.{state.value}", f"The bot is {state.value}.", bot.id)
+        self._set_state(bot, started_at=self._books.clock.now())
 
     async def _follow(self, bot: Bot) -> None:
-        await self._on_lane(bot, self._set_state, bot, self._wanted_state(bot))
+        """Fall asleep, wake up, or do what a person wants; who wakes decides at once on the candle
+        that closed last."""
+        await self._on_lane(bot, self._set_state, bot)
+        if bot.state is BotState.SLEEPING:
+            self._check_now(bot.id)
 
-    def _set_state(self, bot: Bot, state: BotState) -> None:
+    def _set_state(self, bot: Bot, **changes: Any) -> None:
+        rest = self._rest(bot)
+        state = self._wanted_state(bot)
+        words = rest.words if rest is not None else ""
         with self._books.writing() as writing:
-            reason = OUTSIDE_HOURS if state is BotState.SLEEPING else ""
-            writing.save_bot(bot.id, state=state, reason=reason)
-            writing.event(Level.INFO, f"bot.{state.value}", f"The bot is {state.value}.", bot.id)
+            writing.save_bot(bot.id, state=state, reason=words, **changes)
+            message = f"The bot is {state.value}. {words}".strip()
+            writing.event(Level.INFO, f"bot.{state.value}", message, bot.id)
+
+    async def _flatten(self, bot: Bot) -> None:
+        await self._on_lane(bot, self._close_for_rest, bot)
+
+    def _close_for_rest(self, bot: Bot) -> None:
+        """Hold nothing overnight: while the market is still open, once the bot sleeps."""
+        market = self._market_at(bot)
+        self._desk.close_position(bot.id, market, "session_end")
+        self._desk.advance(bot.id, market)
 
     async def _stop(self, bot: Bot) -> None:
         self._jobs.remove(bot.id)
         self.live.discard(bot.id)  # so that a start in between is a whole start
         await self._on_lane(bot, self._wind_down, bot.id)
-        is_own_lane = self._venues.is_stepped(bot.config.market)
+        is_own_lane = self._venues.is_stepped(bot.market)
         if is_own_lane and self._books.bots[bot.id].state is BotState.STOPPED:
             self._lanes.retire(account_lane(bot.account_id))
 
@@ -190,7 +212,7 @@ class Supervisor:
 
     def _market_at(self, bot: Bot) -> MarketData:
         """The bot's market; a replay stands at the last decided candle."""
-        market = self._venues.market(bot.config.market, bot.id)
+        market = self._venues.market(bot.market, bot.id)
         if isinstance(market, SteppedMarket) and bot.decided_until is not None:
             market.seek(bot.decided_until)
         return market
@@ -206,10 +228,11 @@ class Supervisor:
         self._venues.forget(bot_id)
         self._pulse.forget(bot_id)
 
+    def _rest(self, bot: Bot) -> Rest | None:
+        return self._sleep.rest(bot) if bot.desired is Desired.RUNNING else None
+
     def _wanted_state(self, bot: Bot) -> BotState:
-        if bot.desired is Desired.RUNNING and not is_awake(bot, self._books.clock.now()):
-            return BotState.SLEEPING
-        return WANTED_STATE[bot.desired]
+        return BotState.SLEEPING if self._rest(bot) is not None else WANTED_STATE[bot.desired]
 
     # --- controls -------------------------------------------------------------------------------
 
@@ -233,9 +256,7 @@ class Supervisor:
         return level in TAKES_BACK and bool(self._books.working.get(bot.id))
 
     def _level_of(self, bot: Bot) -> KillLevel:
-        return self._controls.level_for(
-            account_id=bot.account_id, bot_id=bot.id, symbol=bot.config.symbol
-        )
+        return self._controls.level_for(account_id=bot.account_id, bot_id=bot.id, symbol=bot.symbol)
 
     async def _kill_one(self, bot: Bot) -> None:
         """What goes wrong with one bot keeps no other from being stopped."""
@@ -253,6 +274,7 @@ class Supervisor:
             self._killing.pop(bot.id, None)
 
     def _kill(self, bot: Bot, level: KillLevel) -> None:
+        bot = self._books.bots.get(bot.id, bot)
         market = self._market_at(bot)
         is_closing = self._desk.is_closing(bot.id)
         if level is KillLevel.CLOSE_ALL:
@@ -262,17 +284,6 @@ class Supervisor:
         begins = self._desk.is_closing(bot.id) and not is_closing
         if not begins:  # of a stopped bot, too, that nobody else watches
             self._desk.advance(bot.id, market)
-
-
-def is_awake(bot: Bot, now: datetime) -> bool:
-    """Whether ``now`` lies in the bot's own hours (UTC); hours may go over midnight."""
-    hours = bot.config.active_hours
-    if hours is None:
-        return True
-    moment = now.astimezone(UTC).time()
-    if hours.start <= hours.end:
-        return hours.start <= moment < hours.end
-    return moment >= hours.start or moment < hours.end
 
 
 def is_active(bot: Bot) -> bool:

@@ -8,7 +8,7 @@ few seconds: two orders for one position would be in each other's way.
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -21,9 +21,12 @@ from engine.domain.records import Level
 from engine.errors import DataError, NotFound, QuarterdeckError
 from engine.ports import MarketData, StreamingMarket, Venues
 from engine.services.books import Books
-from engine.services.candle_feed import PriceBoard
+from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.lanes import Lanes, account_lane, market_lane
 from engine.services.order_desk import OrderDesk
+from engine.services.places import is_here
+from engine.services.quote_desk import QuoteDesk
+from engine.services.sleep import SleepKeeper
 
 log = logging.getLogger("quarterdeck.watch")
 
@@ -45,15 +48,24 @@ class PositionWatcher:
     """Looks at the price of every watched symbol once a second and closes what must be closed."""
 
     def __init__(
-        self, books: Books, desk: OrderDesk, venues: Venues, prices: PriceBoard, lanes: Lanes
+        self,
+        books: Books,
+        desk: OrderDesk,
+        venues: Venues,
+        prices: PriceBoard,
+        lanes: Lanes,
+        sleep: SleepKeeper | None = None,
+        feed: CandleFeed | None = None,
     ) -> None:
         self._books = books
         self._desk = desk
         self._venues = venues
         self._prices = prices
         self._lanes = lanes
-        self._looking: dict[Look, asyncio.Task[None]] = {}
-        self._feeds: dict[Look, Callable[[], None]] = {}
+        self._sleep = sleep
+        self._quotes = QuoteDesk(lanes, prices, feed)
+        self._looking: dict[str, asyncio.Task[None]] = {}
+        self._feeds: dict[Look, tuple[MarketData, Callable[[], None]]] = {}
         self._told: dict[Look, Quote] = {}
         self._reacting: dict[Look, asyncio.Task[None]] = {}
         self._acting: dict[tuple[str, Look, str], asyncio.Task[None]] = {}
@@ -61,40 +73,62 @@ class PositionWatcher:
         self._ending: set[asyncio.Task[None]] = set()
 
     async def watch(self) -> None:
-        """Begin one look at each symbol of the markets whose time goes by itself.
+        """Begin one look at each market whose time goes by itself.
 
         A market that is still busy with its last look is passed over: it delays nobody else.
         """
-        looks: dict[Look, list[Bot]] = defaultdict(list)
+        looks: dict[str, dict[str, list[Bot]]] = defaultdict(lambda: defaultdict(list))
         for bot in list(self._books.bots.values()):
-            if bot.state in UNWATCHED and bot.id not in self._books.positions:
-                continue
-            if not self._venues.is_stepped(bot.config.market):
-                looks[(bot.config.market, bot.config.symbol)].append(bot)
-        for look in [look for look in self._feeds if look not in looks]:
-            end = self._lanes.run(market_lane(look[0]), self._feeds.pop(look))
+            if self._is_looked_after(bot) and not self._venues.is_stepped(bot.market):
+                looks[bot.market][bot.symbol].append(bot)
+        for look in [(market, symbol) for market, symbol in self._feeds
+                     if symbol not in looks.get(market, {})]:  # fmt: skip
+            end = self._lanes.run(market_lane(look[0]), self._feeds.pop(look)[1])
             self._ending.add(task := asyncio.create_task(end))
             task.add_done_callback(self._ending.discard)
-        for look, bots in looks.items():
-            if look not in self._looking:
-                self._looking[look] = asyncio.create_task(self._look(look, bots))
+        for market_id, bots in looks.items():
+            if market_id not in self._looking:
+                self._looking[market_id] = asyncio.create_task(self._look(market_id, bots))
 
-    async def _look(self, look: Look, bots: list[Bot]) -> None:
-        market_id, symbol = look
+    def _is_looked_after(self, bot: Bot) -> bool:
+        """Whether a bot's price is asked for: not while its market is closed, nor asleep with
+        nothing at stake. Orders that work are followed at any time."""
+        is_in_position = bot.id in self._books.positions
+        if bot.state in UNWATCHED:
+            return is_in_position
+        if self._books.working.get(bot.id):
+            return True
+        return self._is_open(bot) and (is_in_position or bot.state is not BotState.SLEEPING)
+
+    def _is_open(self, bot: Bot) -> bool:
+        return self._sleep is None or self._sleep.is_market_open(bot)
+
+    async def _look(self, market_id: str, bots: dict[str, list[Bot]]) -> None:
+        """One symbol's trouble leaves the others of its market alone."""
         lane = market_lane(market_id)
         try:
             # There, too, for a market is slow to build when its vendor's library is loaded.
             market = await self._lanes.run(lane, self._venues.market, market_id)
-            if look not in self._feeds and isinstance(market, StreamingMarket):
-                listen = partial(self._listen, look, market, asyncio.get_running_loop())
-                self._feeds[look] = await self._lanes.run(lane, listen)
-            quote = await self._lanes.run(lane, self._quote, market, symbol)
-            if quote is not None:
-                self._watch_bots(look, bots, market, quote)
+            for symbol in bots:
+                await self._begin_listening((market_id, symbol), market)
+            async for quote in self._quotes.ask(market, list(bots)):
+                self._watch_bots((market_id, quote.symbol), bots[quote.symbol], market, quote)
         except Exception:
-            log.exception("%s on %s could not be watched", symbol, market_id)
+            log.exception("%s could not be watched", market_id)
         finally:
-            del self._looking[look]
+            del self._looking[market_id]
+
+    async def _begin_listening(self, look: Look, market: MarketData) -> None:
+        lane = market_lane(look[0])
+        if look in self._feeds and self._feeds[look][0] is not market:  # it was reopened
+            await self._lanes.run(lane, self._feeds.pop(look)[1])
+        if look in self._feeds or not isinstance(market, StreamingMarket):
+            return
+        listen = partial(self._listen, look, market, asyncio.get_running_loop())
+        try:
+            self._feeds[look] = market, await self._lanes.run(lane, listen)
+        except (DataError, NotFound) as error:
+            log.warning("%s on %s could not be listened to: %s", look[1], look[0], error)
 
     # --- prices that are told -------------------------------------------------------------------
 
@@ -128,36 +162,35 @@ class PositionWatcher:
         by_account: dict[str, list[str]] = defaultdict(list)
         for position in list(self._books.positions.values()):
             bot = self._books.bots.get(position.bot_id)
-            if bot is None or bot.state in UNWATCHED:
+            if bot is None or bot.state in UNWATCHED or not self._is_open(bot):
                 continue
-            if (bot.config.market, bot.config.symbol) == look:
+            if (bot.market, bot.symbol) == look:
                 by_account[bot.account_id].append(bot.id)
         self._act("judge", look, by_account, self._judge_account, market, quote)
 
     def _judge_account(
         self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
     ) -> None:
-        for bot_id in bot_ids:
+        for bot_id in self._those_here(bot_ids, market):
             try:
                 self.watch_bar(bot_id, market, bar, until, has_seen_price=False)
             except QuarterdeckError as error:
                 self._books.show_reason(bot_id, error.message, "watch.error", Level.ERROR)
 
-    # --- prices that are asked for --------------------------------------------------------------
+    def _those_here(self, bot_ids: Sequence[str], market: MarketData) -> Iterator[str]:
+        """Bots that were not deleted, and have not moved to another market, while this waited."""
+        for bot_id in bot_ids:
+            bot = self._books.bots.get(bot_id)
+            if bot is not None and is_here(bot, market):
+                yield bot_id
 
-    def _quote(self, market: MarketData, symbol: str) -> Quote | None:
-        try:
-            quote = market.quote(symbol)
-        except (DataError, NotFound) as error:
-            log.warning("no price of %s: %s", symbol, error)
-            return None
-        self._prices.put(market.market_id, quote)
-        return quote
+    # --- prices that are asked for --------------------------------------------------------------
 
     def _watch_bots(self, look: Look, bots: list[Bot], market: MarketData, quote: Quote) -> None:
         by_account: dict[str, list[str]] = defaultdict(list)
         for bot in bots:
             is_watched = bot.state not in UNWATCHED and bot.id in self._books.positions
+            is_watched = is_watched and self._is_open(bot)
             if is_watched or self._books.working.get(bot.id):
                 by_account[bot.account_id].append(bot.id)
         self._act("watch", look, by_account, self._watch_account, market, quote)
@@ -189,10 +222,11 @@ class PositionWatcher:
     def _watch_account(
         self, bot_ids: list[str], market: MarketData, bar: PriceBar, until: datetime
     ) -> None:
-        for bot_id in bot_ids:
+        for bot_id in self._those_here(bot_ids, market):
             try:
                 self._desk.advance(bot_id, market)
-                if self._books.get_bot(bot_id).state not in UNWATCHED:
+                bot = self._books.get_bot(bot_id)
+                if bot.state not in UNWATCHED and self._is_open(bot):
                     self.watch_bar(bot_id, market, bar, until, has_seen_price=False)
             except QuarterdeckError as error:
                 self._books.show_reason(bot_id, error.message, "watch.error", Level.ERROR)

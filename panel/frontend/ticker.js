@@ -29,6 +29,7 @@ function left(seconds) {
   if (seconds <= 0) return "now";
   const two = (number) => String(number).padStart(2, "0");
   const hours = Math.floor(seconds / 3600);
+  if (hours >= 24) return `${Math.floor(hours / 24)} d ${hours % 24} h`;
   const minutes = Math.floor(seconds / 60) % 60;
   return hours
     ? `${hours}:${two(minutes)}:${two(seconds % 60)}`

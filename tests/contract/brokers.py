@@ -1,7 +1,7 @@
 """The brokers that the contract suite runs over, each with a way to move its market on."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,11 +13,19 @@ from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.domain.accounts import add_up, fill_effect
 from engine.domain.instruments import Instrument
 from engine.domain.money import ZERO, floor_to
-from engine.domain.orders import TERMINAL, OrderReport, OrderRequest, OrderType, Side
+from engine.domain.orders import (
+    TERMINAL,
+    OrderReport,
+    OrderRequest,
+    OrderType,
+    Side,
+    TimeInForce,
+)
 from engine.ports import Broker, MarketData
 from tests.contract.exchange_venue import SYMBOL, exchange_venue
 from tests.fakes.broker import ScriptedBroker
 from tests.fakes.clock import FakeClock
+from tests.fakes.exchange import BinanceExchange
 from tests.fakes.market import FakeMarket
 from tests.fakes.paper_book import FakePaperBook
 
@@ -47,7 +55,8 @@ class Venue:
     within ``PATIENCE`` of them. ``reopen`` makes the same account anew, as after a restart.
     ``thin_out`` leaves less on offer than a third of the account buys. ``move_to`` takes the
     market to a price and lets it work on what rests; only venues that take pairs need it.
-    ``close`` ends what the venue runs.
+    ``close`` ends what the venue runs. ``keeps_ids``: a client id that was used is refused for
+    ever.
     ``is_margin``: what is bought is not paid from cash but binds margin, and resting orders bind
     nothing: cash is left out of the sums. ``nets``: a symbol has one position, long or short.
     ``only_opens``: what rests can only open positions, and is refused if it is to reduce one.
@@ -61,6 +70,7 @@ class Venue:
     thin_out: Callable[[], None] = nothing
     move_to: Callable[[Decimal], None] = stands_still
     close: Callable[[], object] = nothing
+    keeps_ids: bool = False
     is_margin: bool = False
     nets: bool = False
     only_opens: bool = False
@@ -92,7 +102,10 @@ class Venue:
         return self.broker.submit(self.request(client_id, side, **fields))
 
     def request(self, client_id: str, side: Side, **fields: Any) -> OrderRequest:
-        """An order of the symbol."""
+        """An order of the symbol, for as long as the venue takes one unless told otherwise."""
+        lasting = self.broker.capabilities.times_in_force
+        if TimeInForce.GTC not in lasting:
+            fields.setdefault("time_in_force", TimeInForce.DAY)
         return OrderRequest(client_id=client_id, symbol=self.symbol, side=side, **fields)
 
     def buy(self, client_id: str = "a", value: int = 500) -> OrderReport:
@@ -165,6 +178,13 @@ class Venue:
         }
 
 
+@dataclass
+class VenueAtExchange(Venue):
+    """A venue over a loopback exchange, whose faults and rules a test can get at."""
+
+    exchange: BinanceExchange = field(kw_only=True)
+
+
 def fake_venue(folder: Path) -> Venue:
     """Paper over prices set by hand."""
     market = FakeMarket(FakeClock())
@@ -222,9 +242,9 @@ def ccxt_venue(folder: Path) -> Venue:
     def thin_out() -> None:
         exchange.rules(name).depth = Decimal("0.5")
 
-    return Venue(
+    return VenueAtExchange(
         opened.broker, opened.market, SYMBOL, step, opened.reopen, thin_out,
-        move_to=lambda price: exchange.set_price(name, price),
+        move_to=lambda price: exchange.set_price(name, price), exchange=exchange,
         close=lambda: running.__exit__(None, None, None),
     )  # fmt: skip
 

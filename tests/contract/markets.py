@@ -10,12 +10,17 @@ from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.adapters.market_data.replay import ReplayMarket
 from engine.adapters.market_data.simulated import SimulatedMarket
+from engine.domain.instruments import InstrumentKind
 from engine.ports import MarketData
+from tests.contract.alpaca_venue import SYMBOLS, alpaca_venue
 from tests.contract.brokers import CSV
+from tests.contract.kite_venue import SYMBOL as SHARE
+from tests.contract.kite_venue import kite_venue
 from tests.contract.mt5_venue import local
 from tests.fakes.binance_public import binance_public
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
+from tests.fakes.okx import okx_exchange
 
 
 @dataclass
@@ -62,6 +67,30 @@ def ccxt_market(folder: Path) -> Iterator[Subject]:
 
 
 @contextmanager
+def okx_market(folder: Path) -> Iterator[Subject]:
+    """OKX's public interface on the loopback, through ccxt."""
+    with okx_exchange() as exchange:
+        market = CcxtPublicMarket("ccxt:okx", SystemClock(), base_url=exchange.url, is_paced=False)
+        yield Subject(market, "BTC/USDT", "1m")
+
+
+@contextmanager
+def alpaca_market(kind: InstrumentKind) -> Iterator[Subject]:
+    """Alpaca on the loopback, in trading hours, through alpaca-py."""
+    with alpaca_venue(kind) as venue:
+        connection = venue.connect()
+        yield Subject(connection.market, SYMBOLS[kind], "1m")
+        connection.close()
+
+
+@contextmanager
+def zerodha_market(folder: Path) -> Iterator[Subject]:
+    """Kite on the loopback, at noon in India."""
+    with kite_venue() as venue:
+        yield Subject(venue.market, SHARE, "1m")
+
+
+@contextmanager
 def mt5_market(folder: Path) -> Iterator[Subject]:
     """A terminal of MetaTrader, whose server is two hours ahead of UTC."""
     clock = FakeClock()
@@ -74,5 +103,9 @@ MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "simulated": simulated_market,
     "replay": replay_market,
     "ccxt": ccxt_market,
+    "ccxt-okx": okx_market,
+    "alpaca-stocks": lambda _folder: alpaca_market(InstrumentKind.STOCK),
+    "alpaca-crypto": lambda _folder: alpaca_market(InstrumentKind.CRYPTO),
+    "zerodha": zerodha_market,
     "mt5": mt5_market,
 }

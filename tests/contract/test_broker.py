@@ -33,7 +33,8 @@ def test_a_market_buy_is_filled_and_moves_the_balances_exactly(venue: Venue) -> 
     assert report.filled == report.quantity == venue.worth(1000)
     assert venue.totals() == venue.sums(before, report)
     assert sum(fill.quantity for fill in report.fills) == report.filled
-    assert all(fill.fee > 0 for fill in report.fills)
+    if venue.broker.capabilities.has_exact_cash:  # elsewhere fees may be charged later, and apart
+        assert all(fill.fee > 0 for fill in report.fills)
     assert {fill.fee_asset for fill in report.fills} <= {instrument.quote, instrument.base}
 
 
@@ -75,6 +76,10 @@ def test_where_ids_are_kept_for_ever_a_filled_order_is_not_sent_twice(venue: Ven
     if venue.broker.capabilities.is_idempotent:
         assert venue.buy() == first
         assert venue.ask(side=Side.SELL, quantity=venue.sellable()) == first
+        assert venue.broker.balances() == after
+    elif venue.keeps_ids:
+        with pytest.raises((OrderRejected, OrderStateUnknown)):
+            venue.buy()
         assert venue.broker.balances() == after
     else:  # the id is free again: the desk's reason never to send an entry twice
         again = venue.buy()

@@ -16,6 +16,7 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
+from engine.links.binance import test_addresses as addresses_of
 from engine.links.http import Answer
 from engine.links.pause import Pause
 from tests.contract.exchange_venue import ExchangeVenue, exchange_venue
@@ -125,8 +126,8 @@ def test_half_an_hour_passes_at_once_for_an_order_that_cannot_be_seen() -> None:
 
 def test_where_nobody_listens_nothing_was_sent(venue: ExchangeVenue) -> None:
     with binance_exchange() as gone:
-        url = gone.url
-    broker = venue.reopen(url=url)
+        addresses = addresses_of(gone.url)
+    broker = venue.reopen(addresses=addresses)
     with pytest.raises(BrokerUnavailable, match="no connection"):
         broker.submit(buy())
 

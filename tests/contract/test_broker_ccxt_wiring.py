@@ -18,10 +18,12 @@ from engine.errors import BrokerError, ConfigError, NotFound
 from engine.links.binance import test_addresses as addresses_of
 from engine.ports import StreamingBroker, StreamingMarket
 from engine.services.books import Books
+from engine.services.connections import Connections
 from engine.services.registry import VenueRegistry
 from engine.settings import Settings, load_settings
 from tests.contract.exchange_venue import ExchangeVenue, exchange_venue
 from tests.fakes.exchange import KEY, SECRET, BinanceExchange, binance_exchange
+from tests.fakes.vault import FakeVault
 
 ACCOUNT = "test:binance"
 BUY = OrderRequest(client_id="a", symbol="BTC/USDT", side=Side.BUY, quantity=Decimal("0.1"))
@@ -54,7 +56,9 @@ def settings_of(folder: Path, url: str, **told: Any) -> Settings:
 
 def venues_of(settings: Settings, store: SqlStore) -> VenueRegistry:
     """The venues as the engine builds them."""
-    return build_venues(settings, store, SystemClock())
+    clock = SystemClock()
+    connections = Connections(store, FakeVault(), {}, clock, lambda _secret: None)
+    return build_venues(settings, store, clock, connections)
 
 
 def test_with_a_key_the_test_network_is_a_market_with_an_account_that_trades(

@@ -12,6 +12,7 @@ from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.domain.money import to_epoch_ms
 from engine.errors import DataError, NotFound
 from engine.links.pause import Pause
+from engine.ports import BulkMarket
 from tests.fakes.binance_public import BinancePublic, binance_public
 from tests.fakes.clock import FakeClock
 
@@ -86,6 +87,20 @@ def test_a_gap_ends_the_window(server: BinancePublic) -> None:
     assert int(candles.time[-1]) == newest
 
 
+def test_many_tickers_are_one_request(server: BinancePublic) -> None:
+    market = connected(server)
+    market.instruments()
+    server.requests.clear()
+    quotes = market.quotes(["BTC/USDT", "ETH/BTC", "NO/PE"])
+    assert server.requests == ["/api/v3/ticker/24hr"]
+    assert list(quotes) == ["BTC/USDT", "ETH/BTC"], "what is not listed has no price"
+    assert quotes["ETH/BTC"].last == Decimal("50000.1")
+    assert isinstance(market, BulkMarket)
+    server.outage = "500"
+    with pytest.raises(DataError):
+        market.quotes(["BTC/USDT", "ETH/BTC"])
+
+
 def test_the_ticker_becomes_a_quote(server: BinancePublic) -> None:
     quote = connected(server).quote("BTC/USDT", seen_price=Decimal(1))
     assert (quote.bid, quote.ask) == (Decimal(50_000), Decimal("50000.2"))
@@ -145,3 +160,30 @@ def test_an_exchange_that_is_down_lists_nothing(server: BinancePublic) -> None:
 def test_an_unknown_exchange_is_not_found() -> None:
     with pytest.raises(NotFound, match="no exchange 'nowhere'"):
         CcxtPublicMarket("ccxt:nowhere", SystemClock())
+
+
+def test_the_order_book_is_exact_and_the_best_level_is_first(server: BinancePublic) -> None:
+    market = connected(server)
+    depth = market.depth("BTC/USDT", 1)
+    assert depth.bids == ((Decimal("62000.1"), Decimal("0.5")),)
+    assert depth.asks == ((Decimal("62000.3"), Decimal("0.25")),)
+    assert abs(market.now() - depth.time) < timedelta(seconds=5)  # Binance tells no time of it
+    assert len(market.depth("BTC/USDT", 5).asks) == 2
+
+
+@pytest.mark.parametrize(
+    ("side", "levels"),
+    [
+        ("asks", [["61000", "1"]]),
+        ("asks", [["0", "1"]]),
+        ("bids", [["62000", "-1"]]),
+        ("bids", [["x", "1"]]),
+        ("bids", [[]]),
+    ],
+)
+def test_an_order_book_that_makes_no_sense_is_refused(
+    server: BinancePublic, side: str, levels: list[list[str]]
+) -> None:
+    server.book[side] = levels
+    with pytest.raises(DataError, match=r"order book|cannot be read"):
+        connected(server).depth("BTC/USDT", 5)

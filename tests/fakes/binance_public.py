@@ -53,6 +53,10 @@ class BinancePublic:
         self.requests: list[str] = []
         self.symbols = [symbol_info("BTC", "USDT"), symbol_info("ETH", "BTC"),
                         symbol_info("OLD", "USDT", status="BREAK")]  # fmt: skip
+        self.book: dict[str, Any] = {
+            "bids": [["62000.10", "0.5"], ["62000.00", "1"]],
+            "asks": [["62000.30", "0.25"], ["62001.00", "2"]],
+        }
         self.ticker: dict[str, Any] = {
             "lastPrice": "50000.10000000", "bidPrice": "50000.00000000",
             "askPrice": "50000.20000000", "volume": "1440.00000000",
@@ -74,15 +78,29 @@ class BinancePublic:
                  "exchangeFilters": [], "symbols": self.symbols},
             ),
             "/api/v3/ticker/24hr": self._ticker,
+            "/api/v3/depth": self._depth,
             "/api/v3/klines": self._klines,
         }  # fmt: skip
         route = routes.get(path)
         return route(query) if route else (404, {"code": -1000, "msg": f"no {path} here"})
 
     def _ticker(self, query: dict[str, str]) -> Reply:
-        if query.get("symbol") not in {entry["symbol"] for entry in self.symbols}:
+        """Of one ``symbol``, or of a JSON list of ``symbols``."""
+        asked = json.loads(query["symbols"]) if "symbols" in query else [query.get("symbol")]
+        if not {entry["symbol"] for entry in self.symbols}.issuperset(asked):
             return 400, {"code": -1121, "msg": "Invalid symbol."}
-        return 200, {"symbol": query["symbol"], "closeTime": self.now_ms(), **self.ticker}
+        found = [{"symbol": one, "closeTime": self.now_ms(), **self.ticker} for one in asked]
+        return 200, found if "symbols" in query else found[0]
+
+    def _depth(self, query: dict[str, str]) -> Reply:
+        if set(query) != {"symbol", "limit"}:
+            return 400, {"code": -1104, "msg": "Not all sent parameters were read."}
+        levels = int(query["limit"])
+        return 200, {
+            "lastUpdateId": 1,
+            "bids": self.book["bids"][:levels],
+            "asks": self.book["asks"][:levels],
+        }
 
     def _klines(self, query: dict[str, str]) -> Reply:
         length = INTERVALS_MS[query["interval"]]

@@ -18,7 +18,7 @@ BALANCE = Decimal(100_000)
 def assess(config: BotConfig, now: datetime) -> BotPreview:
     """What a configuration means. Raises NotFound, ConfigError, StrategyError with the field."""
     market = next((one for one in MARKETS if one.id == config.market), None)
-    if market is None and not config.market.startswith("replay:"):
+    if market is None and not config.market.startswith(("replay:", "account:", "prices:")):
         raise NotFound(f"There is no market '{config.market}'.", field="market")
     if market is not None and config.timeframe not in market.timeframes:
         offered = ", ".join(market.timeframes)
@@ -39,6 +39,7 @@ def assess(config: BotConfig, now: datetime) -> BotPreview:
     side = PositionSide.SHORT if config.direction is Direction.SHORT else PositionSide.LONG
     stop, target = fixed_levels(config, side, price, instrument)
     fees = quantity * price * FEE * 2
+    loss = None if stop is None else abs(price - stop) * quantity + fees
     return BotPreview(
         config=config.model_copy(update={"params": params}),
         instrument=instrument,
@@ -47,8 +48,10 @@ def assess(config: BotConfig, now: datetime) -> BotPreview:
         fees_round_trip=fees,
         stop_price=stop,
         target_price=target,
-        loss_at_stop=None if stop is None else abs(price - stop) * quantity + fees,
+        loss_at_stop=loss,
         gain_at_target=None if target is None else abs(target - price) * quantity - fees,
+        at_risk=config.starting_capital,
+        loss_at_most=config.starting_capital if loss is None else loss,
         free_balance=BALANCE,
         warnings=() if stop else ("No stop: nothing limits the loss of a position.",),
     )

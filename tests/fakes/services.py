@@ -53,8 +53,11 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )
+from engine.contracts.conversion import BaseTotals
+from engine.contracts.market_data import LiveFacts
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
+from engine.domain.venue_accounts import mode_of
 from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
@@ -62,9 +65,11 @@ from tests.fakes.backtest_desk import FakeBacktests
 from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
+from tests.fakes.market_data import FakeMarketData
 from tests.fakes.performance import FakePerformance
 from tests.fakes.rules import MemoryRuleBook, rule_desk
 from tests.fakes.studies import FakeStudies
+from tests.fakes.venue_account_desk import fake_venue_accounts
 
 SETTINGS = (
     SettingView(key="paper_fee_bps", title="Paper fee", description="taker fee, in 0.01 %",
@@ -105,15 +110,19 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.limits_used: list[LimitUsage] = []
         self.values = {setting.key: setting.value for setting in SETTINGS}
         self.shutdown_requests: list[str] = []
+        self.base: BaseTotals | None = None
         self.orders_placed: dict[str, Order] = {}
         self.reports: dict[str, AccountReport] = sample_reports(now())
         self.findings_seen: dict[str, Finding] = {}
         self.candles = FakeCandles(now)
+        self.market_data = FakeMarketData(now)
+        self.live_facts: dict[str, LiveFacts] = {}
         self.rule_book = MemoryRuleBook()
         self.rules = rule_desk(self, self.rule_book)
         self.performance = FakePerformance(self)
         self.fake_backtests = FakeBacktests(self)
         self.fake_studies = FakeStudies(self)
+        self.venue_accounts = fake_venue_accounts(now, self.bots)
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)
@@ -156,18 +165,22 @@ class FakeServices(FakeDesk, FakeAccounts):
 
     def preview_bot(self, config: BotConfig, bot_id: str | None = None) -> BotPreview:
         self._check_name(config.name, None if bot_id is None else self.find(bot_id).id)
-        return assess(config, self.now())
+        account_id = self.venue_accounts.account_of(config.market)
+        return assess(config, self.now()).model_copy(update={"mode": mode_of(account_id)})
 
-    def create_bot(self, config: BotConfig, actor: str) -> BotView:
+    def create_bot(self, config: BotConfig, actor: str, confirm_name: str = "") -> BotView:
         preview = self.preview_bot(config)
+        account_id = self.venue_accounts.confirmed_account(config, confirm_name)
         now, bot_id = self.now(), f"n{len(self.audit_log) + 1:04d}"
         self.bots[bot_id] = Bot(
-            id=bot_id, config=preview.config, account_id=ACCOUNT, created_at=now, updated_at=now
+            id=bot_id, config=preview.config, account_id=account_id, created_at=now, updated_at=now
         )
         self.record(actor, "bot.create", bot_id)
         return self.get_bot(bot_id)
 
-    def update_bot(self, key: str, config: BotConfig, actor: str) -> BotView:
+    def update_bot(
+        self, key: str, config: BotConfig, actor: str, confirm_name: str = ""
+    ) -> BotView:
         bot = self.find(key)
         if bot.state in ACTIVE_STATES:
             raise Conflict("Stop the bot before you change it.")
@@ -175,8 +188,11 @@ class FakeServices(FakeDesk, FakeAccounts):
         if is_moved and bot.id in self.positions_held:
             raise Conflict("The bot holds a position: its symbol cannot change.", field="symbol")
         config = self.preview_bot(config, bot.id).config
+        changes: dict[str, object] = {"config": config, "state": BotState.STOPPED, "reason": ""}
+        if is_moved:
+            changes["account_id"] = self.venue_accounts.confirmed_account(config, confirm_name)
         self.record(actor, "bot.edit", bot.id)
-        return self._save(bot.id, config=config, state=BotState.STOPPED, reason="")
+        return self._save(bot.id, **changes)
 
     def delete_bot(self, key: str, actor: str) -> None:
         bot = self.find(key)
@@ -187,8 +203,10 @@ class FakeServices(FakeDesk, FakeAccounts):
         del self.bots[bot.id]
         self.record(actor, "bot.delete", bot.id)
 
-    def start_bot(self, key: str, actor: str) -> BotView:
+    def start_bot(self, key: str, actor: str, confirm_name: str = "") -> BotView:
         bot = self.find(key)
+        if bot.state not in ACTIVE_STATES:
+            self.venue_accounts.confirmed_account(bot.config, confirm_name)
         self.record(actor, "bot.running", bot.id)
         return self._save(bot.id, state=BotState.RUNNING, desired=Desired.RUNNING, reason="",
                           started_at=self.now(), strategy_errors=0)  # fmt: skip
@@ -208,9 +226,9 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.record(actor, "bot.stopped", bot.id)
         return self._save(bot.id, state=BotState.STOPPED, desired=Desired.STOPPED, reason="")
 
-    def clone_bot(self, key: str, name: str, actor: str) -> BotView:
+    def clone_bot(self, key: str, name: str, actor: str, confirm_name: str = "") -> BotView:
         settings = {**self.find(key).config.model_dump(), "name": name}
-        return self.create_bot(views.validated(settings), actor)
+        return self.create_bot(views.validated(settings), actor, confirm_name)
 
     def chart(self, key: str, limit: int) -> Chart:
         bot = self.find(key)
@@ -246,6 +264,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         return Overview(
             now=self.now(),
             totals=tuple(self._total(quote, bots) for quote in quotes),
+            base=self.base,
             states=dict(Counter(bot.state for bot in bots)),
             bots=tuple(bots),
             equity=tuple(self._series(quote, bots) for quote in quotes),
@@ -293,10 +312,10 @@ class FakeServices(FakeDesk, FakeAccounts):
         ]
 
     def markets(self) -> Sequence[MarketView]:
-        return sample.MARKETS
+        return [*sample.MARKETS, *self.venue_accounts.markets()]
 
     def symbols(self, market: str, search: str, limit: int) -> Sequence[SymbolView]:
-        if market not in {one.id for one in sample.MARKETS}:
+        if market not in {one.id for one in self.markets()}:
             raise NotFound(f"There is no market '{market}'.", field="market")
         needle, now = search.lower(), self.now()
         found = [
@@ -415,7 +434,16 @@ class FakeServices(FakeDesk, FakeAccounts):
     def _view(self, bot: Bot) -> BotView:
         view = views.bot_view(bot, self._position_view(bot), self._trades_of(bot.id), self.now())
         objection = self.account_objection(bot.account_id)
-        return view.model_copy(update={"account_objection": objection})
+        live = self.live_facts.get(bot.id, LiveFacts())
+        shown: dict[str, object] = {
+            "account_objection": objection,
+            "mode": mode_of(bot.account_id),
+            "account_name": self.venue_accounts.name_of(bot.config.market),
+            "live": live,
+        }
+        if live.sleeps_until is not None:
+            shown["next_check_at"] = live.sleeps_until
+        return view.model_copy(update=shown)
 
     def _total(self, quote: str, bots: Sequence[BotView]) -> QuoteTotal:
         mine = [bot for bot in bots if bot.quote == quote]

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 
 from engine.api.auth import ensure_token
 from engine.cli.latch import read_latch
+from engine.contracts.conversion import BaseTotals, LeftOut
 from tests.fakes.serve import serving
 from tests.fakes.services import FakeServices
 from tests.support.ports import free_port
@@ -91,7 +93,12 @@ def test_the_life_of_a_bot(shell: Shell) -> None:
     )["config"]  # fmt: skip
     assert (edited["amount"], edited["interval_s"], edited["stop_loss"]) == ("250.5", 900, None)
     assert edited["roi_steps"][0] == {"after_s": 600, "profit": "0.01"}
-    assert edited["active_hours"] == {"start": "08:00:00", "end": "20:00:00"}
+    assert edited["active_hours"] == {
+        "start": "08:00:00",
+        "end": "20:00:00",
+        "zone": "UTC",
+        "weekdays": [],
+    }
     assert edited["params"] == {"period": 14, "oversold": 25, "overbought": 70.0}
 
     assert shell.json("bots", "clone", "demo", "twin")["config"]["amount"] == "250.5"
@@ -139,6 +146,26 @@ def test_status_and_lists_are_json(shell: Shell) -> None:
     assert sum(status["states"].values()) == 9
     assert shell.json("trades", "--side", "short")["items"][0]["side"] == "short"
     assert len(shell.json("logs", "--limit", "3")) == 3
+
+
+def test_status_adds_up_in_the_base_currency_and_says_what_it_is_without(
+    shell: Shell,
+) -> None:
+    assert shell.services is not None
+    shell.services.base = BaseTotals(
+        currency="USD", value=Decimal("1234.5"), today_pnl=Decimal(-2), unrealised_pnl=Decimal(0),
+        stale=("EUR",), left_out=(LeftOut(asset="XYZ", amount=Decimal("0.3")),),
+        declared=("USDT counted as USD",), simulated=("JPY",),
+        as_of=datetime(2026, 3, 2, tzinfo=UTC),
+    )  # fmt: skip
+    assert shell.json("status")["base"]["left_out"] == [{"asset": "XYZ", "amount": "0.3"}]
+    shown = shell.run("status").stdout
+    assert "total in USD: equity 1,234.50, today -2.00, open +0.00" in shown
+    assert "without 0.30000000 XYZ: no rate" in shown
+    assert "old rates: EUR" in shown
+    assert "rates as of 2026-03-02 00:00:00 UTC" in shown
+    shell.services.base = BaseTotals(currency="EUR", value=None)
+    assert "total in EUR: not known" in shell.run("status").stdout
 
 
 def test_kill_pauses_and_cancels_unless_told_otherwise(shell: Shell) -> None:

@@ -79,6 +79,9 @@ def run(
         (["--direction", "up"], "direction"),
         (["--max-entries", "two"], "whole number"),
         (["--hours", "8-20"], "--hours"),
+        (["--hours", "08:00-20:00@Mars/Olympus"], "no time zone"),
+        (["--wake-lead", "90s"], "whole minutes"),
+        (["--overnight", "sell"], "keep"),
         (["--hours", "25:00-26:00"], "such as 08:00"),
         (["--name", "btc-rsi"], "already"),
         (["--name", "a\x1b[31mb"], "not allowed"),
@@ -142,8 +145,10 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "--param", "period=30", "--param", "width=2.5", "--timeframe", "5m", "--interval", "300",
         "--amount", "1000.25", "--no-stop-loss", "--take-profit", "none", "--trailing-stop", "0.01",
         "--time-limit", "4h", "--roi", "600:0.01", "--direction", "both", "--no-reinvest",
-        "--max-entries", "3", "--hours", "22:00-06:00", "--entry-order", "limit",
-        "--limit-offset-bps", "7.5", "--entry-timeout", "10m", "--json",
+        "--max-entries", "3", "--hours", "22:00-06:00@Europe/Berlin,mon,fri", "--any-time",
+        "--overnight", "close:10m", "--wake-lead", "1h", "--entry-order", "limit",
+        "--limit-offset-bps", "7.5", "--entry-timeout", "10m", "--route-to", "ccxt:binance",
+        "--json",
     )  # fmt: skip
     assert code == 0
     assert json.loads(out)["config"] == {
@@ -153,7 +158,13 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "time_limit_s": 14400, "roi_steps": [{"after_s": 600, "profit": "0.01"}],
         "direction": "both", "reinvest": False, "max_entries": 3, "entry_order": "limit",
         "limit_offset_bps": "7.5", "entry_timeout_s": 600,
-        "active_hours": {"start": "22:00:00", "end": "06:00:00"},
+        "active_hours": {"start": "22:00:00", "end": "06:00:00", "zone": "Europe/Berlin",
+                         "weekdays": ["mon", "fri"]},
+        "follow_market": False, "overnight": "close", "close_before_min": 10, "wake_lead_min": 60,
+        "routing": {
+            "markets": ["ccxt:binance"], "max_extra_fee_bps": "20", "max_age_s": 5.0,
+            "latency_bps_per_s": "1",
+        },
     }  # fmt: skip
 
 
@@ -164,6 +175,7 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         (["controls"], "No control is on."),
         (["bots", "list"], "btc-rsi"),
         (["bots", "show", "btc-rsi"], "long 0.0"),
+        (["bots", "orders", "btc-rsi"], "paper:simulated"),
         (["trades", "--limit", "5"], "trades in USDT"),
         (["trades", "--symbol", "none such"], "No trades."),
         (["strategies"], "was never closed"),

@@ -99,8 +99,11 @@ READING: dict[tuple[str, ...], type] = {
 ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" for verb in (
     "create", "edit", "clone", "start", "pause", "stop", "delete"
 )), *(f"candles {verb}" for verb in ("list", "import", "download", "check", "delete")),
+    *(f"accounts {verb}" for verb in ("add", "list", "venues", "test", "rename", "secrets",
+      "options", "login", "enable", "disable", "delete")),
     "backtest", "tune"}  # fmt: skip
-"""In the tests below, and in test_cli_candles, test_cli_backtest and test_tune_cli."""
+"""In the tests below, and in test_cli_accounts, test_cli_candles, test_cli_backtest and
+test_tune_cli."""
 
 
 def test_every_command_of_the_help_is_exercised_here() -> None:
@@ -108,7 +111,9 @@ def test_every_command_of_the_help_is_exercised_here() -> None:
     names = set()
     for name, one in group.commands.items():  # type: ignore[attr-defined]
         inner = getattr(one, "commands", None)
-        names |= {name} if inner is None else {f"{name} {verb}" for verb in inner}
+        names |= {f"{name} {verb}" for verb in inner or ()}
+        if inner is None or one.invoke_without_command:
+            names.add(name)
     assert (
         names
         == {" ".join(words[:2]) if words[0] == "bots" else words[0] for words in READING}

@@ -48,6 +48,21 @@ def test_the_overview_adds_up(deck: Copy, traded: dict[str, Any]) -> None:
     assert any(event["kind"] == "position.closed" for event in shown["recent_events"])
 
 
+def test_what_has_no_rate_is_left_out_of_the_base_currency_and_said(
+    deck: Copy, traded: dict[str, Any]
+) -> None:
+    client = Client(deck)
+    base = client.get("/overview")["base"]
+    assert (base["currency"], base["value"], base["today_pnl"]) == ("USD", None, None)
+    [left_out] = base["left_out"]
+    assert left_out["asset"] == "USDT"
+    assert Decimal(left_out["amount"]) == Decimal(traded["equity"])
+    [report] = client.get("/reconcile")
+    held = {one["asset"]: Decimal(one["venue"]) for one in report["assets"]}
+    assert Decimal(report["worth"]["value"]) >= held["USD"]  # what is dollars needs no rate
+    assert {one["asset"] for one in report["worth"]["left_out"]} >= {"USDT"}
+
+
 def test_trades_are_filtered_paged_and_summed(deck: Copy, traded: dict[str, Any]) -> None:
     client = Client(deck)
     everything = client.get("/trades")

@@ -17,6 +17,7 @@ from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.domain.bots import ActiveHours
 from engine.domain.candles import Candles, resample
 from engine.domain.money import to_epoch_ms
+from engine.domain.sleep import is_awake_by_hours
 from engine.domain.timeframes import SECONDS, floor_time
 from engine.errors import ConfigError, DataError
 from engine.jobs import Scheduler
@@ -24,7 +25,6 @@ from engine.links.candle_files import read_candle_file
 from engine.services.candle_feed import CandleFeed
 from engine.services.lanes import Lanes
 from engine.services.pulse import next_multiple
-from engine.services.supervise import is_awake
 from panel import format as shown
 from tests.fakes.binance_public import BinancePublic, Kline, binance_public
 from tests.fakes.clock import FakeClock
@@ -32,7 +32,6 @@ from tests.fakes.strategy_files import write_strategy
 from tests.support.books import check_ledger, rows
 from tests.support.client import Client, eventually
 from tests.support.faulty_engine import Faulty, faulty_engine
-from tests.unit.samples import bot, config
 
 MINUTE_MS = 60_000
 SECOND = timedelta(seconds=1)
@@ -87,13 +86,11 @@ def test_row_21_a_bots_checks_are_as_far_apart_on_the_day_the_clocks_change(zone
 
 
 def test_row_21_active_hours_are_eight_hours_on_every_night(zone: str) -> None:
-    nightly = bot(
-        config(active_hours=ActiveHours.model_validate({"start": "22:00", "end": "06:00"}))
-    )
+    nightly = ActiveHours.model_validate({"start": "22:00", "end": "06:00"})
     for change in CHANGES[zone]:
         noon = change.replace(hour=12, minute=0, second=0) - timedelta(days=1)
         moments = [noon + timedelta(minutes=15 * quarter) for quarter in range(96)]
-        awake = [moment for moment in moments if is_awake(nightly, moment)]
+        awake = [moment for moment in moments if is_awake_by_hours(nightly, moment)]
         assert len(awake) == 32
         assert (awake[0].hour, awake[-1].hour) == (22, 5)
 

@@ -75,7 +75,7 @@ def test_stopping_a_bot_with_a_position_asks_what_becomes_of_it(
 def test_a_refused_command_says_why(
     fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_self: FakeServices, key: str, actor: str) -> None:
+    def refuse(_self: FakeServices, key: str, actor: str, confirm_name: str) -> None:
         raise StoreError("The database is locked; nothing was changed.")
 
     monkeypatch.setattr(FakeServices, "start_bot", refuse)

@@ -1,6 +1,6 @@
 """The order desk, its books and the reconciler over the loopback Binance, through ccxt itself."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from decimal import Decimal
@@ -16,7 +16,7 @@ from engine.services.books import Books
 from engine.services.controls import Controls
 from engine.services.order_desk import OrderDesk
 from engine.services.reconcile import Reconciler
-from tests.contract.exchange_venue import ExchangeVenue, exchange_venue
+from tests.contract.exchange_venue import ExchangeVenue, exchange_venue, open_broker
 from tests.fakes.clock import FakeClock
 from tests.fakes.exchange import BinanceExchange
 from tests.fakes.exchange.records import Order as VenueOrder
@@ -141,10 +141,12 @@ class DeskAtExchange:
 
 
 @contextmanager
-def desk_at_exchange(folder: Path, **settings: Any) -> Iterator[DeskAtExchange]:
+def desk_at_exchange(
+    folder: Path, open_account: Callable[..., Any] = open_broker, **settings: Any
+) -> Iterator[DeskAtExchange]:
     """A reconciled account with one running bot; ``settings`` are the bot's."""
     clock = FakeClock()
-    with exchange_venue(clock, quiet_period_s=QUIET_S) as venue:
+    with exchange_venue(clock, open_account, quiet_period_s=QUIET_S) as venue:
         store = MemoryStore(clock.now)
         books = Books(store, clock)
         fields = {"market": "testnet:binance", "amount": Decimal(1000)} | settings

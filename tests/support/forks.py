@@ -26,7 +26,10 @@ ENGINE = (
     "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "tests.support.processes",
 )  # fmt: skip
 PANEL = ("streamlit.web.cli", "streamlit.web.bootstrap", "panel.facade", "panel.charts", "pandas")
-IMPORTED = {"engine": ENGINE, "tests.support.faulty_engine": ENGINE, "streamlit": PANEL}
+IMPORTED = {
+    "engine": ENGINE, "tests.support.faulty_engine": ENGINE, "tests.support.venue_engine": ENGINE,
+    "streamlit": PANEL,
+}  # fmt: skip
 """What a program imports, by the name that follows ``python -m``."""
 
 

@@ -99,6 +99,8 @@ class Copy:
             "QUARTERDECK_DATA": str(self.place.data),
             "QUARTERDECK_API_PORT": str(self.place.api_port),
             "QUARTERDECK_PANEL_PORT": str(self.place.panel_port),
+            "QUARTERDECK_KEYRING": "false",  # that of whoever runs the tests is not touched
+            "QUARTERDECK_CANDLE_FALLBACKS": "",  # no test asks a vendor on the internet
             **self.variables,
         }
         return begin(arguments, environment, log, is_forked=self.is_forked)

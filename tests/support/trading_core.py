@@ -24,6 +24,7 @@ from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.adapters.store.store import SqlStore
 from engine.domain.bots import EntryOrder
 from engine.domain.limits import Limits
+from engine.links.binance import test_addresses as addresses_of
 from engine.ports import Broker, Store
 from engine.services.books import Books
 from engine.services.controls import Controls
@@ -93,7 +94,7 @@ class Warm:
         self.market = CcxtPublicMarket(MARKET, clock, base_url=url, is_paced=False)
         self.store = SqlStore.open(f"sqlite:///{data / 'state.db'}")
         self.broker = CcxtSpotBroker(
-            ACCOUNT, self.market, clock, key=KEY, secret=SECRET, url=url,
+            ACCOUNT, self.market, clock, key=KEY, secret=SECRET, addresses=addresses_of(url),
             quiet_period_s=QUIET_S, timeout_ms=TIMEOUT_MS, is_paced=False, poll_every_s=POLL_S,
         )  # fmt: skip
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.contracts import BotConfig
-from engine.domain.bots import ActiveHours, Direction, EntryOrder, RoiStep
+from engine.contracts.routing import RoutingConfig
+from engine.domain.bots import ActiveHours, Direction, EntryOrder, Overnight, RoiStep, Weekday
 from panel.bot_draft import DEFAULTS, PRESETS, auto_name, body_of, draft_of, fraction, roi_steps
 
 
@@ -32,10 +33,29 @@ def test_editing_without_a_change_sends_the_same_configuration() -> None:
         stop_loss=Decimal("0.0125"), take_profit=None, trailing_stop=Decimal("0.007"),
         time_limit_s=5400, roi_steps=(RoiStep(after_s=0, profit=Decimal("0.05")),
                                       RoiStep(after_s=1800, profit=Decimal("-0.01"))),
-        active_hours=ActiveHours(start=time(22), end=time(4, 30)), entry_order=EntryOrder.LIMIT,
+        active_hours=ActiveHours(start=time(22), end=time(4, 30), zone="Asia/Kolkata",
+                                 weekdays=(Weekday.MON, Weekday.FRI)),
+        follow_market=False, wake_lead_min=0, overnight=Overnight.CLOSE, close_before_min=12,
+        entry_order=EntryOrder.LIMIT,
         limit_offset_bps=Decimal("7.5"), entry_timeout_s=90,
     )  # fmt: skip
     assert BotConfig.model_validate(body_of(draft_of(config), config.name)) == config
+
+
+def test_routing_goes_through_the_form_unchanged_and_is_off_by_default() -> None:
+    rules = RoutingConfig(
+        markets=("ccxt:kraken", "prices:mine"), max_extra_fee_bps=Decimal("7.25"), max_age_s=2.5,
+        latency_bps_per_s=Decimal("0.125"),
+    )  # fmt: skip
+    config = BotConfig.model_validate(body_of(DEFAULTS, "one"))
+    assert config.routing is None
+    routed = config.model_copy(update={"routing": rules})
+    assert BotConfig.model_validate(body_of(draft_of(routed), "one")) == routed
+    emptied = body_of({**draft_of(routed), "routing_fee": None, "routing_markets": []}, "one")
+    assert emptied["routing"] is not None  # the engine says what is missing
+    assert (emptied["routing"]["markets"], emptied["routing"]["max_extra_fee_bps"]) == ([], "")
+    replay = {**draft_of(routed), "market": "replay", "replay_path": "/x.csv"}
+    assert body_of(replay, "one")["routing"] is None
 
 
 @given(st.integers(min_value=1, max_value=999_999))

@@ -53,6 +53,7 @@ VETOES: list[tuple[str, dict[str, Any]]] = [
     ("bot state", {"bot": bot(state=BotState.PAUSED)}),
     ("shorting", {"side": SHORT, "instrument": instrument(can_short=False)}),
     ("working entry", {"has_working_entry": True}),
+    ("candles", {"candles": "Candles from Yahoo since 12:04: Binance does not answer"}),
     ("entries", {"position": position(entry_count=1)}),
     ("minimum", {"amount": D("4.99")}),
     ("minimum", {"amount": D(0), "instrument": instrument(min_notional=D(0))}),

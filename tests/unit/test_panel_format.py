@@ -11,6 +11,7 @@ from panel.format import (
     countdown,
     duration,
     escape,
+    escape_label,
     every,
     figure,
     moment,
@@ -76,6 +77,8 @@ def test_durations_have_two_units(seconds: int, text: str) -> None:
 def test_countdowns() -> None:
     assert countdown(NOON + timedelta(seconds=299), NOON) == "4:59"
     assert countdown(NOON + timedelta(hours=1, seconds=3), NOON) == "1:00:03"
+    assert countdown(NOON + timedelta(hours=23, minutes=59), NOON) == "23:59:00"
+    assert countdown(NOON + timedelta(hours=62, minutes=59), NOON) == "2 d 14 h"
     assert countdown(NOON - timedelta(seconds=1), NOON) == "now"
     assert every(1) == "every second"
     assert every(900) == "every 15 min"
@@ -83,3 +86,8 @@ def test_countdowns() -> None:
 
 def test_markup_in_text_is_taken_literally() -> None:
     assert escape("*a* [b](c) $x$") == r"\*a\* \[b\]\(c\) \$x\$"
+
+
+def test_a_label_is_read_aloud_as_it_is_written() -> None:
+    assert escape_label("Address of a stand-in (v1.2)") == "Address of a stand-in (v1.2)"
+    assert escape_label("*a* [b] $x$ :red[c]") == r"\*a\* \[b\] \$x\$ \:red\[c\]"

@@ -431,3 +431,47 @@ def test_trades_by_hand_that_cancel_out_are_found_by_their_fees(bench: Bench) ->
     bench.check()
     assert set(bench.open) == {FindingKind.FOREIGN_TRADE}
     assert bench.agrees()
+
+
+# --- accounts whose cash is the venue's own affair ------------------------------------------------
+
+
+@pytest.fixture
+def settling(bench: Bench) -> Bench:
+    """The same account at a venue that settles, lends and charges without listing it."""
+    broker = bench.room.broker
+    broker.capabilities = broker.capabilities.model_copy(update={"has_exact_cash": False})
+    return bench
+
+
+def adjustments(bench: Bench) -> list[tuple[str, D]]:
+    """The lines by which the books followed the venue's cash."""
+    with bench.room.store.reading() as tx:
+        return [(one.asset, one.amount) for one in tx.lines.select(kind=LineKind.ADJUSTMENT)]
+
+
+def test_cash_that_is_settled_otherwise_is_followed_and_halts_nothing(settling: Bench) -> None:
+    settling.room.enter()
+    settling.room.broker.held["USDT"] = D("99_998.87")  # a margin account lends what was bought
+    assert settling.check() is AccountHealth.CLEAN
+    assert settling.check() is AccountHealth.CLEAN
+    assert settling.agrees()
+    assert settling.open == {}
+    assert adjustments(settling) == [("USDT", D("98.87"))]
+
+
+def test_its_positions_are_compared_all_the_same(settling: Bench) -> None:
+    settling.room.enter()
+    settling.room.broker.held["BTC"] = D("0.4")
+    settling.room.broker.held["USDT"] -= D(5)
+    assert settling.check() is AccountHealth.MISMATCH
+    assert set(settling.open) == {FindingKind.BALANCE, FindingKind.SHORTFALL}
+    assert settling.open[FindingKind.BALANCE].subject == "BTC"
+
+
+def test_its_cash_is_not_followed_while_an_order_is_under_way(settling: Bench) -> None:
+    settling.room.broker.faults.append(Fault.LOST_BEFORE)
+    settling.room.enter()
+    settling.room.broker.held["USDT"] -= D(5)
+    settling.check(1)
+    assert adjustments(settling) == []

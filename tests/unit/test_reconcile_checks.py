@@ -11,9 +11,12 @@ from engine.domain.bots import BotState, Desired
 from engine.ports import MarketData
 from engine.services.check_accounts import AccountChecks
 from engine.services.lanes import Lanes
+from engine.services.market_hours import MarketHours
 from engine.services.pulse import Pulse
 from engine.services.reconcile import RETRY_S, Reconciler
+from engine.services.sleep import SleepKeeper
 from engine.services.supervise import Supervisor
+from tests.fakes.calendars import FakeCalendars
 from tests.unit.conftest import Room
 from tests.unit.samples import config
 from tests.unit.test_supervise import FakeJobs
@@ -138,7 +141,7 @@ def test_a_bot_enters_only_after_its_account_was_compared(bench: Bench, is_down:
         supervisor = Supervisor(
             room.books, room.desk, room.controls, room.venues, bench.lanes,
             Pulse(room.clock.now(), room.clock.now()), FakeJobs(), lambda _bot_id: None,
-            bench.reconciler.ensure_checked,
+            SleepKeeper(room.books, MarketHours(FakeCalendars())), bench.reconciler.ensure_checked,
         )  # fmt: skip
         await supervisor.reconcile()
         await supervisor.finish(10)

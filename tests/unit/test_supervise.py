@@ -15,9 +15,12 @@ from engine.errors import ConfigError, Conflict, NotFound, StoreError
 from engine.services.bots import BotService
 from engine.services.controls import Controls
 from engine.services.lanes import Lanes
+from engine.services.market_hours import MarketHours
 from engine.services.pulse import Pulse
+from engine.services.sleep import SleepKeeper
 from engine.services.supervise import Supervisor
 from tests.fakes.broker import Fault
+from tests.fakes.calendars import FakeCalendars
 from tests.fakes.strategy_host import FakeStrategyHost
 from tests.unit.conftest import Room
 from tests.unit.samples import config, position
@@ -51,6 +54,7 @@ class Bridge:
         self.supervisor = Supervisor(
             room.books, room.desk, room.controls, room.venues, self.lanes, Pulse(now, now),
             self.jobs, self.checked.append,
+            SleepKeeper(room.books, MarketHours(FakeCalendars())),
         )  # fmt: skip
         self.bots = BotService(room.books, room.venues, FakeStrategyHost(), lambda: None)
 

@@ -17,7 +17,7 @@ from engine.errors import (
     OrderStateUnknown,
 )
 from engine.links.binance import SPOT_ONLY, Addresses, point
-from engine.links.http import BoundedAnswers, never_connected
+from engine.links.http import BoundedAnswers, no_connection
 from engine.links.pause import Pause
 from engine.ports import Clock
 
@@ -29,7 +29,6 @@ PAUSE_S = 60.0  # when the venue asks for a pause without saying how long
 LONGEST_PAUSE_S = 3 * 86_400.0  # the longest ban there is
 # What ccxt raises by itself on an answer that is not what the exchange documents.
 JUNK = (AttributeError, IndexError, KeyError, TypeError, ValueError)
-NAME = "Binance test network"
 
 
 class BinanceClient:
@@ -55,6 +54,7 @@ class BinanceClient:
         for name in ("ccxt", "urllib3"):  # their debug lines hold the key and signed addresses
             logging.getLogger(name).setLevel(logging.WARNING)
         self._errors = (ccxt.BaseError, *JUNK)
+        self.name = addresses.name
         self._clock = clock
         self._pause = pause
         self._lock = RLock()
@@ -95,10 +95,14 @@ class BinanceClient:
             told = self._request("public_get_time", {})
             server_ms = told.get("serverTime") if isinstance(told, dict) else None
             if not isinstance(server_ms, int):
-                raise BrokerUnavailable(f"{NAME}: its time cannot be read.")
+                raise BrokerUnavailable(f"{self.name}: its time cannot be read.")
             # The answer was written between question and now: half of the way is the best guess.
             self._lead_ms = server_ms - (before + to_epoch_ms(self._clock.now())) // 2
             return self._lead_ms
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._exchange.session.close()
 
     # --- one request ---------------------------------------------------------------------------
 
@@ -108,7 +112,7 @@ class BinanceClient:
 
     def _request(self, name: str, parameters: dict[str, Any], *, is_order: bool = False) -> Any:
         self._heed_pause()
-        if name.startswith("private") and self._lead_ms is None:
+        if not name.startswith("public") and self._lead_ms is None:
             self.sync_clock()
         self._answers.last = None
         try:
@@ -120,36 +124,40 @@ class BinanceClient:
         left = self._pause.left_s()
         if left > 0:
             raise BrokerUnavailable(
-                f"{NAME}: it asks for no requests for another {left:.0f} s.", retry_after_s=left
+                f"{self.name}: it asks for no requests for another {left:.0f} s.",
+                retry_after_s=left,
             )
 
     def _meaning(self, error: Exception, *, is_order: bool) -> BrokerError | NotFound:
         """What a failed request means to the desk. An order's answer counts only if it is listed
         in ``binance_codes``; anything else leaves it unknown."""
-        if never_connected(error):
-            return BrokerUnavailable(f"{NAME}: no connection ({type(error).__name__}).")
+        unreached = no_connection(error)
+        if unreached is not None:
+            return BrokerUnavailable(f"{self.name}: no connection: {unreached}.")
         complaint = judge(self._answers.last)
         verdict = complaint.verdict
         if verdict is Verdict.PAUSE:
             return self._asks_for_pause(complaint)
         if verdict is Verdict.DENIED:
-            return AccessDenied(f"{NAME} does not accept the key: {complaint.sentence}.")
+            return AccessDenied(f"{self.name} does not accept the key: {complaint.sentence}.")
         if verdict is Verdict.CLOCK:
             log.warning("the clock is off: %s", complaint.sentence)
             self._lead_ms = None
-            return ClockOff(f"{NAME}: our clock was off; it is set right.")
+            return ClockOff(f"{self.name}: our clock was off; it is set right.")
         if not is_order:
             if verdict is Verdict.NO_SUCH_ORDER:
-                return NotFound(f"{NAME}: {complaint.sentence}.")
-            return BrokerUnavailable(f"{NAME} gave no answer of use: {_why(error, complaint)}.")
+                return NotFound(f"{self.name}: {complaint.sentence}.")
+            return BrokerUnavailable(
+                f"{self.name} gave no answer of use: {_why(error, complaint)}."
+            )
         refusals = {
             Verdict.REJECTED: OrderRejected,
             Verdict.RULES: RulesBroken,
             Verdict.NO_FUNDS: InsufficientFunds,
         }
         if verdict in refusals:
-            return refusals[verdict](f"{NAME}: {complaint.sentence}")
-        return OrderStateUnknown(f"{NAME} did not say: {_why(error, complaint)}.")
+            return refusals[verdict](f"{self.name}: {complaint.sentence}")
+        return OrderStateUnknown(f"{self.name} did not say: {_why(error, complaint)}.")
 
     def _asks_for_pause(self, complaint: Complaint) -> BrokerUnavailable:
         answer = self._answers.last
@@ -157,7 +165,8 @@ class BinanceClient:
         wait_s = min(PAUSE_S if told is None else told, LONGEST_PAUSE_S)
         self._pause.ask(wait_s)
         return BrokerUnavailable(
-            f"{NAME}: no requests for {wait_s:.0f} s: {complaint.sentence}", retry_after_s=wait_s
+            f"{self.name}: no requests for {wait_s:.0f} s: {complaint.sentence}",
+            retry_after_s=wait_s,
         )
 
 

@@ -1,4 +1,4 @@
-"""A spot account at Binance's test network, or at a stand-in for it, through ccxt."""
+"""A spot account at Binance, its test network, or a stand-in for one of them, through ccxt."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from engine.adapters.brokers import ccxt_reports as read
-from engine.adapters.brokers.ccxt_client import NAME, RECV_WINDOW_MS, BinanceClient, RulesBroken
+from engine.adapters.brokers.ccxt_client import RECV_WINDOW_MS, BinanceClient, RulesBroken
 from engine.adapters.brokers.ccxt_orders import oco_parameters, order_parameters
 from engine.adapters.brokers.ccxt_user_stream import UserStream
 from engine.domain.accounts import Flow
@@ -32,7 +32,7 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
-from engine.links.binance import TEST_URL, test_addresses
+from engine.links.binance import Addresses
 from engine.links.pause import Pause
 from engine.links.streaming import FIRST_WAIT_S
 from engine.ports import Balance, BrokerCapabilities, Clock, MarketData, OrderListener
@@ -65,7 +65,7 @@ class CcxtSpotBroker:
         *,
         key: str,
         secret: str,
-        url: str = TEST_URL,
+        addresses: Addresses,
         refresh_listing: Callable[[], None] = lambda: None,
         quiet_period_s: float = QUIET_S,
         poll_every_s: float = POLL_EVERY_S,
@@ -83,7 +83,6 @@ class CcxtSpotBroker:
             has_oco=True,
             rests_protection=True,
         )
-        addresses = test_addresses(url)
         self._market = market
         self._refresh_listing = refresh_listing
         self._client = BinanceClient(
@@ -95,16 +94,22 @@ class CcxtSpotBroker:
         )
         self._symbols: dict[str, str] = {}
 
+    @property
+    def client(self) -> BinanceClient:
+        """Its door to the venue, for whoever looks the account over."""
+        return self._client
+
     # --- the account ---------------------------------------------------------------------------
 
     def balances(self) -> Mapping[str, Balance]:
         """By asset, those that are not zero. Raises BrokerUnavailable, AccessDenied."""
-        return _read(
+        return self._read(
             lambda: read.balances(self._client.ask("private_get_account", omitZeroBalances="true"))
         )
 
     def flows(self, since: datetime) -> Sequence[Flow]:
-        """None: a spot account has no funding, and the test network no deposits."""
+        """None: a spot account has no funding. Deposits, withdrawals and transfers between wallets
+        are in no one list: they are found as differences, and a person says what they are."""
         return ()
 
     def executions(self, symbol: str, since: datetime) -> Sequence[Execution]:
@@ -124,12 +129,12 @@ class CcxtSpotBroker:
                 return found
             page = self._trades(symbol, fromId=_number(found[-1]) + 1)
             found = found + page
-        raise BrokerUnavailable(f"{NAME}: {symbol} has more trades than can be read.")
+        raise BrokerUnavailable(f"{self._client.name}: {symbol} has more trades than can be read.")
 
     def _trades(self, symbol: str, **parameters: Any) -> list[Execution]:
         if "orderId" not in parameters:
             parameters["limit"] = PAGE
-        return _read(
+        return self._read(
             lambda: read.executions(
                 self._client.ask("private_get_mytrades", symbol=_venue_name(symbol), **parameters),
                 symbol,
@@ -144,7 +149,7 @@ class CcxtSpotBroker:
         self._check(request, instrument)
         parameters = order_parameters(request, _venue_name(request.symbol))
         answer = self._send("private_post_order", parameters)
-        return _believed(request, lambda: self._new_report(read.row(answer), request))
+        return self._believed(request, lambda: self._new_report(read.row(answer), request))
 
     def submit_oco(self, request: OcoRequest) -> tuple[OrderReport, OrderReport]:
         """Send a limit and a stop of which one ends the other. Raises as the port says."""
@@ -165,7 +170,7 @@ class CcxtSpotBroker:
             limit, stop = (self._new_report(found[leg.client_id], leg) for leg in legs)
             return limit, stop
 
-        return _believed(request.limit, reports)
+        return self._believed(request.limit, reports)
 
     def _new_report(self, answer: read.Row, request: OrderRequest) -> OrderReport:
         """The report of an order just taken. Raises Unreadable for another one's."""
@@ -193,7 +198,7 @@ class CcxtSpotBroker:
         if request.quantity is None or request.quote_amount is not None:
             raise OrderRejected(f"{request.symbol}: the order has to be a quantity, no amount.")
         if request.time_in_force not in self.capabilities.times_in_force:
-            raise OrderRejected(f"{NAME} takes no orders for the day.")
+            raise OrderRejected(f"{self._client.name} takes no orders for the day.")
         price = request.price or request.stop_price or NO_PRICE
         sized = request.model_copy(update={"reduce_only": False})  # small exits are refused too
         reason = objection(sized, instrument, request.quantity, price)
@@ -220,9 +225,9 @@ class CcxtSpotBroker:
         except NotFound:
             report = self.find_order(client_id, symbol)
             if report is None:
-                raise NotFound(f"{NAME} has no order '{client_id}'.") from None
+                raise NotFound(f"{self._client.name} has no order '{client_id}'.") from None
             return report
-        return _read(lambda: self._cancelled(read.row(answer), client_id, symbol))
+        return self._read(lambda: self._cancelled(read.row(answer), client_id, symbol))
 
     def _cancelled(self, answer: read.Row, client_id: str, symbol: str) -> OrderReport:
         """The cancelled order; taking back one leg of a list ends both."""
@@ -240,7 +245,7 @@ class CcxtSpotBroker:
             )
         except NotFound:
             return None
-        return _read(
+        return self._read(
             lambda: self._with_fills(
                 read.asked_for(answer, client_id, _venue_name(symbol)), symbol, id_name=read.OWN_ID
             )
@@ -251,7 +256,7 @@ class CcxtSpotBroker:
         at is none of them any more."""
         names = {} if symbol is None else {"symbol": _venue_name(symbol)}
         answer = self._client.ask("private_get_openorders", **names)
-        return _read(
+        return self._read(
             lambda: [
                 report
                 for line in read.rows(answer)
@@ -285,28 +290,28 @@ class CcxtSpotBroker:
             try:
                 listed = self._market.instruments()
             except DataError as error:
-                raise BrokerUnavailable(f"{NAME}: {error.message}") from error
+                raise BrokerUnavailable(f"{self._client.name}: {error.message}") from error
             self._symbols = {_venue_name(each.symbol): each.symbol for each in listed}
         return self._symbols.get(name, name)
 
+    def _read(self, reading: Callable[[], T]) -> T:
+        """An answer to a question, or BrokerUnavailable when it cannot be believed."""
+        try:
+            return reading()
+        except (read.Unreadable, ValidationError) as error:
+            raise BrokerUnavailable(
+                f"{self._client.name}: an answer cannot be read: {error}"
+            ) from error
 
-def _read(reading: Callable[[], T]) -> T:
-    """An answer to a question, or BrokerUnavailable when it cannot be believed."""
-    try:
-        return reading()
-    except (read.Unreadable, ValidationError) as error:
-        raise BrokerUnavailable(f"{NAME}: an answer cannot be read: {error}") from error
-
-
-def _believed(request: OrderRequest, reading: Callable[[], T]) -> T:
-    """An answer to an order, or OrderStateUnknown when it cannot be believed."""
-    try:
-        return reading()
-    except (read.Unreadable, ValidationError) as error:
-        log.warning("%s: the answer cannot be read: %s", request.client_id, error)
-        raise OrderStateUnknown(
-            f"{NAME} answered {request.client_id} with what cannot be read."
-        ) from error
+    def _believed(self, request: OrderRequest, reading: Callable[[], T]) -> T:
+        """An answer to an order, or OrderStateUnknown when it cannot be believed."""
+        try:
+            return reading()
+        except (read.Unreadable, ValidationError) as error:
+            log.warning("%s: the answer cannot be read: %s", request.client_id, error)
+            raise OrderStateUnknown(
+                f"{self._client.name} answered {request.client_id} with what cannot be read."
+            ) from error
 
 
 def _venue_name(symbol: str) -> str:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import requests
-from requests.adapters import HTTPAdapter
 
 from engine.adapters.candles.vendor_pages import busy, page_of
 from engine.domain.candle_sets import AS_GIVEN, is_symbol
@@ -21,6 +20,7 @@ from engine.errors import (
     QuarterdeckError,
     SourceBusy,
 )
+from engine.links.alpaca import tame
 from engine.ports import CandlePage, Clock, SourceSymbol
 
 PAGE = 10_000  # bars of one request, the most that Alpaca gives
@@ -129,10 +129,7 @@ class AlpacaCandles:
                     else CryptoHistoricalDataClient)  # fmt: skip
             key, secret = self._keys or (None, None)
             client: Any = make(key, secret, raw_data=True, url_override=self._url)
-            client._retry = 0
-            adapter = _Patient()
-            client._session.mount("https://", adapter)
-            client._session.mount("http://", adapter)
+            tame(client, TIMEOUT_S)
             self._clients[kind] = client
         return self._clients[kind]
 
@@ -146,14 +143,6 @@ class AlpacaCandles:
             told = response.headers.get("Retry-After") if response is not None else None
             return busy("Alpaca", status, told, self._clock.now())
         return ConfigError(f"Alpaca refuses the request: {_told(error)}", field="symbol")
-
-
-class _Patient(HTTPAdapter):
-    """The SDK waits without end; this does not."""
-
-    def send(self, *arguments: Any, **options: Any) -> requests.Response:
-        options["timeout"] = options.get("timeout") or TIMEOUT_S
-        return super().send(*arguments, **options)
 
 
 def _epoch_ms(stamp: str) -> int:

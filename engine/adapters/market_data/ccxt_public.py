@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import RLock
@@ -12,11 +12,12 @@ from urllib.parse import urlsplit
 import numpy as np
 
 from engine.domain.candles import Candles, empty_candles
-from engine.domain.instruments import Instrument, Quote
+from engine.domain.instruments import Depth, Instrument, Quote
 from engine.domain.money import ZERO, exact, from_epoch_ms, plain, to_epoch_ms
 from engine.domain.timeframes import SECONDS, timeframe_s
-from engine.errors import DataError, NotFound
+from engine.errors import ConfigError, DataError, NotFound
 from engine.links.binance import SPOT_ONLY, Addresses, point
+from engine.links.ccxt import refuse_text
 from engine.links.http import BoundedAnswers
 from engine.links.pause import Pause
 from engine.ports import Clock
@@ -39,13 +40,14 @@ T = TypeVar("T")
 
 
 class CcxtPublicMarket:
-    """Implements ``MarketData`` for ``KIND:EXCHANGE``, as in ``ccxt:binance``.
+    """Implements ``MarketData`` for ``KIND:EXCHANGE``, as in ``ccxt:binance``; ``exchange`` names
+    it where the market's id does not.
 
     ccxt is imported when the market is first made. One request at a time: its synchronous client
     is not thread-safe. ``base_url`` replaces scheme and host of every address, for tests;
-    ``addresses`` are those of Binance's test network. ``can_short`` is whether the accounts that
-    trade here may sell what they do not have: paper can.
-    Raises NotFound for an exchange that ccxt does not know.
+    ``addresses`` are those of Binance, ``is_sandbox`` is the exchange's own place for tests.
+    ``can_short`` is whether the accounts that trade here may sell what they do not have: paper can.
+    Raises NotFound for an exchange that ccxt does not know, ConfigError for one without a sandbox.
     """
 
     def __init__(
@@ -53,8 +55,10 @@ class CcxtPublicMarket:
         market_id: str,
         clock: Clock,
         *,
+        exchange: str = "",
         base_url: str | None = None,
         addresses: Addresses | None = None,
+        is_sandbox: bool = False,
         can_short: bool = True,
         timeout_ms: int = TIMEOUT_MS,
         is_paced: bool = True,
@@ -62,11 +66,12 @@ class CcxtPublicMarket:
     ) -> None:
         import ccxt
 
-        name = market_id.partition(":")[2]
+        name = exchange or market_id.partition(":")[2]
         if name not in ccxt.exchanges:
             raise NotFound(f"ccxt knows no exchange '{name}'.", field="market")
         self.market_id = market_id
-        self._name = name
+        self.exchange_id = self._name = name
+        self._is_sandbox = is_sandbox
         self._ccxt = ccxt
         self._clock = clock
         self._lock = RLock()
@@ -76,12 +81,19 @@ class CcxtPublicMarket:
         self._exchange: Any = getattr(ccxt, name)(
             {"enableRateLimit": is_paced, "timeout": timeout_ms, "options": self.options()}
         )
+        if is_sandbox and not self._exchange.urls.get("test"):
+            raise ConfigError(
+                f"{self._exchange.name} has no network for tests. Choose a live account, or let "
+                "the bot trade on paper at its prices.",
+                field="mode",
+            )
         # ccxt paces requests by the wall clock: set back by an hour, it would sleep for an hour.
         # It is the wall clock's time all the same: by it some exchanges choose where to ask for
         # old candles.
         ahead_s = time.time() - time.monotonic()
         self._exchange.milliseconds = lambda: int((time.monotonic() + ahead_s) * 1000)
         self._answers = BoundedAnswers(self._exchange.session, MOST_BYTES, 3 * timeout_ms / 1000)
+        refuse_text(self._exchange, ccxt.BadResponse)
         self._pause = pause or Pause(clock.monotonic)
         self.point(self._exchange)
         self._instruments: dict[str, Instrument] = {}
@@ -97,10 +109,18 @@ class CcxtPublicMarket:
 
     def point(self, exchange: Any) -> None:
         """Send a client of ccxt's where this market is."""
+        # Currencies are asked for with a key, or are megabytes; none of ours needs them.
+        exchange.has = {**exchange.has, "fetchCurrencies": False}
+        if self._is_sandbox:
+            exchange.set_sandbox_mode(True)
         if self._addresses is not None:
             point(exchange, self._addresses)
         elif self._base_url is not None:
             exchange.urls["api"] = _redirected(exchange.urls["api"], self._base_url)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._exchange.session.close()
 
     def listed(self) -> Any:
         """The symbols as ccxt lists them. Raises DataError."""
@@ -160,6 +180,30 @@ class CcxtPublicMarket:
         ticker = self._call(self._exchange.fetch_ticker, symbol)
         return quote_of(symbol, ticker, self.now())
 
+    def depth(self, symbol: str, levels: int) -> Depth:
+        """The best levels of the exchange's order book. Raises NotFound, DataError."""
+        self.instrument(symbol)
+        book = self._call(self._exchange.fetch_order_book, symbol, levels)
+        return depth_of(symbol, book, levels, self.now())
+
+    def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        """Many tickers in one request, where the exchange has that. Raises DataError."""
+        listed = {one.symbol for one in self.instruments()}
+        asked = [one for one in symbols if one in listed]
+        if len(asked) < 2 or not self._exchange.has.get("fetchTickers"):
+            return self._one_by_one(asked)
+        tickers = self._call(self._exchange.fetch_tickers, asked)
+        found = {}
+        for symbol in asked:
+            try:
+                found[symbol] = quote_of(symbol, tickers[symbol], self.now())
+            except (DataError, *JUNK) as error:
+                log.warning("%s told no price of %s: %s", self._name, symbol, error)
+        return found
+
+    def _one_by_one(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        return {symbol: self.quote(symbol) for symbol in symbols}
+
     def bars_since(self, symbol: str, after: datetime) -> Candles:
         """The finest closed candles of which one request holds all. Raises NotFound, DataError."""
         self.instrument(symbol)
@@ -179,10 +223,6 @@ class CcxtPublicMarket:
             rows: list[list[Any]] = self._call(
                 self._exchange.fetch_ohlcv, symbol, timeframe, since_ms, limit
             )
-            answer = self._answers.last
-        if not rows and answer is not None and not answer.text.lstrip().startswith(("[", "{")):
-            # ccxt takes a page of maintenance for an answer without candles.
-            raise DataError(f"{self._name} gave an answer that cannot be read.")
         return rows
 
     def page_size(self, symbol: str) -> int:
@@ -210,6 +250,8 @@ class CcxtPublicMarket:
             self._venue_time, self._heard_at = told, self._clock.now()
             self._heard_at_s = self._clock.monotonic()
             markets = self._call(self._exchange.load_markets, True)
+            if not markets:
+                raise DataError(f"{self._name} lists no symbols.")
         except DataError as error:
             if not self._instruments:
                 raise
@@ -257,6 +299,8 @@ class CcxtPublicMarket:
             raise DataError(f"{self._name} asks for fewer requests; it is tried again.") from error
         except self._ccxt.NetworkError as error:
             raise DataError(f"{self._name} does not answer ({type(error).__name__}).") from error
+        except self._ccxt.BadResponse as error:
+            raise DataError(f"{self._name} gave an answer that cannot be read.") from error
         except self._ccxt.BaseError as error:
             raise DataError(f"{self._name} refused: {error}") from error
         except JUNK as error:
@@ -282,6 +326,30 @@ def quote_of(symbol: str, ticker: Any, otherwise: datetime) -> Quote:
         time=from_epoch_ms(int(told_ms)) if told_ms else otherwise,
         volume=plain(round(day_volume / MINUTES_A_DAY, 8)),
     )
+
+
+def depth_of(symbol: str, book: Any, levels: int, otherwise: datetime) -> Depth:
+    """An order book as ccxt tells it, of the time ``otherwise`` when it does not tell its own.
+
+    Raises DataError for levels that cannot be read, or are not in order.
+    """
+    try:
+        bids, asks = (
+            tuple((exact(row[0]), exact(row[1])) for row in book[side][:levels])
+            for side in ("bids", "asks")
+        )
+        told_ms = book.get("timestamp")
+    except JUNK as error:
+        raise DataError(f"The exchange's order book of {symbol} cannot be read.") from error
+    prices = [price for price, _ in bids[::-1] + asks]
+    is_sound = all(
+        price.is_finite() and size.is_finite() and price > 0 and size >= 0
+        for price, size in bids + asks
+    )
+    if not is_sound or prices != sorted(prices):
+        raise DataError(f"The exchange's order book of {symbol} is not in order.")
+    told = from_epoch_ms(int(told_ms)) if told_ms else otherwise
+    return Depth(symbol=symbol, bids=bids, asks=asks, time=told)
 
 
 def _candles(timeframe: str, rows: list[list[Any]]) -> Candles:
@@ -310,6 +378,8 @@ def _instrument(market: Any, *, is_ticks: bool, can_short: bool) -> Instrument:
         quantity_step=_step(precision.get("amount"), is_ticks=is_ticks),
         min_quantity=_positive((limits.get("amount") or {}).get("min")) or ZERO,
         min_notional=_positive((limits.get("cost") or {}).get("min")) or ZERO,
+        max_quantity=_positive((limits.get("amount") or {}).get("max")),
+        max_market_quantity=_positive((limits.get("market") or {}).get("max")),
         can_short=can_short,
     )
 
@@ -330,7 +400,10 @@ def _positive(number: Any) -> Decimal | None:
 
 
 def _redirected(urls: Any, base_url: str) -> Any:
-    """The same addresses at another host."""
+    """The same addresses at another host, streams included."""
     if isinstance(urls, dict):
         return {name: _redirected(url, base_url) for name, url in urls.items()}
-    return base_url + urlsplit(urls).path if isinstance(urls, str) else urls
+    if not isinstance(urls, str):
+        return urls
+    is_stream = urls.startswith("ws")
+    return (base_url.replace("http", "ws", 1) if is_stream else base_url) + urlsplit(urls).path

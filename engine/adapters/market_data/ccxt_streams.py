@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from threading import RLock
 from typing import Any
@@ -38,13 +38,23 @@ class CcxtStreamingMarket(CcxtPublicMarket):
 
     def quote(self, symbol: str, *, seen_price: Decimal | None = None) -> Quote:
         """The newest price. Raises NotFound, DataError."""
+        return self._fresh(symbol) or super().quote(symbol, seen_price=seen_price)
+
+    def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        """The newest prices; only those that the stream has not told lately are asked for. Raises
+        DataError."""
+        found = {one: quote for one in symbols if (quote := self._fresh(one)) is not None}
+        missing = [one for one in symbols if one not in found]
+        return {**found, **super().quotes(missing)} if missing else found
+
+    def _fresh(self, symbol: str) -> Quote | None:
+        """What the stream has told of a symbol, while that is its price."""
         told_at, told = self._told.get(symbol, (float("-inf"), None))
-        if told is not None and time.monotonic() - told_at < FRESH_S:
-            return told
-        return super().quote(symbol, seen_price=seen_price)
+        return told if time.monotonic() - told_at < FRESH_S else None
 
     def watch(self, symbol: str, on_quote: OnQuote) -> Callable[[], None]:
-        """Call ``on_quote`` with each new price until the answer is called. Raises NotFound."""
+        """Call ``on_quote`` with each new price until the answer is called; never, at an exchange
+        whose prices ccxt cannot watch. Raises NotFound."""
         self.instrument(symbol)
         with self._watch_lock:
             self._watchers.setdefault(symbol, []).append(on_quote)
@@ -89,6 +99,9 @@ class CcxtStreamingMarket(CcxtPublicMarket):
         client = self._pro_client()
         tasks: dict[str, asyncio.Task[None]] = {}
         try:
+            if not client.has.get("watchTicker"):
+                log.info("ccxt cannot watch prices of %s: they are asked for", self._name)
+                await asyncio.Event().wait()  # until nobody watches any more
             while True:
                 with self._watch_lock:
                     wanted = set(self._watchers)
@@ -108,9 +121,12 @@ class CcxtStreamingMarket(CcxtPublicMarket):
             await client.close()
 
     def _pro_client(self) -> Any:
+        import ccxt.async_support
         import ccxt.pro
 
-        client = getattr(ccxt.pro, self._name)({"options": self.options() | FULL_TICKER})
+        # Of a few exchanges there is no client that streams.
+        kind = getattr(ccxt.pro, self._name, None) or getattr(ccxt.async_support, self._name)
+        client = kind({"options": self.options() | FULL_TICKER})
         self.point(client)
         client.set_markets(self.listed())  # what was listed over the other client: not asked twice
         return client

@@ -12,6 +12,7 @@ import numpy as np
 from engine.domain.candles import Candles, empty_candles, resample
 from engine.domain.instruments import Instrument, InstrumentKind, Quote
 from engine.domain.money import ceil_to, exact, floor_to, from_epoch_ms, to_epoch_ms
+from engine.domain.sessions import ALWAYS
 from engine.domain.simulation import DAY_MS, Character, PriceProcess
 from engine.domain.timeframes import SECONDS, timeframe_s
 from engine.errors import NotFound
@@ -67,6 +68,7 @@ def _listings() -> dict[str, _Listing]:
             min_quantity=Decimal(step),
             min_notional=MIN_NOTIONAL[quote],
             can_short=True,
+            calendar=ALWAYS,
         )
         character = Character(price, volatility, volume, digits)
         listings[symbol] = _Listing(instrument, character, Decimal(half_spread_bps) / 10_000)

@@ -42,6 +42,7 @@ class BotRow(Row, table=True):
     timeframe: str = text()
     config: dict[str, Any] = json()
     account_id: str = text()
+    place: dict[str, Any] | None = json(default=None)
     desired: str = text()
     state: str = text()
     reason: str = text()
@@ -87,6 +88,8 @@ class InstrumentRow(Row, table=True):
     quantity_step: Decimal = amount()
     min_quantity: Decimal = amount()
     min_notional: Decimal = amount()
+    max_quantity: Decimal | None = amount(default=None)
+    max_market_quantity: Decimal | None = amount(default=None)
     can_short: bool
     calendar: str = text()
 
@@ -127,6 +130,7 @@ class OrderRow(Row, table=True):
     level_stop: Decimal | None = amount(default=None)
     level_target: Decimal | None = amount(default=None)
     is_cancel_wanted: bool
+    routing: dict[str, Any] | None = json(default=None)
     sent_at: datetime | None = moment(default=None)
     decided_at: datetime = moment()
     created_at: datetime = moment()

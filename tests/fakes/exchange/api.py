@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from tests.fakes.exchange.checks import (
     ENDPOINTS,
+    WALLET,
     check_client_id,
     check_filters,
     check_form,
@@ -36,6 +37,7 @@ class Api:
         self._routes: dict[str, Callable[[Sent], Any]] = {
             "GET account": self._account,
             "GET account/commission": self._commission,
+            WALLET: self._restrictions,
             "POST order": self._new_order,
             "GET order": self._order,
             "DELETE order": self._cancel,
@@ -109,7 +111,8 @@ class Api:
             "makerCommission": 10, "takerCommission": 10, "buyerCommission": 0,
             "sellerCommission": 0,
             "commissionRates": {"maker": rate, "taker": rate, "buyer": "0", "seller": "0"},
-            "canTrade": True, "canWithdraw": False, "canDeposit": False, "brokered": False,
+            "canTrade": self._exchange.can_trade, "canWithdraw": False, "canDeposit": False,
+            "brokered": False,
             "requireSelfTradePrevention": False, "preventSor": False,
             "updateTime": self._exchange.now_ms(), "accountType": "SPOT",
             "balances": [
@@ -119,6 +122,9 @@ class Api:
             ],
             "permissions": ["SPOT"], "uid": 354937868,
         }  # fmt: skip
+
+    def _restrictions(self, _sent: Sent) -> Any:
+        return {**self._exchange.may, "createTime": 1_700_000_000_000}
 
     def _commission(self, sent: Sent) -> Any:
         rate = money(self._engine.commission_rate)

@@ -49,6 +49,7 @@ LEG = ("ClientOrderId", "IcebergQty", "Price", "StopPrice", "TrailingDelta", "Ti
 OCO = tuple(side + name for side in ("above", "below") for name in LEG)
 IDS = ("orderId", "origClientOrderId")
 RANGE = ("startTime", "endTime", "limit")
+WALLET = "GET /sapi/v1/account/apiRestrictions"
 
 ENDPOINTS = {
     "GET ping": Endpoint(),
@@ -62,6 +63,7 @@ ENDPOINTS = {
     "GET ticker/price": Endpoint(takes=("symbol", "symbols"), weight=2),
     "GET account": Endpoint(takes=("omitZeroBalances",), is_signed=True, weight=20),
     "GET account/commission": Endpoint(("symbol",), is_signed=True, weight=20),
+    WALLET: Endpoint(is_signed=True),
     "POST order": Endpoint(("symbol", "side", "type"), ORDER, is_signed=True),
     "GET order": Endpoint(("symbol",), IDS, is_signed=True, weight=4),
     "DELETE order": Endpoint(

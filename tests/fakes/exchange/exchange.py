@@ -16,6 +16,13 @@ from tests.fakes.exchange.records import ZERO, Order, OrderList, SymbolRules, Tr
 
 KEY = "test-key-of-the-loopback-exchange"
 SECRET = "test-secret-of-the-loopback-exchange"
+PERMISSIONS = {
+    "ipRestrict": True, "enableReading": True, "enableWithdrawals": False,
+    "enableInternalTransfer": False, "enableMargin": False, "enableFutures": False,
+    "permitsUniversalTransfer": False, "enableVanillaOptions": False, "enableFixApiTrade": False,
+    "enableFixReadOnly": False, "enableSpotAndMarginTrading": True,
+    "enablePortfolioMarginTrading": False,
+}  # fmt: skip
 Amount = Decimal | str | int
 Frame = dict[str, Any]
 
@@ -53,6 +60,8 @@ class BinanceExchange:
         self.matching = Matching(self.now_ms)
         self.matching.on_event = self._tell
         self.requests: list[Request] = []
+        self.can_trade = True
+        self.may = dict(PERMISSIONS)  # what the key may do: the names of GET apiRestrictions
         self.deposits: dict[str, Decimal] = {}
         self.missing_klines: set[int] = set()
         self.weight_limit = 6000

@@ -1,5 +1,6 @@
 """Public endpoints: time, listing, klines, tickers."""
 
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -65,13 +66,14 @@ def kline(rules: SymbolRules, open_ms: int, length_ms: int) -> list[Any]:
 
 
 def _each(make: Callable[[SymbolRules, int], Any]) -> Callable[[BinanceExchange, Sent], Any]:
-    """A ticker of one symbol, or the list of all of them."""
+    """A ticker of one symbol, or a list of those asked for, or of all."""
 
     def answer(exchange: BinanceExchange, sent: Sent) -> Any:
         now = exchange.now_ms()
         if "symbol" in sent:
             return make(exchange.rules(sent["symbol"]), now)
-        return [make(rules, now) for rules in exchange.matching.symbols.values()]
+        named = json.loads(sent["symbols"]) if "symbols" in sent else exchange.matching.symbols
+        return [make(exchange.rules(name), now) for name in named]
 
     return answer
 

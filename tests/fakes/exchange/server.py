@@ -53,8 +53,12 @@ class Call:
             try:
                 answer = self._api.process(self.endpoint, self.payload, self.key, is_late=is_late)
             except Refused as refused:
-                return refused.status, {"code": refused.code, "msg": refused.message}
+                return self.refusal(refused)
         return 200, answer
+
+    def refusal(self, refused: Refused) -> Answer:
+        """What is answered to a request that is refused."""
+        return refused.status, {"code": refused.code, "msg": refused.message}
 
     def reset(self) -> web.Response:
         """Cut the connection as a network does."""
@@ -99,6 +103,7 @@ class Server:
         self._streams = Streams(exchange, self._api)
         self.app = web.Application(client_max_size=MEGABYTE)
         self.app.router.add_route("*", "/api/v3/{path:.*}", self._rest)
+        self.app.router.add_route("*", "/sapi/v1/{path:.*}", self._rest)
         self.app.router.add_get("/ws-api/v3", self._streams.user)
         self.app.router.add_get("/stream/ws/{number}", self._streams.market)
         self.app.router.add_route("*", "/admin/{action}", self._admin)
@@ -134,9 +139,13 @@ class Server:
             "kill_after_accept": lambda call, fault, _answer: self._kill(call, fault),
         }
 
+    def call_of(self, request: web.Request, body: str) -> Call:
+        """A request in the exchange's own way of asking."""
+        return Call(self._exchange, self._api, request, body)
+
     async def _rest(self, request: web.Request) -> web.StreamResponse:
         exchange = self._exchange
-        call = Call(exchange, self._api, request, await request.text())
+        call = self.call_of(request, await request.text())
         with exchange.lock:
             exchange.settle()
             fault = exchange.script.take(call.endpoint, call.sent)
@@ -145,9 +154,9 @@ class Server:
             )
         waits_s = (exchange.banned_until_ms - exchange.now_ms()) / 1000
         if waits_s > 0:
-            return self._too_many(call, 418, waits_s)
+            return self.too_many(call, 418, waits_s)
         if exchange.used_weight() > exchange.weight_limit:
-            return self._too_many(call, 429, 60 - exchange.now_ms() / 1000 % 60)
+            return self.too_many(call, 429, 60 - exchange.now_ms() / 1000 % 60)
         if fault is None:
             return call.respond(*call.process())
         if fault.kind.stage is Stage.INSTEAD:
@@ -188,9 +197,10 @@ class Server:
 
     def _paused(self, call: Call, status: int, fault: Fault) -> web.StreamResponse:
         self._exchange.banned_until_ms = self._exchange.now_ms() + float(fault.value) * 1000
-        return self._too_many(call, status, float(fault.value))
+        return self.too_many(call, status, float(fault.value))
 
-    def _too_many(self, call: Call, status: int, waits_s: float) -> web.Response:
+    def too_many(self, call: Call, status: int, waits_s: float) -> web.Response:
+        """The answer to more requests than are allowed."""
         until = int(self._exchange.now_ms() + waits_s * 1000)
         message = (
             f"Way too much request weight used; IP banned until {until}. "
@@ -210,7 +220,7 @@ class Server:
 
     async def _error(self, call: Call, fault: Fault) -> web.StreamResponse:
         code, _, message = str(fault.value).partition(" ")
-        return call.respond(400, {"code": int(code), "msg": message})
+        return call.respond(*call.refusal(Refused(int(code), message)))
 
     async def _kill(self, call: Call, fault: Fault) -> web.StreamResponse:
         os.kill(int(fault.value), signal.SIGKILL)
@@ -291,9 +301,14 @@ def stocked_exchange(now: Callable[[], datetime] | None = None) -> BinanceExchan
     return exchange
 
 
-async def serve(exchange: BinanceExchange, port: int, ready: Callable[[], None]) -> None:
-    """Serve until cancelled."""
-    runner = web.AppRunner(Server(exchange).app, access_log=None, shutdown_timeout=0.1)
+async def serve(
+    exchange: BinanceExchange,
+    port: int,
+    ready: Callable[[], None],
+    make: Callable[[BinanceExchange], Server] = Server,
+) -> None:
+    """Serve until cancelled, in the way of ``make``."""
+    runner = web.AppRunner(make(exchange).app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", port, backlog=512)
     await site.start()
@@ -310,7 +325,9 @@ async def serve(exchange: BinanceExchange, port: int, ready: Callable[[], None])
 
 @contextmanager
 def binance_exchange(
-    now: Callable[[], datetime] | None = None, port: int = 0
+    now: Callable[[], datetime] | None = None,
+    port: int = 0,
+    make: Callable[[BinanceExchange], Server] = Server,
 ) -> Iterator[BinanceExchange]:
     """A stocked exchange on a free port, in a thread of its own, until the end of the block."""
     exchange = stocked_exchange(now)
@@ -318,7 +335,7 @@ def binance_exchange(
     started = threading.Event()
 
     async def main() -> None:
-        await serve(exchange, port, started.set)
+        await serve(exchange, port, started.set, make)
 
     task = loop.create_task(main())
 

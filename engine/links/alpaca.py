@@ -1,0 +1,27 @@
+"""Making alpaca-py send each request once, and wait no longer than it is told to."""
+
+from typing import Any
+
+from requests import PreparedRequest, Response
+from requests.adapters import HTTPAdapter
+
+
+def tame(client: Any, timeout_s: float) -> None:
+    """Take from a client of the SDK's its own attempts (three more posts after a 429 or a 504, and
+    0 of them cannot be asked for), and give it a timeout, which it has none of."""
+    client._retry, client._retry_codes = 0, []
+    adapter = _Patient(timeout_s)
+    client._session.mount("https://", adapter)
+    client._session.mount("http://", adapter)
+
+
+class _Patient(HTTPAdapter):
+    """Waits for an answer, but not without end."""
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        super().__init__(max_retries=0)
+
+    def send(self, request: PreparedRequest, *rest: Any, **options: Any) -> Response:
+        options["timeout"] = options.get("timeout") or self._timeout_s
+        return super().send(request, *rest, **options)
