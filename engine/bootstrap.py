@@ -211,7 +211,9 @@ class Engine:
             settings.strategy_memory_mb,
         )  # fmt: skip
         vault = build_vault(settings, store)
-        self._connections = connections = build_connections(vault, store, clock, hide)
+        self._connections = connections = build_connections(
+            vault, store, clock, hide, settings.data
+        )
         venues = build_venues(settings, store, clock, connections)
         prices, instruments = PriceBoard(), InstrumentBook(store)
         ledger = AccountLedger(books, instruments)

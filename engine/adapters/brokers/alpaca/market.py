@@ -37,7 +37,6 @@ class AlpacaMarket:
 
     has_empty_bars_left_out = True
 
-    has_empty_bars_left_out = True  # of crypto, too
 
     def __init__(
         self,
