@@ -6,5 +6,5 @@ from panel.navigation import navigate
 
 st.set_page_config(page_title="Quarterdeck", page_icon="panel/frontend/icon.svg", layout="wide")
 page = navigate()
-st.sidebar.caption("Paper and test money only: no real money can be reached.")
+st.sidebar.caption("LIVE is real money. PAPER and TEST are not.")
 page.run()

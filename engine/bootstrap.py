@@ -56,6 +56,7 @@ from engine.services.candle_downloads import CandleDownloads
 from engine.services.candle_feed import PriceBoard
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
+from engine.services.close_checks import CloseChecks
 from engine.services.controls import Controls
 from engine.services.convert import Converter, Terms
 from engine.services.feed_calls import FeedCalls
@@ -234,6 +235,7 @@ class Engine:
             router, may_decide=sleep.may_decide, enters_on_fallback=settings.fallback_entries,
         )  # fmt: skip
         self._checks = Checks(runner.run, pulse, clock, ending.give_up)
+        self._close_checks = CloseChecks(books, feed, sleep, self._checks.begin)
         self._scheduler = Scheduler(clock, self._checks.begin, ending.give_up)
         self._account_checks = AccountChecks(
             books, reconciler, venues, lanes, desk.links, settings.reconcile_every_s
@@ -302,6 +304,7 @@ class Engine:
             Job("watch", 1, self._watcher.watch),
             Job("listen", 5, self._listening.ensure),
             Job("warm-up", 1, self._warm_up.begin_due),
+            Job("closes", 1, self._close_checks.begin_due),
             Job("kill", 1, self._supervisor.enforce_kill),
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),

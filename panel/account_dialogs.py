@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from engine.contracts.venue_accounts import VenueAccountView, VenueView
 from panel.account_form import (
@@ -67,8 +68,21 @@ def _submit(command: Callable[[], object], done: str) -> None:
 
 def _confirm(label: str, key: str, act: Callable[[], None]) -> None:
     """The button that does it. The page closes the dialog then; a refusal keeps it open."""
-    if st.button(label, type="primary", key=key, on_click=act) and asked(ASKED) is None:
+    _leave(st.button(label, type="primary", key=key, on_click=act))
+
+
+def _leave(is_pressed: bool) -> None:
+    if is_pressed and asked(ASKED) is None:
         st.rerun()
+
+
+def _typed() -> DeltaGenerator:
+    """A form: what is typed in it counts at each letter, see ``draw_add_form``."""
+    return st.form(f"{PREFIX}form", border=False, enter_to_submit=False)
+
+
+def _submit_button(label: str, key: str, act: Callable[[], None]) -> bool:
+    return st.form_submit_button(label, type="primary", key=key, on_click=act)
 
 
 @st.dialog(RENAME, on_dismiss=_dismiss)
@@ -94,7 +108,6 @@ def _secrets(panel: ControlPanel, account: VenueAccountView) -> None:
         f"The new secrets of **{escape(account.name)}** are tested before they are kept. What is"
         " left empty stays as it is."
     )
-    draw_secrets(venue, PREFIX, is_change=True)
 
     def act() -> None:
         given = read_secrets(venue, PREFIX)
@@ -103,7 +116,10 @@ def _secrets(panel: ControlPanel, account: VenueAccountView) -> None:
             f"{account.name} uses the new secrets." if given else "Nothing was changed.",
         )
 
-    _confirm("Test and replace", "account_secrets", act)
+    with _typed():
+        draw_secrets(venue, PREFIX, is_change=True)
+        is_sent = _submit_button("Test and replace", "account_secrets", act)
+    _leave(is_sent)
 
 
 @st.dialog(OPTIONS, on_dismiss=_dismiss)
@@ -172,13 +188,15 @@ def _log_in(panel: ControlPanel, account: VenueAccountView) -> None:
         "2. When you are sent back, copy the address from the browser's address bar (its page may"
         " not load), and paste it here."
     )
-    st.text_input("Address or token", key=ANSWER, type="password", autocomplete="off")
 
     def act() -> None:
         answer = st.session_state[ANSWER].strip()
         _submit(lambda: panel.log_in(account.id, answer), f"Logged in to {account.name}.")
 
-    _confirm("Complete the login", "account_login", act)
+    with _typed():
+        st.text_input("Address or token", key=ANSWER, type="password", autocomplete="off")
+        is_sent = _submit_button("Complete the login", "account_login", act)
+    _leave(is_sent)
 
 
 def _venue_of(panel: ControlPanel, account: VenueAccountView) -> VenueView | None:

@@ -11,7 +11,7 @@ from engine.contracts import ErrorDetail
 from engine.contracts.venue_accounts import VenueView
 from panel.commands import say_done
 from panel.facade import ControlPanel, EngineRefused, PanelError
-from panel.format import escape
+from panel.format import escape, escape_label
 from panel.forms import draw_field, field_specs, initial_value
 from panel.modes import LIVE, MODES, mode_html
 
@@ -36,20 +36,26 @@ def draw_add_form(panel: ControlPanel) -> None:
         venue = venues[chosen]
         st.caption(escape(venue.summary))
         _slot(slots, "venue")
+    with right:
         _draw_mode(venue)
         _slot(slots, "mode")
-        st.text_input("Name", key=NAME, max_chars=40, placeholder="What you call this account")
-        _slot(slots, "name")
-        draw_options(venue, _prefix(venue), {}, slots)
-    with right:
-        draw_secrets(venue, _prefix(venue), slots)
-        st.caption(
-            "Make a key that may read and trade, and nothing else: one that may withdraw is"
-            " refused. Secrets are encrypted, and never shown again."
-        )
-        if venue.has_login:
-            st.caption("Its keys hold for a day: after adding it, log in once a day.")
-        st.button(
+    # In a form what is typed counts at each letter: a password field that is left by the tab key
+    # would keep its text to itself.
+    with st.form(f"{PREFIX}form", border=False, enter_to_submit=False):
+        left, right = st.columns(2, gap="medium")
+        with left:
+            st.text_input("Name", key=NAME, max_chars=40, placeholder="What you call this account")
+            _slot(slots, "name")
+            draw_options(venue, _prefix(venue), {}, slots)
+        with right:
+            draw_secrets(venue, _prefix(venue), slots)
+            st.caption(
+                "Make a key that may read and trade, and nothing else: one that may withdraw is"
+                " refused. Secrets are encrypted, and never shown again."
+            )
+            if venue.has_login:
+                st.caption("Its keys hold for a day: after adding it, log in once a day.")
+        st.form_submit_button(
             "Test and add", type="primary", icon=":material/add:", key="account_add",
             on_click=_add, args=(panel, venue),
         )  # fmt: skip
@@ -57,7 +63,7 @@ def draw_add_form(panel: ControlPanel) -> None:
 
 
 def _draw_mode(venue: VenueView) -> None:
-    modes = [mode.value for mode in venue.modes]
+    modes = sorted((mode.value for mode in venue.modes), key=lambda mode: mode == LIVE)
     if st.session_state.get(MODE) not in modes:
         st.session_state[MODE] = modes[0]
     st.segmented_control(
@@ -78,8 +84,6 @@ def draw_options(
         if key not in st.session_state:
             st.session_state[key] = initial_value(spec, given.get(spec.name))
         draw_field(spec, key)
-        if spec.help:
-            st.caption(escape(spec.help))
         if slots is not None:
             _slot(slots, f"options.{spec.name}")
 
@@ -91,7 +95,8 @@ def draw_secrets(
     for field in venue.secrets:
         optional = " (optional)" if field.is_optional and not is_change else ""
         st.text_input(
-            f"{field.title}{optional}", type="password", key=f"{prefix}secret_{field.name}",
+            escape_label(f"{field.title}{optional}"), type="password",
+            key=f"{prefix}secret_{field.name}",
             help=escape(field.description) or None, autocomplete="new-password",
             placeholder="unchanged" if is_change else None,
         )  # fmt: skip
@@ -157,13 +162,24 @@ def _add(panel: ControlPanel, venue: VenueView) -> None:
     except PanelError as error:
         remember_refusal(error)
         return
-    forget_typed(PREFIX)
+    _empty(prefix)
     if added.is_enabled:
         say_done(f"{added.name} is added: its test went well.")
     elif added.has_login:
         say_done(f"{added.name} is added: log in to use it.")
     else:
         say_done(f"{added.name} is added, but takes no entries: see its checks.")
+
+
+def _empty(prefix: str) -> None:
+    """Begin anew at the same venue; a callback. Texts are set, for a field whose value is only
+    forgotten still shows what was typed."""
+    for key in [str(key) for key in st.session_state if str(key).startswith(prefix)]:
+        if key.startswith(f"{prefix}secret_"):
+            st.session_state[key] = ""
+        else:
+            del st.session_state[key]  # drawn with its default
+    st.session_state[NAME] = ""
 
 
 def _prefix(venue: VenueView) -> str:

@@ -172,3 +172,9 @@ def exit_words(reason: str) -> str:
 def escape(text: str) -> str:
     """``text`` with everything that markdown would read as markup taken literally."""
     return re.sub(r"([\\`*_{}\[\]()#+\-.!|<>~$:])", r"\\\1", text)
+
+
+def escape_label(text: str) -> str:
+    """``text`` as a widget's label: only what is markup within a line is escaped, for whoever has
+    the page read aloud hears the label as it is written."""
+    return re.sub(r"([\\`*_\[\]$:<~])", r"\\\1", text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import streamlit as st
 
-from panel.format import escape
+from panel.format import escape, escape_label
 
 ErrorSlot = Callable[[str], None]
 """Called with a field's name right after its widget: keeps a place for what is wrong with it."""
@@ -44,7 +44,7 @@ def field_specs(schema: Mapping[str, Any]) -> list[FieldSpec]:
 
 def draw_field(spec: FieldSpec, key: str) -> Any:
     """One parameter's widget; its value lives in the session under ``key``."""
-    label, help_text = escape(spec.label), escape(spec.help) or None
+    label, help_text = escape_label(spec.label), escape(spec.help) or None
     if spec.kind == "boolean":
         return st.checkbox(label, key=key, help=help_text)
     if spec.kind == "choice":

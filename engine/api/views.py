@@ -91,7 +91,7 @@ class Views:
         )
 
     def _account_name(self, bot: Bot) -> str:
-        kind, _, account_id = bot.config.market.partition(":")
+        kind, _, account_id = bot.market.partition(":")
         added = self._books.venue_accounts.get(account_id)
         return added.name if added is not None and kind in ("account", "prices") else ""
 

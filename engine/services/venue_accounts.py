@@ -92,12 +92,13 @@ class VenueAccounts:
         return ""
 
     def bots_of(self, account: VenueAccount) -> list[Bot]:
-        """Bots on any of its markets, paper at its prices included."""
+        """Bots on any of its markets, paper at its prices included, and those whose entries may
+        be routed there."""
+        own = {account.market_id, account.prices_id}
         return [
             bot
             for bot in list(self._books.bots.values())
-            if bot.config.market in (account.market_id, account.prices_id)
-            or bot.account_id == account.trading_id
+            if bot.account_id == account.trading_id or own & _markets_of(bot)
         ]
 
     # --- adding and changing --------------------------------------------------------------------
@@ -355,6 +356,11 @@ class VenueAccounts:
 
 def _kept_options(options: BaseModel) -> dict[str, Any]:
     return options.model_dump(mode="json")
+
+
+def _markets_of(bot: Bot) -> set[str]:
+    routing = bot.config.routing
+    return {bot.config.market, bot.market, *(routing.markets if routing else ())}
 
 
 def _state(account: VenueAccount) -> str:

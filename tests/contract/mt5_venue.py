@@ -19,8 +19,8 @@ from engine.adapters.brokers.mt5.server_time import AUTO, ServerTime
 from engine.adapters.brokers.mt5.session import Login, Session
 from engine.adapters.brokers.mt5.terminal import LocalTerminal, Terminal
 from engine.adapters.brokers.mt5_gateway import Gateway, TerminalDesk, tls_context
+from engine.domain.orders import OrderRequest, OrderType, Side
 from engine.domain.venue_accounts import Mode
-from engine.links.pause import Pause
 from tests.contract.brokers import Venue
 from tests.fakes.clock import FakeClock
 from tests.fakes.metatrader5 import CRYPTO, StandIn, stocked
@@ -59,7 +59,7 @@ def opened(
         world.login, world.server, mode, world.is_hedging,
         world.password if password is None else password,
     )  # fmt: skip
-    session = Session(terminal, login, Pause(clock.monotonic))
+    session = Session(terminal, login, clock.monotonic)
     market = Mt5Market("account:mt5", session, ServerTime(zone, clock), clock)
     settings: dict[str, Any] = {
         "magic": MAGIC,
@@ -158,5 +158,26 @@ def suite_venue(venue: Mt5Venue, **extras: Any) -> SuiteVenue:
 
     return SuiteVenue(
         venue.broker, venue.market, CRYPTO, step, reopen, thin_out, is_margin=True,
-        nets=not world.is_hedging, vendor=venue, **extras,
+        nets=not world.is_hedging, only_opens=world.is_hedging, vendor=venue, **extras,
     )  # fmt: skip
+
+
+ID = "qd-1a2b3c4d-1764123456-e"
+
+
+def order(
+    client_id: str = ID, symbol: str = "EURUSD", side: Side = Side.BUY, quantity: int = 10_000,
+    *, reduce_only: bool = False, **fields: Decimal | OrderType,
+) -> OrderRequest:  # fmt: skip
+    return OrderRequest.model_validate(
+        {
+            "client_id": client_id, "symbol": symbol, "side": side, "quantity": quantity,
+            "reduce_only": reduce_only, **fields,
+        }
+    )  # fmt: skip
+
+
+def net(venue: Mt5Venue, base: str = "EUR") -> Decimal:
+    """What is held of an asset, short below zero."""
+    balance = venue.broker.balances().get(base)
+    return balance.total if balance else Decimal(0)

@@ -128,6 +128,16 @@ def test_row_21_a_position_that_is_kept_is_watched_again_from_the_opening(
         assert trade.exit_time >= at("2026-11-27 14:30")
 
 
+def test_row_21_hours_from_the_opening_on_are_decided_as_they_close(on_wednesday: Open) -> None:
+    """They close at half past, and the bot's job runs on the hour."""
+    with on_wednesday(interval_s=3600) as days:
+        days.host.script.extend([HOLD] * 20)
+        days.tick()
+        days.to(at("2026-11-25 20:31"))
+        decided = {one.candle_time: one.decided_at for one in days.decisions()}
+        assert decided[at("2026-11-25 19:30")] == at("2026-11-25 20:30")
+
+
 def test_row_21_an_engine_that_starts_at_night_lets_its_bot_sleep(on_wednesday: Open) -> None:
     with on_wednesday() as days:
         days.clock.current = at("2026-11-26 04:00")
@@ -169,6 +179,7 @@ def _without(candles: Candles, start: datetime, end: datetime) -> Candles:
 
 def test_row_22_a_candle_that_does_not_come_is_said(on_wednesday: Open) -> None:
     with on_wednesday(timeframe="15m") as days:
+        days.market.has_empty_bars_left_out = False
         days.host.script.extend([HOLD] * 10)
         days.to(at("2026-11-25 20:15"))
         days.market.hidden = 1

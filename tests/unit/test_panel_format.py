@@ -11,6 +11,7 @@ from panel.format import (
     countdown,
     duration,
     escape,
+    escape_label,
     every,
     figure,
     moment,
@@ -85,3 +86,8 @@ def test_countdowns() -> None:
 
 def test_markup_in_text_is_taken_literally() -> None:
     assert escape("*a* [b](c) $x$") == r"\*a\* \[b\]\(c\) \$x\$"
+
+
+def test_a_label_is_read_aloud_as_it_is_written() -> None:
+    assert escape_label("Address of a stand-in (v1.2)") == "Address of a stand-in (v1.2)"
+    assert escape_label("*a* [b] $x$ :red[c]") == r"\*a\* \[b\] \$x\$ \:red\[c\]"

@@ -51,6 +51,7 @@ FUNCTIONS: Mapping[str, frozenset[str]] = {
 not among them: which program is started is said on this machine only."""
 
 MOST_BYTES = 64 * 1024
+MOST_CONNECTIONS = 32
 ANSWERS_KEPT = 10_000
 SHORTEST_TOKEN = 32
 IDLE_S = 60.0
@@ -99,6 +100,8 @@ class TerminalDesk:
         if allowed is None:
             raise Refusal(403, "function", f"The function '{function[:40]}' is not lent.")
         if not given.keys() <= allowed:
+            raise Refusal(403, "argument", f"An argument of {function} is not lent.")
+        if function == "initialize" and arguments:  # the first is the path
             raise Refusal(403, "argument", f"An argument of {function} is not lent.")
         if (function == "order_send") != bool(request_id):
             raise Refusal(400, "request", "An order, and nothing else, has a request id.")
@@ -204,7 +207,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(404, "path", f"There is only {PATH}.")
         try:
             asked = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refusal(400, "request", "The request is no JSON.") from None
         if not isinstance(asked, dict) or not asked.keys() <= set(FIELDS) or not all(
             isinstance(asked.get(name, default), kind) for name, (kind, default) in FIELDS.items()
@@ -257,11 +260,27 @@ class Gateway(ThreadingHTTPServer):
             raise SystemExit(f"The token is shorter than {SHORTEST_TOKEN} characters: --new-token.")
         self.desk = desk
         self.token = token.encode()
+        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__(address, Handler)
         if tls is not None:
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """One thread a connection, and not more of them than there are places."""
+        if not self._places.acquire(blocking=False):
+            log.warning("a connection from %s was one too many", client_address[0])
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """One line for a connection that broke off, or for a mistake in here."""

@@ -49,6 +49,7 @@ class AlpacaExchange:
         self.watched: list[str] = []
         self.late: list[tuple[Fault, Callable[[], object]]] = []
         self.subscription: str = "iex"
+        self.tells_legs = True  # in the answer to a new pair
         self._now = now
 
     def now(self) -> datetime:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import logging
 import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -41,6 +42,8 @@ class RemoteTerminal:
         self, url: str, token: str, *,
         fingerprint: str = "", ca_file: str = "", timeout_s: float = TIMEOUT_S,
     ) -> None:  # fmt: skip
+        for name in ("httpx", "httpcore"):  # their debug lines tell of each request
+            logging.getLogger(name).setLevel(logging.WARNING)
         self._url = gateway_url(url)
         self._token = token
         self._fingerprint = fingerprint_of(fingerprint)
