@@ -366,6 +366,14 @@ def test_an_unknown_symbol_is_looked_for_nowhere_else(coins: Desk, others: Other
     assert feed.error == "There is no symbol 'NOPE/USDT'."
 
 
+def test_no_source_stands_in_for_the_prices_of_a_test_network(others: Others) -> None:
+    class TestNetwork(SessionMarket):
+        has_prices_of_its_own = True
+
+    market = TestNetwork(others._clock, instruments=[coin()], market_id="testnet:binance")
+    assert not others.fallbacks.of(market, "BTC/USDT", "1h")
+
+
 def test_a_late_candle_of_another_source_is_not_waited_for(coins: Desk, others: Others) -> None:
     coins.market.failure = DOWN
     coins.ask("BTC/USDT", "1h", 20)
