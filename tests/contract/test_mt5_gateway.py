@@ -32,7 +32,7 @@ from engine.adapters.brokers.mt5_gateway import (
     read_token,
 )
 from engine.errors import AccessDenied, BrokerUnavailable, ConfigError, OrderRejected
-from tests.contract.mt5_venue import TIMEOUT_S, TOKEN, RunningGateway, gateway
+from tests.contract.mt5_venue import TIMEOUT_S, TOKEN, RunningGateway, gateway, self_signed
 from tests.fakes.clock import FakeClock
 from tests.fakes.metatrader5 import StandIn, stocked
 from tests.support.strategy_hosts import until
@@ -287,6 +287,19 @@ def test_a_certificate_is_trusted_by_its_fingerprint_however_it_is_written(
         terminal = RemoteTerminal(running.url, TOKEN, fingerprint=told, timeout_s=TIMEOUT_S)
         assert terminal.call("terminal_info").result["connected"] is True
         terminal.close()
+
+
+def test_a_certificate_that_a_person_made_is_trusted_by_its_fingerprint_alone(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    with gateway(stand_in, tmp_path, certificates=self_signed) as running:
+        by_print = RemoteTerminal(running.url, TOKEN, fingerprint=_fingerprint(tmp_path))
+        assert by_print.call("terminal_info").result["connected"] is True
+        by_print.close()
+        otherwise = RemoteTerminal(running.url, TOKEN)
+        with pytest.raises(BrokerUnavailable, match="set its fingerprint"):
+            otherwise.call("terminal_info")
+        otherwise.close()
 
 
 def test_a_refusal_has_the_meaning_that_nothing_was_sent(running: RunningGateway) -> None:
