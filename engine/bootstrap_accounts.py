@@ -1,6 +1,7 @@
 """The accounts that a person adds: their secrets, their connections, their markets."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from engine.adapters.brokers.venues import find_adapters
 from engine.adapters.clock.system import SystemClock
@@ -25,10 +26,10 @@ def build_vault(settings: Settings, store: Store) -> Vault:
 
 
 def build_connections(
-    vault: Vault, store: Store, clock: SystemClock, hide: Callable[[str], None]
+    vault: Vault, store: Store, clock: SystemClock, hide: Callable[[str], None], data: Path
 ) -> Connections:
     """Connections to all venues there are adapters for."""
-    return Connections(store, vault, find_adapters(), clock, hide)
+    return Connections(store, vault, find_adapters(), clock, hide, data)
 
 
 def account_markets(connections: Connections) -> dict[str, MarketKind]:

@@ -86,7 +86,7 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
         _draw_welcome()
         return
     halted_banner(overview.bots)
-    _draw_base(overview.base, overview.totals)
+    _draw_base(overview.base, overview.totals, overview.bots)
     _draw_totals(overview.totals)
     _draw_equity(overview.equity)
     _draw_bots(overview.bots, choice)
@@ -97,7 +97,9 @@ def draw_live(panel: ControlPanel, choice: Choice) -> None:
         draw_events(overview.recent_events, overview.bots)
 
 
-def _draw_base(base: BaseTotals | None, totals: Sequence[QuoteTotal]) -> None:
+def _draw_base(
+    base: BaseTotals | None, totals: Sequence[QuoteTotal], bots: Sequence[BotView]
+) -> None:
     """Everything in one currency, unless everything is in that one anyway."""
     if base is None or {total.quote for total in totals} <= {base.currency}:
         return
@@ -115,7 +117,9 @@ def _draw_base(base: BaseTotals | None, totals: Sequence[QuoteTotal]) -> None:
             _gain("Realised", base.realised_pnl, base.currency, base.value),
         )
     )
-    st.caption(" ".join(notes(base)))
+    modes = sorted({bot.mode for bot in bots})
+    mixed = [f"{' and '.join(modes)} money together.".capitalize()] if len(modes) > 1 else []
+    st.caption(" ".join([*mixed, *notes(base)]))
 
 
 def _draw_totals(totals: Sequence[QuoteTotal]) -> None:

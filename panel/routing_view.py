@@ -13,6 +13,7 @@ MOST_ROUTES = 20
 
 ROUTE_COLUMNS: tuple[Column[RouteCandidate], ...] = (
     Column("Account", lambda one: one.account_id),
+    Column("Left out because", lambda one: one.excluded),
     Column("Symbol", lambda one: one.symbol),
     Column("Price", lambda one: None if one.price is None else float(one.price), price),
     Column("Size", lambda one: "" if one.price is None else
@@ -22,7 +23,6 @@ ROUTE_COLUMNS: tuple[Column[RouteCandidate], ...] = (
     Column("Age, s", lambda one: one.age_s, quantity),
     Column("Free", lambda one: None if one.free is None else float(one.free), quantity),
     Column("Score", lambda one: None if one.score is None else float(f"{one.score:.8g}"), price),
-    Column("Left out because", lambda one: one.excluded, width_px=260),
 )  # fmt: skip
 
 

@@ -8,7 +8,16 @@ from collections.abc import Sequence
 
 import typer
 
-from engine.cli import accounts, backtest, bots, candles, commands, tune, venue_accounts
+from engine.cli import (
+    accounts,
+    backtest,
+    bots,
+    brokers,
+    candles,
+    commands,
+    tune,
+    venue_accounts,
+)
 from engine.cli.context import Desk
 from engine.cli.failures import BAD_INPUT, FAILED, BadInput, Failure
 from engine.cli.output import one_line
@@ -38,6 +47,7 @@ def build() -> typer.Typer:
         app.command(name)(command)
     app.add_typer(bots.build(), name="bots")
     app.add_typer(candles.build(), name="candles")
+    app.add_typer(brokers.build(), name="brokers")
     app.add_typer(venue_accounts.build(), name="accounts")
     return app
 

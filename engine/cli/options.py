@@ -7,7 +7,7 @@ words as in the form.
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,34 +99,35 @@ def market(words: str) -> str:
     return f"replay:{path}{question}{query}"
 
 
+def time_limit(words: str) -> int | None:
+    """Seconds, or ``none``. Raises BadInput."""
+    return None if words == NONE else seconds(words, "--time-limit")
+
+
+READERS: Mapping[str, Callable[[Any], Any]] = {
+    "market": market,
+    "interval_s": lambda words: seconds(words, "--interval"),
+    "entry_timeout_s": lambda words: seconds(words, "--entry-timeout"),
+    "time_limit_s": time_limit,
+    "active_hours": hours,
+    "wake_lead_min": lambda words: minutes(words, "--wake-lead"),
+    "params": parameters,
+    "routing": routing,
+    "roi_steps": roi_steps,
+}
+"""How the notation of a field becomes its value; other fields are sent as they are."""
+
+
 def settings(given: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a BotConfig that were given; those left out keep their default or value."""
     fields = {name: value for name, value in given.items() if value is not None}
     for name in ("stop_loss", "take_profit", "trailing_stop"):
         if fields.get(name) == NONE:
             fields[name] = None
-    if "market" in fields:
-        fields["market"] = market(fields["market"])
-    if "interval_s" in fields:
-        fields["interval_s"] = seconds(fields["interval_s"], "--interval")
-    if "entry_timeout_s" in fields:
-        fields["entry_timeout_s"] = seconds(fields["entry_timeout_s"], "--entry-timeout")
-    if "time_limit_s" in fields:
-        words = fields["time_limit_s"]
-        fields["time_limit_s"] = None if words == NONE else seconds(words, "--time-limit")
-    if "active_hours" in fields:
-        fields["active_hours"] = hours(fields["active_hours"])
     if "overnight" in fields:
-        fields |= overnight(fields.pop("overnight"))
-    if "wake_lead_min" in fields:
-        fields["wake_lead_min"] = minutes(fields["wake_lead_min"], "--wake-lead")
-    if "params" in fields:
-        fields["params"] = parameters(fields["params"])
-    if "routing" in fields:
-        fields["routing"] = routing(fields["routing"])
-    if "roi_steps" in fields:
-        fields["roi_steps"] = roi_steps(fields["roi_steps"])
-    return fields
+        fields |= overnight(fields["overnight"])
+    return {name: READERS[name](value) if name in READERS else value
+            for name, value in fields.items()}  # fmt: skip
 
 
 def scalar(words: str) -> Any:

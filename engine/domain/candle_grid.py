@@ -20,6 +20,9 @@ DAY_MS = 86_400_000
 QUIET_MS = 15 * 60_000
 """For so long nothing may have traded within a session; more is a gap."""
 
+EDGE_MS = 60 * 60_000
+"""And for so long after its opening or before its end: not every vendor keeps the exact hours."""
+
 NONE: IntArray = np.empty(0, dtype=np.int64)
 
 
@@ -57,7 +60,7 @@ def look_at(candles: Candles, timetable: Timetable, now: datetime, *, may_be_spa
     patience = max(QUIET_MS // length_ms, 1) if may_be_sparse else 1
     if int((missing > newest).sum()) > patience:
         return _stale(candles, now)
-    return _look_at_gaps(candles, expected, missing[missing < newest], patience, may_be_sparse)
+    return _look_at_gaps(candles, expected, missing[missing < newest], may_be_sparse=may_be_sparse)
 
 
 def _stale(candles: Candles, now: datetime) -> Look:
@@ -66,17 +69,17 @@ def _stale(candles: Candles, now: datetime) -> Look:
 
 
 def _look_at_gaps(
-    candles: Candles, expected: IntArray, missing: IntArray, patience: int, may_be_sparse: bool
+    candles: Candles, expected: IntArray, missing: IntArray, *, may_be_sparse: bool
 ) -> Look:
     if not len(missing):
         return Look()
     if not may_be_sparse:
         return Look("The market's candles have a gap.")
-    places = np.searchsorted(expected, missing)
-    runs = np.split(missing, np.flatnonzero(np.diff(places) > 1) + 1)
-    gaps = [run for run in runs if len(run) > patience]
     length_ms = timeframe_s(candles.timeframe) * 1000
-    quiet = sum(len(run) for run in runs if len(run) <= patience)
+    # Runs of candles that follow one another; a night parts them.
+    runs = np.split(missing, np.flatnonzero(np.diff(missing) > length_ms) + 1)
+    gaps = [run for run in runs if not _is_quiet(run, expected, length_ms)]
+    quiet = len(missing) - sum(map(len, gaps))
     notes = []
     usable_from = 0
     if gaps:
@@ -90,6 +93,15 @@ def _look_at_gaps(
     if quiet:
         notes.append(f"{quiet} candles in which nothing traded are not there.")
     return Look(usable_from=usable_from, notes=tuple(notes))
+
+
+def _is_quiet(run: IntArray, expected: IntArray, length_ms: int) -> bool:
+    """Whether so few candles may be missing there."""
+    lasted_ms = len(run) * length_ms
+    first, last = np.searchsorted(expected, run[[0, -1]])
+    begins = first == 0 or expected[first - 1] + length_ms < run[0]
+    ends = last + 1 == len(expected) or run[-1] + length_ms < expected[last + 1]
+    return lasted_ms <= QUIET_MS or (lasted_ms <= EDGE_MS and bool(begins or ends))
 
 
 def _look_at_days(candles: Candles, timetable: Timetable, now: datetime) -> Look:

@@ -20,7 +20,7 @@ from engine.domain.instruments import Quote
 from engine.domain.records import Level
 from engine.domain.sessions import ALWAYS_OPEN, Timetable
 from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
-from engine.errors import DataError, QuarterdeckError
+from engine.errors import DataError, NotFound, QuarterdeckError
 from engine.ports import MarketData, SparseMarket
 from engine.services.fallback_candles import FallbackCandles
 from engine.services.feed_status import Fed, Feed
@@ -117,17 +117,20 @@ class CandleFeed:
     async def _refresh(self, feed: Feed, market: MarketData) -> None:
         """Wait, within a deadline, for the candle that has just closed. What is there then is
         taken. Raises DataError, NotFound."""
-        is_long = timeframe_s(feed.timeframe) >= 60 and not is_sparse(market, self._hours_of(feed))
-        for wait_s in (*(LONG_WAITS_S if is_long else WAITS_S), None):
+        for wait_s in (*(LONG_WAITS_S if timeframe_s(feed.timeframe) >= 60 else WAITS_S), None):
             await self._renew(feed, market)
             if feed.due_at is None or market.now() < feed.due_at:
                 feed.late = ""
                 return
+            if feed.other_since is not None:
+                break  # one round of all sources takes long enough
             if wait_s is not None:
                 await asyncio.sleep(wait_s)
+        feed.retry_at = market.now() + LATE_REST
+        if is_sparse(market, self._hours_of(feed)):
+            return  # nothing may have traded
         closed = floor_time(market.now(), timeframe_s(feed.timeframe))
         feed.late = f"The {feed.timeframe} candle that closed at {closed:%H:%M:%S} UTC is late."
-        feed.retry_at = market.now() + LATE_REST
 
     async def _renew(self, feed: Feed, market: MarketData) -> None:
         try:
@@ -138,6 +141,9 @@ class CandleFeed:
             if not await self._ask_others(feed, market, error):
                 feed.candles = None
                 raise
+        except NotFound as error:
+            feed.fail(error.message, market.now())
+            raise
         else:
             if feed.other_since is not None:
                 await self._say_source(feed, f"Candles of {feed.symbol} come from"

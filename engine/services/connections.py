@@ -4,6 +4,7 @@ import logging
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -29,6 +30,7 @@ class Connections:
     """One connection an account, shared by its market and its broker. Thread-safe.
 
     ``hide`` is told of every secret before an adapter gets it, so that no log ever shows it.
+    ``data`` is the user's data folder.
     """
 
     def __init__(
@@ -38,12 +40,14 @@ class Connections:
         adapters: Mapping[str, VenueAdapter],
         clock: Clock,
         hide: Callable[[str], None],
+        data: Path = Path("data"),
     ) -> None:
         self._store = store
         self._vault = vault
         self.adapters = adapters
         self._clock = clock
         self._hide = hide
+        self._data = data
         self._opened: dict[str, VenueConnection] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
@@ -83,6 +87,7 @@ class Connections:
             options=checked_options(self.adapter(account.venue), account.options),
             secrets=dict(secrets),
             clock=self._clock,
+            data=self._data,
         )
 
     # --- connections ----------------------------------------------------------------------------

@@ -83,9 +83,10 @@ class Converter:
         return [*self._asked.values(), *self._watched()]
 
     def _watched(self) -> list[Rate]:
-        """Prices of the symbols that bots watch."""
+        """Prices of the symbols that bots watch, each once."""
         found = []
-        for bot in list(self._books.bots.values()):
+        watching = {(bot.market, bot.symbol): bot for bot in list(self._books.bots.values())}
+        for bot in watching.values():
             quote = self._prices.find(bot)
             if quote is None or self._venues.is_stepped(bot.market):
                 continue

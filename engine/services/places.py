@@ -4,10 +4,12 @@ A flat bot moves on the lane of the account that it leaves. What still waits the
 it gone and does nothing; so no two lanes ever act for one bot.
 """
 
+import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from engine.domain.bots import Bot
+from engine.errors import ConfigError, NotFound
 from engine.ports import MarketData, Venues
 from engine.services.books import Books
 from engine.services.lanes import Lanes, account_lane
@@ -24,10 +26,14 @@ def is_mobile(bot: Bot) -> bool:
 
 
 def choices_of(bot: Bot, venues: Venues) -> Mapping[str, str]:
-    """Market by account id: the bot's own first, then those that its entries may go to."""
+    """Market by account id: the bot's own first, then those that its entries may go to. One that
+    was removed meanwhile is not among them."""
     routing = bot.config.routing
-    markets = [bot.config.market, *(routing.markets if routing else ())]
-    return {venues.account_of(market_id, bot.id): market_id for market_id in markets}
+    found = {}
+    for market_id in (bot.config.market, *(routing.markets if routing else ())):
+        with contextlib.suppress(NotFound, ConfigError):
+            found[venues.account_of(market_id, bot.id)] = market_id
+    return found
 
 
 def routed_accounts(books: Books, venues: Venues) -> Mapping[str, tuple[str, Bot]]:

@@ -4,6 +4,7 @@ all of them where the market can."""
 import logging
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import timedelta
 
 from engine.domain.instruments import Quote
 from engine.domain.money import exact
@@ -16,6 +17,9 @@ log = logging.getLogger("quarterdeck.watch")
 
 PATIENCE_S = 30.0
 """How long a market may give no price before the last minute of another source is one."""
+
+OLDEST = timedelta(minutes=3)
+"""Another source's minute that closed longer ago is no price of now."""
 
 MINUTE = "1m"
 MINUTES = 30
@@ -105,4 +109,6 @@ class QuoteDesk:
             return None  # the market gives candles: its silence is a moment's
         close = exact(float(fed.candles.close[-1]))
         at = fed.candles.last_close_time
+        if market.now() - at > OLDEST:
+            return None
         return Quote(symbol=symbol, bid=close, ask=close, last=close, time=at)

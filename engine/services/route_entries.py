@@ -88,7 +88,11 @@ class EntryRouter:
         wanted = self._own_instrument(bot)
         offers: list[Offer] = []
         questions: list[tuple[Offer, asyncio.Task[Offer]]] = []
-        for account_id, market_id in choices_of(bot, self._venues).items():
+        choices = choices_of(bot, self._venues)
+        for market_id in routing.markets:
+            if market_id not in choices.values():
+                offers.append(Offer(market_id, "", trouble="there is no such market any more"))
+        for account_id, market_id in choices.items():
             blank = Offer(market_id, account_id, account_id == home_id)
             trouble = self._trouble(bot, account_id, home_id) or self._delay(market_id)
             if trouble:

@@ -46,7 +46,7 @@ class SleepKeeper:
 
     def rest(self, bot: Bot) -> Rest | None:
         """The sleep a bot should be in now, or None. Replays are played through at any hour."""
-        if self._is_stepped(bot.config.market):
+        if self._is_stepped(bot.market):
             return None
         return find_rest(bot.config, self.timetable(bot), self.now(bot))
 

@@ -34,8 +34,8 @@ class AlpacaVenue:
 
     def connect(self, **options: Any) -> VenueConnection:
         """The account, as after a restart."""
-        url = self.exchange.url
         settings: dict[str, Any] = {"timeout_s": TIMEOUT_S, "first_wait_s": 0.02} | options
+        url = settings.pop("url", self.exchange.url)
         key = settings.pop("key", Key(self.exchange.key, self.exchange.secret))
         return connect(
             Ids("test:alpaca", "account:alpaca"), key, addresses_of(Mode.TEST, url, url),
@@ -64,8 +64,17 @@ def alpaca_venue(
 class LoopbackVenue(Venue):
     """A venue of the contract suite, with what serves it."""
 
-    exchange: AlpacaExchange = field(kw_only=True)
-    clock: FakeClock = field(kw_only=True)
+    opened: AlpacaVenue = field(kw_only=True)
+
+    @property
+    def exchange(self) -> AlpacaExchange:
+        """The stand-in."""
+        return self.opened.exchange
+
+    @property
+    def clock(self) -> FakeClock:
+        """The time by which both go."""
+        return self.opened.clock
 
 
 def loopback_venue(kind: InstrumentKind, **fields: Any) -> Callable[[Path], LoopbackVenue]:
@@ -100,7 +109,7 @@ def loopback_venue(kind: InstrumentKind, **fields: Any) -> Callable[[Path], Loop
         return LoopbackVenue(
             connections[0].broker, connections[0].market, symbol, step, reopen, thin_out,
             move_to=lambda price: exchange.set_price(symbol, price), close=close,
-            keeps_ids=True, exchange=exchange, clock=opened.clock,
+            keeps_ids=True, opened=opened,
         )  # fmt: skip
 
     return make

@@ -59,6 +59,7 @@ class Venue:
     ever.
     ``is_margin``: what is bought is not paid from cash but binds margin, and resting orders bind
     nothing: cash is left out of the sums. ``nets``: a symbol has one position, long or short.
+    ``only_opens``: what rests can only open positions, and is refused if it is to reduce one.
     """
 
     broker: Broker
@@ -72,6 +73,7 @@ class Venue:
     keeps_ids: bool = False
     is_margin: bool = False
     nets: bool = False
+    only_opens: bool = False
 
     @property
     def instrument(self) -> Instrument:
@@ -82,6 +84,10 @@ class Venue:
     def last(self) -> Decimal:
         """The price now, on the tick."""
         return floor_to(self.market.quote(self.symbol).last, self.instrument.price_tick)
+
+    def takes_exit(self, kind: OrderType) -> bool:
+        """Whether an order of a kind may rest to reduce what is held."""
+        return kind in self.broker.capabilities.order_types and not self.only_opens
 
     def near(self, share: str) -> Decimal:
         """A share of the price now, on the tick."""

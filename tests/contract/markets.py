@@ -1,8 +1,9 @@
 """The markets that the contract suite runs over, ready to be asked."""
 
+import importlib
+import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,25 +12,17 @@ from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.adapters.market_data.replay import ReplayMarket
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.domain.instruments import InstrumentKind
-from engine.ports import MarketData
+from tests.contract import venues
 from tests.contract.alpaca_venue import SYMBOLS, alpaca_venue
 from tests.contract.brokers import CSV
 from tests.contract.kite_venue import SYMBOL as SHARE
 from tests.contract.kite_venue import kite_venue
+from tests.contract.market_subject import Subject
 from tests.contract.mt5_venue import local
 from tests.fakes.binance_public import binance_public
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
 from tests.fakes.okx import okx_exchange
-
-
-@dataclass
-class Subject:
-    """A market under test, one of its symbols, and a timeframe that has history."""
-
-    market: MarketData
-    symbol: str
-    timeframe: str
 
 
 @contextmanager
@@ -109,3 +102,6 @@ MARKETS: dict[str, Callable[[Path], AbstractContextManager[Subject]]] = {
     "zerodha": zerodha_market,
     "mt5": mt5_market,
 }
+for _module in pkgutil.iter_modules(venues.__path__):
+    _found = importlib.import_module(f"{venues.__name__}.{_module.name}")
+    MARKETS.update(getattr(_found, "MARKETS", {}))

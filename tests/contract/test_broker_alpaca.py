@@ -6,6 +6,7 @@ from decimal import Decimal as D
 
 import pytest
 
+from engine.adapters.brokers.alpaca import order_book
 from engine.domain.accounts import LineKind
 from engine.domain.instruments import InstrumentKind
 from engine.domain.orders import OrderState, OrderType, Side
@@ -154,7 +155,7 @@ def test_row_27_a_hanging_alpaca_is_waited_for_no_longer_than_its_timeout() -> N
             connection.broker.balances()
         with pytest.raises(OrderStateUnknown):
             connection.broker.submit(order(reduce_only=True))
-        assert datetime.now(UTC) - begun < timedelta(seconds=2)
+        assert datetime.now(UTC) - begun < timedelta(seconds=5)
         connection.close()
 
 
@@ -219,6 +220,21 @@ def test_many_trades_are_read_page_by_page_each_once(account: Account) -> None:
     assert len({trade.client_id for trade in trades}) == 200
     asked = [one.endpoint for one in account.exchange.requests]
     assert asked.count("GET /v2/orders/{id}") == 0  # orders are listed, not asked for one by one
+
+
+def test_a_list_of_orders_is_read_page_by_page_or_not_at_all(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(order_book, "PAGE", 2)
+    for number in range(5):
+        account.clock.advance(1)
+        account.broker.submit(resting(f"r{number}", quantity=D(1)))
+    told = [one.client_id for one in account.broker.open_orders()]
+    assert told == [f"r{number}" for number in range(5)]
+    for number in range(5, 8):  # more of one moment than a page holds
+        account.broker.submit(resting(f"r{number}", quantity=D(1)))
+    with pytest.raises(BrokerUnavailable, match="more orders than can be read"):
+        account.broker.open_orders()
 
 
 def test_what_moved_cash_without_a_trade_is_a_flow_and_the_rest_is_none(account: Account) -> None:

@@ -169,6 +169,33 @@ def test_a_pair_that_was_taken_but_not_confirmed_is_unknown_and_found(account: A
         account.broker.submit_oco(pair())
 
 
+def test_a_pair_whose_answer_is_without_its_second_order_is_looked_up(account: Account) -> None:
+    account.exchange.tells_legs = False
+    account.broker.submit(order())
+    reports = account.broker.submit_oco(pair())
+    assert [one.client_id for one in reports] == ["qd-1-p0t", "qd-1-p0s"]
+    account.broker.cancel("qd-1-p0s", "AAPL")
+    account.exchange.fault("status", on="GET /v2/orders/{id}")
+    with pytest.raises(OrderStateUnknown, match=r"took the pair.*HTTP 503"):
+        account.broker.submit_oco(pair("qd-1-p1t", "qd-1-p1s"))
+    assert found(account, "qd-1-p1s").state is OrderState.OPEN
+
+
+def test_somebody_elses_pair_is_looked_for_once(account: Account) -> None:
+    account.broker.submit(order())
+    account.broker.submit_oco(pair())
+    first, second = account.exchange.orders[1:]
+    first.client_id, second.client_id = "theirs", "theirs-too"
+    again = account.venue.connect()
+    for _ in range(3):
+        told = {one.client_id for one in again.broker.open_orders()}
+        assert told == {"theirs", "theirs-too"}
+    lists = [one.sent["status"] for one in account.exchange.requests
+             if one.endpoint == "GET /v2/orders"]  # fmt: skip
+    assert lists.count("all") <= 2
+    again.close()
+
+
 def test_what_a_pair_sold_has_the_client_id_of_the_one_that_sold(account: Account) -> None:
     account.broker.submit(order())
     account.broker.submit_oco(pair())

@@ -2,14 +2,12 @@
 
 from datetime import timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
-from engine.adapters.brokers.mt5.remote import RemoteTerminal
 from engine.adapters.brokers.mt5.tags import tag_of
 from engine.domain.accounts import LineKind
-from engine.domain.orders import OrderReport, OrderRequest, OrderState, OrderType, Side
+from engine.domain.orders import OrderState, OrderType, Side
 from engine.errors import (
     AccessDenied,
     BrokerUnavailable,
@@ -18,29 +16,10 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
-from tests.contract.mt5_venue import TIMEOUT_S, TOKEN, Mt5Venue, gateway, local, opened
-from tests.fakes.clock import FakeClock
-from tests.fakes.metatrader5 import CRYPTO, LOST, stocked
+from tests.contract.mt5_venue import ID, Mt5Venue, local, net, opened, order
+from tests.fakes.metatrader5 import CRYPTO, LOST
 
-ID = "qd-1a2b3c4d-1764123456-e"
 DAY = timedelta(days=1)
-
-
-def order(
-    client_id: str = ID, symbol: str = "EURUSD", side: Side = Side.BUY, quantity: int = 10_000,
-    *, reduce_only: bool = False, **fields: Decimal | OrderType,
-) -> OrderRequest:  # fmt: skip
-    return OrderRequest.model_validate(
-        {
-            "client_id": client_id, "symbol": symbol, "side": side, "quantity": quantity,
-            "reduce_only": reduce_only, **fields,
-        }
-    )  # fmt: skip
-
-
-def net(venue: Mt5Venue, base: str = "EUR") -> Decimal:
-    balance = venue.broker.balances().get(base)
-    return balance.total if balance else Decimal(0)
 
 
 def asked(venue: Mt5Venue) -> dict[str, object]:
@@ -128,6 +107,20 @@ def test_an_order_whose_deals_do_not_come_is_unknown_and_found_later() -> None:
     found = venue.broker.find_order(ID, "EURUSD")
     assert found is not None
     assert found.filled == 10_000
+
+
+def test_an_order_of_which_more_was_executed_than_deals_tell_is_not_reported_yet() -> None:
+    venue = local()
+    venue.stand_in.world.symbols[CRYPTO].depth = Decimal(2)
+    limit = order(symbol=CRYPTO, quantity=10, type=OrderType.LIMIT, price=Decimal(101))
+    assert venue.broker.submit(limit).filled == 2
+    venue.set_price("100")
+    venue.stand_in.world.hidden_deals = 1
+    with pytest.raises(BrokerUnavailable, match="2 of 10 in deals, 4 executed"):
+        venue.broker.find_order(ID, CRYPTO)
+    found = venue.broker.find_order(ID, CRYPTO)
+    assert found is not None
+    assert (found.state, found.filled) == (OrderState.PARTLY_FILLED, 4)
 
 
 def test_what_is_not_on_offer_at_once_is_not_bought_later() -> None:
@@ -261,165 +254,19 @@ def test_a_cancel_whose_answer_is_lost_can_be_asked_again() -> None:
         venue.broker.cancel("never", "EURUSD")
 
 
-# --- hedging -------------------------------------------------------------------------------------
+# --- the account
 
 
-def _hedged() -> Mt5Venue:
-    """Three positions of ours, one of somebody else's, one short."""
-    venue = local(is_hedging=True)
-    for number, lots in enumerate((1, 2, 3)):
-        venue.broker.submit(order(f"in{number}", quantity=lots * 1000))
-        venue.clock.advance(1)
-    venue.broker.submit(order("short", side=Side.SELL, quantity=5_000))
-    by_hand = opened(venue.stand_in, venue.clock, venue.terminal, magic=99)
-    by_hand.broker.submit(order("theirs", quantity=50_000))
-    return venue
-
-
-def lots(venue: Mt5Venue) -> dict[str, str]:
-    positions = venue.stand_in.world.positions.values()
-    return {each.comment: str(each.volume) for each in positions}
-
-
-def test_an_exit_closes_our_positions_oldest_first_and_no_others() -> None:
-    venue = _hedged()
-    report = venue.broker.submit(order(side=Side.SELL, quantity=4_000, reduce_only=True))
-    assert (report.state, report.filled, len(report.fills)) == (OrderState.FILLED, 4_000, 3)
-    assert lots(venue) == {"in2": "0.02", "short": "0.05", "theirs": "0.5"}
-    assert venue.broker.find_order(ID, "EURUSD") == report
-    again = opened(venue.stand_in, venue.clock, venue.terminal).broker
-    assert again.find_order(ID, "EURUSD") == report
-
-
-def test_an_exit_is_cut_to_what_is_ours() -> None:
-    venue = _hedged()
-    report = venue.broker.submit(order(side=Side.SELL, quantity=90_000, reduce_only=True))
-    assert (report.quantity, report.filled) == (6_000, 6_000)
-    assert lots(venue) == {"short": "0.05", "theirs": "0.5"}
-    with pytest.raises(OrderRejected, match="nothing left"):
-        venue.broker.submit(order("b", side=Side.SELL, reduce_only=True))
-
-
-def test_an_exit_of_which_a_part_is_refused_ends_with_the_rest() -> None:
-    venue = _hedged()
-    trading = venue.stand_in.trading
-
-    def after_one(request: object) -> None:
-        trading.faults.append(10021)
-
-    trading.after_next = after_one
-    report = venue.broker.submit(order(side=Side.SELL, quantity=6_000, reduce_only=True))
-    assert (report.state, report.filled) == (OrderState.EXPIRED, 1_000)
-    assert len(trading.requests) == 5 + 2
-
-
-def test_an_exit_whose_second_part_is_unknown_is_unknown() -> None:
-    venue = _hedged()
-    trading = venue.stand_in.trading
-    trading.after_next = lambda _request: trading.accepted_but.append(10012)
-    with pytest.raises(OrderStateUnknown):
-        venue.broker.submit(order(side=Side.SELL, quantity=6_000, reduce_only=True))
-    found = venue.broker.find_order(ID, "EURUSD")
-    assert found is not None
-    assert (found.state, found.filled) == (OrderState.EXPIRED, 3_000)
-
-
-def test_a_resting_exit_is_refused_where_it_would_open_a_position() -> None:
-    venue = _hedged()
-    target = order(
-        side=Side.SELL, quantity=1_000, reduce_only=True, type=OrderType.LIMIT,
-        price=Decimal("1.2"),
-    )  # fmt: skip
-    with pytest.raises(OrderRejected, match="hedging"):
-        venue.broker.submit(target)
-    assert not venue.broker.capabilities.rests_protection
-
-
-def test_an_account_of_the_other_kind_is_not_traded_on() -> None:
-    venue = local(is_hedging=True)
-    venue.stand_in.world.is_hedging = False
-    with pytest.raises(AccessDenied, match="netting account: choose that"):
-        venue.broker.submit(order())
-
-
-# --- netting -------------------------------------------------------------------------------------
-
-
-def test_a_stop_rests_at_the_broker_and_fires_without_us() -> None:
+def test_a_wrong_password_is_not_tried_again_at_once() -> None:
     venue = local()
-    venue.broker.submit(order("in"))
-    stop = order(
-        "stop", side=Side.SELL, reduce_only=True, type=OrderType.STOP, stop_price=Decimal("1.05")
-    )
-    assert venue.broker.submit(stop).state is OrderState.OPEN
-    assert venue.broker.capabilities.rests_protection
-    venue.set_price("1.04", "EURUSD")
-    found = venue.broker.find_order("stop", "EURUSD")
-    assert found is not None
-    assert (found.state, found.type, found.stop_price) == (
-        OrderState.FILLED, OrderType.STOP, Decimal("1.05"),
-    )  # fmt: skip
-    assert net(venue) == 0
-
-
-def test_a_short_has_no_free_base_and_is_bought_back() -> None:
-    venue = local()
-    venue.broker.submit(order(side=Side.SELL))
-    assert net(venue) == -10_000
-    back = venue.broker.submit(order("b", quantity=20_000, reduce_only=True))
-    assert (back.quantity, net(venue)) == (10_000, 0)
-
-
-# --- rows of the fault matrix --------------------------------------------------------------------
-
-
-def test_row_19_a_changed_password_halts_and_trading_goes_on_once_it_is_right() -> None:
-    venue = local()
-    venue.broker.submit(order())
     venue.stand_in.world.password = "changed"
-    venue.stand_in.crash()
-    with pytest.raises(AccessDenied, match="check number, password and server"):
-        venue.broker.submit(order("b", side=Side.SELL, reduce_only=True))
-    assert len(venue.stand_in.trading.requests) == 1
-    again = opened(venue.stand_in, venue.clock, venue.terminal, password="changed")
-    assert again.broker.submit(order("b", side=Side.SELL, reduce_only=True)).filled == 10_000
-
-
-def test_row_26_a_cut_connection_to_the_gateway_is_said_and_made_anew(tmp_path: Path) -> None:
-    clock = FakeClock()
-    stand_in = stocked(clock.now)
-    with gateway(stand_in, tmp_path) as first:
-        terminal = RemoteTerminal(first.url, TOKEN, ca_file=first.ca_file, timeout_s=TIMEOUT_S)
-        venue = opened(stand_in, clock, terminal)
-        venue.broker.submit(order())
-        port = int(first.server.server_address[1])
-    with pytest.raises(BrokerUnavailable):
-        venue.broker.submit(order("b"))
-    assert len(stand_in.trading.requests) == 1
-    with gateway(stand_in, tmp_path, port=port):
-        assert venue.broker.submit(order("b")).state is OrderState.FILLED
-    terminal.close()
-
-
-def test_row_27_a_terminal_that_hangs_is_waited_for_no_longer_than_set(tmp_path: Path) -> None:
-    clock = FakeClock()
-    stand_in = stocked(clock.now)
-    with gateway(stand_in, tmp_path) as running:
-        terminal = RemoteTerminal(running.url, TOKEN, ca_file=running.ca_file, timeout_s=0.3)
-        venue = opened(stand_in, clock, terminal)
-        venue.broker.balances()
-        venue.market.quote("EURUSD")
-        release = stand_in.hang("order_send")
-        with pytest.raises(OrderStateUnknown, match="ReadTimeout"):
-            venue.broker.submit(order())
-        release()
-        again = opened(stand_in, clock, terminal)
-        found: OrderReport | None = None
-        while found is None:
-            found = again.broker.find_order(ID, "EURUSD")
-        assert found.filled == 10_000
-        assert len(stand_in.trading.requests) == 1
-        terminal.close()
+    for _ in range(3):
+        with pytest.raises(AccessDenied, match="check number, password and server"):
+            venue.broker.balances()
+    assert venue.stand_in.called.count("initialize") == 1
+    venue.stand_in.world.password = "main-password"
+    venue.clock.advance(60)
+    assert net(venue) == 0
 
 
 def test_funds_are_asked_of_the_broker_not_guessed() -> None:

@@ -67,7 +67,7 @@ def test_an_order_with_a_trigger_waits_and_can_be_taken_back(venue: Venue, kind:
     venue.buy("held", 1000)
     quantity, before = venue.sellable(), venue.broker.balances()
     fields = levels(venue, kind, stop="0.85", limit="0.84")
-    if kind not in venue.broker.capabilities.order_types:
+    if not venue.takes_exit(kind):
         with pytest.raises(OrderRejected, match=r"\w"):
             venue.ask(side=Side.SELL, quantity=quantity, reduce_only=True, **fields)
         assert venue.broker.balances() == before
@@ -90,7 +90,7 @@ def test_an_order_with_a_trigger_waits_and_can_be_taken_back(venue: Venue, kind:
 def test_a_reached_trigger_sells(venue: Venue, kind: OrderType) -> None:
     held, before = venue.buy("held", 1000), venue.totals()
     fields = levels(venue, kind, stop="0.998", limit="0.98")
-    if kind not in venue.broker.capabilities.order_types:
+    if not venue.takes_exit(kind):
         with pytest.raises(OrderRejected):
             venue.ask(side=Side.SELL, quantity=venue.sellable(), reduce_only=True, **fields)
         assert venue.found("held") == held

@@ -25,8 +25,8 @@ from engine.errors import (
     OrderStateUnknown,
 )
 from engine.links.http import Answer
-from tests.contract.brokers import VenueAtExchange
-from tests.contract.venues.ccxt import okx, unified_binance
+from tests.contract.brokers import VenueAtExchange, ccxt_venue
+from tests.contract.ccxt_venues import okx, unified_binance
 from tests.fakes.okx import PASSPHRASE
 
 JSON = '{"code":"51008","msg":"no"}'
@@ -156,6 +156,25 @@ def test_trades_of_many_pages_are_all_there(
     )
     whole = venue.broker.executions(venue.symbol, venue.market.now() - timedelta(days=1))
     assert sorted(trade.trade_id for trade in whole) == sorted(told)
+
+
+def test_an_order_above_the_largest_is_refused_unsent(tmp_path: Path) -> None:
+    venue = ccxt_venue(tmp_path)
+    try:
+        most = venue.instrument.max_market_quantity
+        assert most == 1000
+        assert venue.instrument.largest(is_market=False) == 9000
+        limited = {"quantity": D(9001), "type": OrderType.LIMIT, "price": venue.near("0.9")}
+        cases: list[tuple[dict[str, Any], str]] = [
+            ({"quantity": most + 1}, "1000"),
+            (limited, "9000"),
+        ]
+        for fields, limit in cases:
+            with pytest.raises(OrderRejected, match=f"above the largest order .* {limit}"):
+                venue.ask(**fields)
+        assert venue.broker.find_order("a", venue.symbol) is None
+    finally:
+        venue.close()
 
 
 def test_where_market_orders_buy_by_cost_a_limit_stands_for_them(at_okx: VenueAtExchange) -> None:

@@ -3,6 +3,7 @@ products, exact words on the wire, and sure refusals that are few."""
 
 import logging
 import string
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,8 +13,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.adapters.brokers.zerodha.broker import ZerodhaBroker
 from engine.adapters.brokers.zerodha.client import KiteClient
 from engine.adapters.brokers.zerodha.errors import Verdict, judge
+from engine.adapters.brokers.zerodha.market import ZerodhaMarket
+from engine.adapters.brokers.zerodha.options import Exchange
 from engine.adapters.brokers.zerodha.tags import LONGEST, find_client_id, tag_of
 from engine.domain.orders import OrderReport, OrderRequest, OrderState, OrderType, Side, TimeInForce
 from engine.errors import (
@@ -191,6 +195,26 @@ def test_questions_keep_the_pace_that_kite_documents(venue: KiteVenue) -> None:
     venue.clock.advance(0.75)
     client.ask("quote", [f"NSE:{SYMBOL}"])
     assert slept[2:] == [0.25]
+
+
+def test_an_order_waits_for_no_question_that_keeps_its_pace(venue: KiteVenue) -> None:
+    sleeping, go_on = threading.Event(), threading.Event()
+
+    def sleep(_seconds: float) -> None:
+        sleeping.set()
+        assert go_on.wait(10)
+
+    client = KiteClient(API_KEY, venue.kite.token, venue.kite.url, venue.clock, sleep=sleep)
+    market = ZerodhaMarket("m", client, venue.clock.monotonic, Exchange.NSE, can_short=False)
+    broker = ZerodhaBroker("test:zerodha", market, client, venue.options)
+    market.quote(SYMBOL)
+    venue.clock.elapsed_s += 0.5
+    asking = threading.Thread(target=lambda: market.quote("INFY"))
+    asking.start()
+    assert sleeping.wait(10)
+    assert broker.submit(order()).state is OrderState.FILLED
+    go_on.set()
+    asking.join(10)
 
 
 # --- orders that are decided later ----------------------------------------------------------------

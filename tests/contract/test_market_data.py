@@ -10,7 +10,8 @@ import pytest
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.domain.timeframes import timeframe_s
 from engine.errors import NotFound
-from tests.contract.markets import MARKETS, Subject
+from tests.contract.market_subject import Subject
+from tests.contract.markets import MARKETS
 
 
 @pytest.fixture(params=list(MARKETS))

@@ -11,9 +11,11 @@ import pytest
 from engine.adapters.brokers.alpaca import bars, market
 from engine.adapters.brokers.alpaca.bars import _candles, _page
 from engine.adapters.brokers.alpaca.reading import Unreadable
+from engine.adapters.brokers.alpaca.sessions import SessionDays
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.errors import DataError, NotFound
+from engine.ports import BulkMarket, SparseMarket
 from tests.contract.alpaca_account import Account, open_account
 from tests.contract.alpaca_venue import alpaca_venue
 
@@ -49,6 +51,39 @@ def test_candles_reach_back_over_nights_weekends_and_holidays(account: Account) 
     assert {one.date() for one in opens} == {
         date(2026, 3, 2), date(2026, 2, 26), date(2026, 2, 25),
     }  # fmt: skip
+
+
+def test_what_trades_before_and_after_hours_is_in_no_candle(account: Account) -> None:
+    account.exchange.sessions.early[date(2026, 2, 27)] = time(13, 0)
+    candles = account.market.candles("AAPL", "30m", limit=13)
+    clocks = [one.time() for one in times(candles)]
+    half_day = [time(minutes // 60, minutes % 60) for minutes in range(14 * 60 + 30, 18 * 60, 30)]
+    assert clocks == [time(20, 30), *half_day, *half_day[:5]]
+
+
+def test_the_calendar_is_asked_for_once_and_then_for_more(account: Account) -> None:
+    for limit in (5, 10, 20):
+        account.market.candles("AAPL", "1m", limit=limit)
+    account.market.candles("AAPL", "1h", limit=100)
+    account.clock.advance(timedelta(days=40).total_seconds())
+    account.market.candles("AAPL", "1m", limit=5)
+    asked = [one for one in account.exchange.requests if one.endpoint == "GET /v2/calendar"]
+    assert len(asked) == 3
+
+
+@pytest.mark.parametrize(
+    "days",
+    [
+        {"date": "2026-03-02", "open": "09:30", "close": "16:00"},
+        [{"date": "2026-03-02", "open": "16:00", "close": "09:30"}],
+        [{"date": "soon", "open": "09:30", "close": "16:00"}],
+        [{"date": "2026-03-03", "open": "09:30", "close": "16:00"},
+         {"date": "2026-03-02", "open": "09:30", "close": "16:00"}],
+    ],
+)  # fmt: skip
+def test_a_calendar_that_cannot_be_is_not_believed(days: Any) -> None:
+    with pytest.raises(DataError, match="cannot be read"):
+        SessionDays(lambda _path, **_asked: days).trades_in(np.array([0]), MINUTE_MS)
 
 
 def test_days_are_candles_of_their_date_and_today_is_none_yet(account: Account) -> None:
@@ -216,6 +251,33 @@ def test_an_empty_side_of_the_book_is_the_last_trade(
         D("199.4"), D("199.5"), D("199.5"), 0,
     )  # fmt: skip
     assert quote.time.second == 30
+
+
+def test_prices_of_many_symbols_are_one_request(account: Account) -> None:
+    assert isinstance(account.market, BulkMarket)
+    found = account.market.quotes(["AAPL", "PENY", "NO/PE", "BTC/USD", "F"])
+    assert {symbol: quote.last for symbol, quote in found.items()} == {
+        "AAPL": 200, "PENY": D("0.5"), "F": 20,
+    }  # fmt: skip
+    [asked] = [one for one in account.exchange.requests if one.endpoint.endswith("/snapshots")]
+    assert asked.sent["symbols"] == "AAPL,PENY,F"
+    assert account.market.instrument("PENY").price_tick == D("0.0001")
+    assert account.market.quotes([]) == {}
+
+
+def test_what_has_not_traded_is_left_out_of_many(
+    account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = {"AAPL": {"latestTrade": None}, "F": {"latestTrade": {"t": "2026-03-02T16:00:00Z",
+                                                                 "p": 20}}}  # fmt: skip
+    monkeypatch.setattr(account.market, "_asked", lambda _path, **_asked: told)
+    assert isinstance(account.market, BulkMarket)
+    assert account.market.quotes(["AAPL", "F"]).keys() == {"F"}
+
+
+def test_it_says_that_bars_without_trades_are_left_out(account: Account) -> None:
+    assert isinstance(account.market, SparseMarket)
+    assert account.market.has_empty_bars_left_out
 
 
 def test_an_asset_of_the_other_kind_is_not_found(crypto: Account) -> None:

@@ -12,7 +12,8 @@ import pytest
 from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
 from engine.domain.instruments import Quote
-from tests.contract.venues.ccxt import open_okx_market
+from engine.errors import DataError
+from tests.contract.ccxt_venues import open_okx_market
 from tests.fakes.exchange import BinanceExchange
 from tests.fakes.okx import okx_exchange
 
@@ -90,6 +91,29 @@ def test_without_a_stream_prices_are_asked_for(
     stop()
     assert quotes.empty()
     assert not [thread for thread in threading.enumerate() if "prices" in thread.name]
+
+
+@pytest.mark.parametrize("fault", ["junk_after_accept", "nan_json", "html"])
+def test_what_cannot_be_read_is_not_an_exchange_without_symbols(
+    exchange: BinanceExchange, market: CcxtStreamingMarket, fault: str
+) -> None:
+    exchange.fault(fault, on="GET public/instruments")
+    with pytest.raises(DataError, match=r"cannot be read|does not answer|fewer requests|refused"):
+        market.instruments()
+
+
+def test_an_empty_listing_is_not_believed_and_the_last_one_kept(
+    exchange: BinanceExchange, market: CcxtStreamingMarket
+) -> None:
+    symbols, exchange.matching.symbols = exchange.matching.symbols, {}
+    with pytest.raises(DataError, match="lists no symbols"):
+        market.instruments()
+    exchange.matching.symbols = symbols
+    known = market.instruments()
+    assert known
+    exchange.matching.symbols = {}
+    market.refresh()
+    assert market.instruments() == known
 
 
 def test_candles_of_more_than_a_page_are_whole(market: CcxtStreamingMarket) -> None:

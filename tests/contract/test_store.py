@@ -15,6 +15,7 @@ from engine.adapters.store.store import SqlStore
 from engine.domain.decisions import Action
 from engine.domain.orders import OrderState
 from engine.domain.records import Level
+from engine.domain.routes import Place, RouteCandidate, RoutePlan
 from engine.errors import Conflict, NotFound, StoreError
 from engine.ports import Prefix, Repository, Store, Transaction
 from tests.contract.store_samples import (
@@ -77,6 +78,24 @@ def test_an_entity_comes_back_as_it_was_kept(store: Store, name: str) -> None:
     with store.reading() as tx:
         assert repository_of(tx, name).find(key_of(name, item)) is None
         assert repository_of(tx, name).count() == 0
+
+
+def test_where_a_bot_was_routed_and_why_comes_back_exactly(store: Store) -> None:
+    best = RouteCandidate(
+        market="far", account_id="paper:far", symbol="BTCUSDT", price=Decimal("100.00000001"),
+        has_depth=True, fee_bps=Decimal("7.5"), latency_ms=12.25, age_s=0.5, free=Decimal("1E+3"),
+        score=Decimal("100.07500001"),
+    )  # fmt: skip
+    out = RouteCandidate(market="near", account_id="paper:near", is_home=True, excluded="paused")
+    plan = RoutePlan(side="buy", amount=Decimal("1E-8"), chosen="paper:far", reason="it is alone",
+                     decided_at=START, candidates=(best, out))  # fmt: skip
+    routed = bot(place=Place(market="far", symbol="BTCUSDT"))
+    with store.transaction() as tx:
+        tx.bots.add(routed)
+        tx.orders.add(order(routing=plan))
+    with store.reading() as tx:
+        assert tx.bots.get(routed.id).place == routed.place
+        assert tx.orders.select()[0].routing == plan
 
 
 def test_what_is_not_there_is_not_found(store: Store) -> None:

@@ -1,6 +1,7 @@
 """Alpaca as the account form offers it: its options, what a test of a key finds, and opening."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -10,10 +11,11 @@ import pytest
 from pydantic import ValidationError
 
 from engine.adapters.brokers.alpaca.addresses import addresses_of
+from engine.adapters.brokers.alpaca.broker import AlpacaBroker
 from engine.adapters.brokers.venues import find_adapters
 from engine.adapters.brokers.venues.alpaca import ADAPTER, AlpacaOptions
 from engine.domain.instruments import InstrumentKind
-from engine.domain.orders import OrderRequest, OrderState, Side
+from engine.domain.orders import OrderReport, OrderRequest, OrderState, Side
 from engine.domain.venue_accounts import Grade, Inspection, Mode
 from engine.errors import ConfigError
 from engine.ports import AccountAccess, VenueConnection
@@ -25,6 +27,22 @@ from tests.fakes.alpaca import SECRET
 def venue() -> Iterator[AlpacaVenue]:
     with alpaca_venue() as venue:
         yield venue
+
+
+class Heard:
+    """An ``OrderListener`` that waits for the stream."""
+
+    def __init__(self) -> None:
+        self.is_connected = threading.Event()
+
+    def on_report(self, report: OrderReport) -> None:
+        """Not waited for."""
+
+    def on_connected(self) -> None:
+        self.is_connected.set()
+
+    def on_disconnected(self, reason: str) -> None:
+        """Not waited for."""
 
 
 def access(venue: AlpacaVenue, **options: Any) -> AccountAccess:
@@ -139,6 +157,11 @@ def test_nothing_shows_the_secret(venue: AlpacaVenue, caplog: pytest.LogCaptureF
     with caplog.at_level(logging.DEBUG):
         connection = opened(venue)
         found = connection.inspect()
+        assert isinstance(connection.broker, AlpacaBroker)
+        heard = Heard()
+        end = connection.broker.listen(heard)
+        assert heard.is_connected.wait(10)
+        end()
         venue.exchange.fault("key_revoked")
         again = connection.inspect()
         connection.close()

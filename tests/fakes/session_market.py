@@ -19,6 +19,7 @@ from engine.ports import Calendars
 from tests.fakes.calendars import FakeCalendars
 from tests.fakes.clock import FakeClock
 
+CRYPTO = InstrumentKind.CRYPTO
 LOOK_BACK = timedelta(days=60)
 
 
@@ -50,7 +51,7 @@ class SessionMarket:
 
     ``failure``, while set, is raised by every question for candles or prices; ``edit`` makes others
     of the candles; ``hidden`` candles, the newest, are not published yet. ``requests`` and
-    ``quote_requests`` list what was asked.
+    ``quote_requests`` list what was asked; ``has_empty_bars_left_out`` is what it says of itself.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class SessionMarket:
         self.failure: QuarterdeckError | None = None
         self.edit: Callable[[Candles], Candles] = lambda candles: candles
         self.hidden = 0
+        self.has_empty_bars_left_out = any(one.kind is not CRYPTO for one in instruments)
         self.requests: list[Request] = []
         self.quote_requests: list[tuple[str, ...]] = []
         self.price = price

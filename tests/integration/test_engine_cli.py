@@ -101,8 +101,8 @@ ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" 
 )), *(f"candles {verb}" for verb in ("list", "import", "download", "check", "delete")),
     *(f"accounts {verb}" for verb in ("add", "list", "venues", "test", "rename", "secrets",
       "options", "login", "enable", "disable", "delete")),
-    "backtest", "tune"}  # fmt: skip
-"""In the tests below, and in test_cli_accounts, test_cli_candles, test_cli_backtest and
+    "brokers check", "brokers example", "backtest", "tune"}  # fmt: skip
+"""In the tests below, and in test_cli_accounts, _brokers, _candles and _backtest, and
 test_tune_cli."""
 
 

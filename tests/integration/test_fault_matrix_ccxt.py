@@ -1,9 +1,10 @@
 """Rows of the fault matrix for the broker over ccxt's unified interface, beside those of
 ``test_fault_matrix_venue`` for the one of Binance's own."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal as D
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -82,9 +83,8 @@ def test_row_17_fees_in_the_base_coin_and_a_changed_step(room: DeskAtExchange) -
 
 @pytest.mark.parametrize("open_account", [open_broker, open_unified])
 def test_row_17_an_exit_above_the_largest_market_order_goes_in_parts(
-    tmp_path: Path, open_account: object
+    tmp_path: Path, open_account: Callable[..., Any]
 ) -> None:
-    assert callable(open_account)
     with desk_at_exchange(tmp_path, open_account, stop_loss=None, take_profit=None) as room:
         room.enter()
         held, most = room.position, D("0.008")

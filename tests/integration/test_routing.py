@@ -221,6 +221,27 @@ def test_an_account_in_trouble_is_passed_over_with_the_reason(
     assert "only one" in route_of(deck).reason
 
 
+def test_a_market_that_was_removed_is_said_and_holds_up_nobody(
+    deck: TwoVenues, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deck.start()
+    kept = deck.venues.account_of
+
+    def without_far(market_id: str, bot_id: str) -> str:
+        if market_id == FAR:
+            raise NotFound("There is no market 'far'.")
+        return kept(market_id, bot_id)
+
+    monkeypatch.setattr(deck.venues, "account_of", without_far)
+    deck.near.add_bar("BTC/USDT", 100, 100, 100, 100)
+    deck.settle()
+    checked_at = deck.books.accounts[AT_NEAR].checked_at
+    assert checked_at == deck.clock.now()
+    deck.decide(LONG)
+    assert deck.orders()[-1].account_id == AT_NEAR
+    assert why_not(deck, FAR) == "there is no such market any more"
+
+
 def test_a_venue_that_does_not_answer_in_time_is_passed_over(tmp_path: Path) -> None:
     deck = TwoVenues(tmp_path, deadline_s=0.05)
     deck.start()

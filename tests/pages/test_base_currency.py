@@ -9,6 +9,7 @@ import pytest
 from engine.contracts.conversion import BaseTotals, BaseWorth, LeftOut
 from panel.format import figure
 from tests.fakes.accounts import ACCOUNT
+from tests.fakes.services import FakeServices
 from tests.pages.conftest import EngineStarter, FakeEngine, open_page, words
 
 AT = datetime(2026, 3, 2, 11, 59, 30, tzinfo=UTC)
@@ -48,6 +49,18 @@ def test_what_a_total_is_without_or_made_with_is_said(
 ) -> None:
     fake_engine.services.base = totals(**changes)
     assert said in words(open_page("overview")).replace("\\", "")
+
+
+def test_kinds_of_money_that_are_added_up_are_named(
+    fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = fake_engine.services
+    services.base = totals()
+    assert "money together" not in words(open_page("overview"))
+    first, *others = services.list_bots()
+    mixed = [first.model_copy(update={"mode": "live"}), *others]
+    monkeypatch.setattr(FakeServices, "list_bots", lambda _self: mixed)
+    assert "Live and paper money together." in words(open_page("overview"))
 
 
 def test_an_unknown_total_is_not_drawn_as_nothing(fake_engine: FakeEngine) -> None:

@@ -14,6 +14,7 @@ from engine.domain.positions import Trade
 from engine.domain.records import Event
 from engine.services.books import Books
 from engine.services.candle_feed import CandleFeed, PriceBoard
+from engine.services.close_checks import CloseChecks
 from engine.services.controls import Controls
 from engine.services.fallback_candles import FallbackCandles
 from engine.services.lanes import Lanes
@@ -87,6 +88,7 @@ class StockDays:
             self._jobs, self._checks.append, self.sleep,
         )  # fmt: skip
         self._warm_up = WarmUp(books, venues, self.host, self.feed, lanes, self.sleep)
+        self._close_checks = CloseChecks(books, self.feed, self.sleep, self._checks.append)
         self.loop = asyncio.Runner()
         bot = sample_bot(config, account_id="paper:stocks")
         with books.writing() as writing:
@@ -112,6 +114,7 @@ class StockDays:
     async def _tick(self) -> None:
         await self._supervisor.reconcile()
         await self._supervisor.finish(10)
+        await self._close_checks.begin_due()
         await self._warm_up.begin_due()
         await asyncio.gather(*self._warm_up._tasks)
         now_s = int(self.clock.now().timestamp())

@@ -26,6 +26,7 @@ from tests.fakes.candle_source import FakeCandleSource
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import BTC
 from tests.fakes.session_market import SessionMarket, stock
+from tests.support.candle_rows import without
 from tests.unit.test_sessions import at
 
 FOREX = InstrumentKind.FOREX
@@ -145,6 +146,7 @@ def test_nothing_is_asked_for_over_night_and_the_first_candle_of_the_day_is(desk
 
 
 def test_a_late_candle_is_waited_for_once_for_all_and_then_said(desk: Desk) -> None:
+    desk.market.has_empty_bars_left_out = False
     desk.ask()
     desk.clock.advance(60)
     desk.market.hidden = 1
@@ -158,6 +160,16 @@ def test_a_late_candle_is_waited_for_once_for_all_and_then_said(desk: Desk) -> N
     desk.market.hidden = 0
     fed = desk.ask()
     assert (fed.late, fed.candles.last_close_time) == ("", MIDDAY + timedelta(minutes=1))
+
+
+def test_a_quiet_minute_is_no_late_candle(desk: Desk) -> None:
+    desk.ask()
+    desk.clock.advance(60)
+    desk.market.hidden = 1
+    assert desk.ask().late == ""
+    tries = len(desk.market.requests)
+    desk.ask()
+    assert len(desk.market.requests) == tries
 
 
 def test_many_bots_share_a_failure_and_the_next_second_asks_again(desk: Desk) -> None:
@@ -203,6 +215,26 @@ def test_a_clock_that_was_set_back_has_everything_asked_for_anew(desk: Desk) -> 
     desk.ask()
     desk.clock.current -= timedelta(hours=1)
     assert desk.ask().candles.last_close_time == desk.clock.current
+
+
+def test_a_market_says_that_it_leaves_out_what_did_not_trade() -> None:
+    """Nothing closes at crypto, and still a minute without a trade is no gap there."""
+
+    for is_sparse, words in ((True, ""), (False, "have a gap")):
+        market = SessionMarket(FakeClock(MIDDAY), instruments=[coin()])
+        market.has_empty_bars_left_out = is_sparse
+        market.edit = without_one
+        with open_desk(market) as desk:
+            if words:
+                with pytest.raises(DataError, match=words):
+                    desk.ask("BTC/USDT", "1m", 30)
+            else:
+                assert len(desk.ask("BTC/USDT", "1m", 30).candles) == 29
+
+
+def without_one(candles: Candles) -> Candles:
+    """A candle in the middle did not come."""
+    return without(candles, len(candles) // 2)
 
 
 def test_feeds_that_nobody_asks_are_dropped(desk: Desk) -> None:
@@ -330,6 +362,27 @@ def test_an_unknown_symbol_is_looked_for_nowhere_else(coins: Desk, others: Other
     with pytest.raises(NotFound):
         coins.ask("NOPE/USDT", "1h", 20)
     assert not others.made
+    [feed] = coins.feed.rows()
+    assert feed.error == "There is no symbol 'NOPE/USDT'."
+
+
+def test_no_source_stands_in_for_the_prices_of_a_test_network(others: Others) -> None:
+    class TestNetwork(SessionMarket):
+        has_prices_of_its_own = True
+
+    market = TestNetwork(others._clock, instruments=[coin()], market_id="testnet:binance")
+    assert not others.fallbacks.of(market, "BTC/USDT", "1h")
+
+
+def test_a_late_candle_of_another_source_is_not_waited_for(coins: Desk, others: Others) -> None:
+    coins.market.failure = DOWN
+    coins.ask("BTC/USDT", "1h", 20)
+    source, asked = others.made["ccxt:kraken"], len(coins.market.requests)
+    coins.clock.advance(3600)
+    newest = int(MIDDAY.timestamp()) * 1000
+    source.missing = {newest}
+    assert coins.ask("BTC/USDT", "1h", 20).candles.last_close_time == MIDDAY
+    assert (len(coins.market.requests), len(source.asked)) == (asked + 1, 2)
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,26 @@ def test_a_quiet_quarter_of_an_hour_is_told_and_tolerated() -> None:
     )
 
 
+def test_an_hour_without_a_candle_is_a_gap_but_not_at_the_edge_of_a_session() -> None:
+    now = at("2026-11-25 20:31")
+    hours = traded(NEW_YORK, "1h", at("2026-11-23 14:30"), now)
+    for missing, usable_from in (("2026-11-24 17:30", 10), ("2026-11-24 14:30", 0),
+                                 ("2026-11-24 20:30", 0)):  # fmt: skip
+        moment = at(missing)
+        holed = without(hours, moment, moment + timedelta(minutes=1))
+        look = look_at(holed, NEW_YORK, now, may_be_sparse=True)
+        assert (look.fault, look.usable_from, len(look.notes)) == ("", usable_from, 1), missing
+
+
+def test_a_broker_that_opens_an_hour_late_on_sunday_keeps_its_history() -> None:
+    now = at("2026-12-01 09:00")
+    candles = traded(FOREX, "5m", at("2026-11-25 09:00"), now, by_session=False)
+    late = without(candles, at("2026-11-29 22:00"), at("2026-11-29 23:00"))
+    assert look_at(late, FOREX, now, may_be_sparse=True).usable_from == 0
+    later = without(candles, at("2026-11-29 22:00"), at("2026-11-29 23:05"))
+    assert look_at(later, FOREX, now, may_be_sparse=True).usable_from > 0
+
+
 def test_without_its_hours_the_same_candles_would_be_a_fault() -> None:
     """What a stock's candles looked like before anybody knew of sessions."""
     now = at("2026-11-25 17:00")

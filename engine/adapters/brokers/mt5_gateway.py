@@ -20,8 +20,9 @@ import secrets
 import ssl
 import sys
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -51,7 +52,9 @@ FUNCTIONS: Mapping[str, frozenset[str]] = {
 not among them: which program is started is said on this machine only."""
 
 MOST_BYTES = 64 * 1024
+MOST_CONNECTIONS = 32
 ANSWERS_KEPT = 10_000
+CLAIM_S = 600.0
 SHORTEST_TOKEN = 32
 IDLE_S = 60.0
 PATH = "/call"
@@ -71,15 +74,20 @@ class Refusal(Exception):
 class TerminalDesk:
     """The terminal through its package: one call at a time, plain data out.
 
-    The package is neither thread-safe nor able to serve two accounts: the first login is the only
-    one. An order is sent once for each ``request_id``, whose answer is given again.
+    The package is neither thread-safe nor able to serve two accounts: the first that logged in
+    keeps the terminal until it has been silent for ``CLAIM_S``. An order is sent once for each
+    ``request_id``, whose answer is given again.
     """
 
-    def __init__(self, package: Any, *, path: str = "") -> None:
+    def __init__(
+        self, package: Any, *, path: str = "", monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._package = package
         self._path = path
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._login: int | None = None
+        self._heard_at_s = 0.0
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def call(
@@ -100,34 +108,37 @@ class TerminalDesk:
             raise Refusal(403, "function", f"The function '{function[:40]}' is not lent.")
         if not given.keys() <= allowed:
             raise Refusal(403, "argument", f"An argument of {function} is not lent.")
+        if function == "initialize" and arguments:  # the first is the path
+            raise Refusal(403, "argument", f"An argument of {function} is not lent.")
         if (function == "order_send") != bool(request_id):
             raise Refusal(400, "request", "An order, and nothing else, has a request id.")
         with self._lock:
             if request_id in self._answers:
                 return self._answers[request_id]
             if function == "initialize":
-                self._claim(given)
+                self._check_claim(given.get("login"))
             if account is not None:
                 self._check_account(account)
             answer = self._ask(function, arguments, given)
+            if function == "initialize" and answer["result"] is True:
+                self._login = given.get("login")
+            self._heard_at_s = self._monotonic()
             if request_id:
                 self._answers[request_id] = answer
                 while len(self._answers) > ANSWERS_KEPT:
                     self._answers.popitem(last=False)
             return answer
 
-    def _claim(self, given: dict[str, Any]) -> None:
-        """Hold on to the first account. Raises Refusal for a second one."""
-        login = given.get("login")
-        if self._login is not None and login != self._login:
+    def _check_claim(self, login: Any) -> None:
+        """Raises Refusal while another account is using the terminal."""
+        is_used = self._monotonic() - self._heard_at_s < CLAIM_S
+        if self._login is not None and login != self._login and is_used:
             raise Refusal(
                 409, "claimed",
                 f"This terminal serves account {self._login}: account {login} needs a terminal "
-                "and a gateway of its own, or a restart of this program.",
+                "and a gateway of its own. (One that is not used any more is let go after "
+                f"{CLAIM_S / 60:.0f} minutes.)",
             )  # fmt: skip
-        self._login = login
-        if self._path:
-            given["path"] = self._path
 
     def _check_account(self, account: int) -> None:
         found = self._package.account_info()
@@ -144,9 +155,8 @@ class TerminalDesk:
     def _ask(
         self, function: str, arguments: Sequence[Any], named: Mapping[str, Any]
     ) -> dict[str, Any]:
-        asked = dict(named)
-        path = [asked.pop("path")] if "path" in asked else []
-        result = getattr(self._package, function)(*path, *arguments, **asked)
+        path = [self._path] if function == "initialize" and self._path else []
+        result = getattr(self._package, function)(*path, *arguments, **named)
         code, words = self._package.last_error()
         return {"result": plain(result), "error": [int(code), str(words)]}
 
@@ -204,7 +214,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(404, "path", f"There is only {PATH}.")
         try:
             asked = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Refusal(400, "request", "The request is no JSON.") from None
         if not isinstance(asked, dict) or not asked.keys() <= set(FIELDS) or not all(
             isinstance(asked.get(name, default), kind) for name, (kind, default) in FIELDS.items()
@@ -257,11 +267,27 @@ class Gateway(ThreadingHTTPServer):
             raise SystemExit(f"The token is shorter than {SHORTEST_TOKEN} characters: --new-token.")
         self.desk = desk
         self.token = token.encode()
+        self._places = threading.BoundedSemaphore(MOST_CONNECTIONS)
         super().__init__(address, Handler)
         if tls is not None:
             self.socket = tls.wrap_socket(
                 self.socket, server_side=True, do_handshake_on_connect=False
             )
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """One thread a connection, and not more of them than there are places."""
+        if not self._places.acquire(blocking=False):
+            log.warning("a connection from %s was one too many", client_address[0])
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection to its end."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """One line for a connection that broke off, or for a mistake in here."""

@@ -16,7 +16,8 @@ from engine.domain.instruments import Depth, Instrument, Quote
 from engine.domain.money import ZERO, exact, from_epoch_ms, plain, to_epoch_ms
 from engine.domain.timeframes import SECONDS, timeframe_s
 from engine.errors import ConfigError, DataError, NotFound
-from engine.links.binance import SPOT_ONLY, Addresses, point
+from engine.links.binance import SPOT_ONLY, TEST_NAME, Addresses, point
+from engine.links.ccxt import refuse_text
 from engine.links.http import BoundedAnswers
 from engine.links.pause import Pause
 from engine.ports import Clock
@@ -71,6 +72,8 @@ class CcxtPublicMarket:
         self.market_id = market_id
         self.exchange_id = self._name = name
         self._is_sandbox = is_sandbox
+        is_test = addresses is not None and addresses.name == TEST_NAME
+        self.has_prices_of_its_own = is_sandbox or is_test
         self._ccxt = ccxt
         self._clock = clock
         self._lock = RLock()
@@ -92,6 +95,7 @@ class CcxtPublicMarket:
         ahead_s = time.time() - time.monotonic()
         self._exchange.milliseconds = lambda: int((time.monotonic() + ahead_s) * 1000)
         self._answers = BoundedAnswers(self._exchange.session, MOST_BYTES, 3 * timeout_ms / 1000)
+        refuse_text(self._exchange, ccxt.BadResponse)
         self._pause = pause or Pause(clock.monotonic)
         self.point(self._exchange)
         self._instruments: dict[str, Instrument] = {}
@@ -221,10 +225,6 @@ class CcxtPublicMarket:
             rows: list[list[Any]] = self._call(
                 self._exchange.fetch_ohlcv, symbol, timeframe, since_ms, limit
             )
-            answer = self._answers.last
-        if not rows and answer is not None and not answer.text.lstrip().startswith(("[", "{")):
-            # ccxt takes a page of maintenance for an answer without candles.
-            raise DataError(f"{self._name} gave an answer that cannot be read.")
         return rows
 
     def page_size(self, symbol: str) -> int:
@@ -252,6 +252,8 @@ class CcxtPublicMarket:
             self._venue_time, self._heard_at = told, self._clock.now()
             self._heard_at_s = self._clock.monotonic()
             markets = self._call(self._exchange.load_markets, True)
+            if not markets:
+                raise DataError(f"{self._name} lists no symbols.")
         except DataError as error:
             if not self._instruments:
                 raise
@@ -299,6 +301,8 @@ class CcxtPublicMarket:
             raise DataError(f"{self._name} asks for fewer requests; it is tried again.") from error
         except self._ccxt.NetworkError as error:
             raise DataError(f"{self._name} does not answer ({type(error).__name__}).") from error
+        except self._ccxt.BadResponse as error:
+            raise DataError(f"{self._name} gave an answer that cannot be read.") from error
         except self._ccxt.BaseError as error:
             raise DataError(f"{self._name} refused: {error}") from error
         except JUNK as error:

@@ -19,6 +19,7 @@ from engine.errors import (
 from tests.contract.all_venues import MakeVenue, Trouble, buy
 from tests.contract.alpaca_venue import LoopbackVenue, loopback_venue
 from tests.contract.brokers import Venue
+from tests.support.tls import untrusted_server
 
 VENUES: dict[str, MakeVenue] = {
     "alpaca-stocks": loopback_venue(InstrumentKind.STOCK),
@@ -84,6 +85,16 @@ def sleep_listing(venue: Venue) -> None:
     loopback(venue).exchange.fault("status", on="GET *", times=99)
 
 
+def ask_an_impostor(venue: Venue) -> object:
+    """Somebody else answers at Alpaca's address, with a certificate that nobody knows."""
+    with untrusted_server() as (url, _asked):
+        connection = loopback(venue).opened.connect(url=url)
+        try:
+            return connection.broker.balances()
+        finally:
+            connection.close()
+
+
 TROUBLES: dict[str, Sequence[Trouble]] = {
     "alpaca-stocks": (
         Trouble("wrong-key", lambda venue: setattr(loopback(venue).exchange, "secret", "other"),
@@ -127,6 +138,8 @@ TROUBLES: dict[str, Sequence[Trouble]] = {
                 "no answer", buy),
         Trouble("cut", fault("cut"), BrokerUnavailable, "no answer"),
         Trouble("cut-order", fault("cut_after_accept", PLACE), OrderStateUnknown, "no answer", buy),
+        Trouble("impostor", is_well, BrokerUnavailable, "certificate does not verify",
+                ask_an_impostor),
         Trouble("junk", fault("junk_after_accept"), BrokerUnavailable, "HTTP 200"),
         Trouble("junk-order", fault("junk_after_accept", PLACE), OrderStateUnknown, "HTTP 200",
                 buy),

@@ -1,6 +1,8 @@
 """The generic broker at the Example Exchange, and everything that can answer it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from engine.domain.orders import OrderType, Side
@@ -14,7 +16,16 @@ from engine.errors import (
 )
 from tests.contract.all_venues import MakeVenue, Trouble, buy
 from tests.contract.brokers import Venue
-from tests.contract.rest_venue import CODE, PLACE, RestVenue, rest_venue, untrusted_venue
+from tests.contract.market_subject import Subject
+from tests.contract.rest_venue import (
+    CODE,
+    IMPATIENT_S,
+    PLACE,
+    RestVenue,
+    open_account,
+    rest_venue,
+    untrusted_venue,
+)
 from tests.fakes.rest_exchange import ExampleExchange
 
 VENUES: dict[str, MakeVenue] = {"rest": rest_venue}
@@ -40,6 +51,25 @@ def _set(**values: Any) -> Begin:
 
 def _fault(name: str, on: str = "", value: str = "", times: int = 9) -> Begin:
     return lambda venue: _listed(venue).fault(name, on, value, times)
+
+
+def _silence(name: str, on: str = "") -> Begin:
+    """No answer comes, to somebody who does not wait long."""
+
+    def begin(venue: Venue) -> None:
+        exchange = _listed(venue)
+        hasty = open_account(exchange, timeout_s=IMPATIENT_S)
+        hasty.market.instruments()
+        venue.broker, first_close = hasty.broker, venue.close
+
+        def close() -> None:
+            hasty.client.close()
+            first_close()
+
+        venue.close = close
+        exchange.fault(name, on, times=9)
+
+    return begin
 
 
 def _rules(**values: Any) -> Begin:
@@ -118,7 +148,7 @@ PASSING = (
     Trouble("503", _fault("status", value="503"), BrokerUnavailable, "status 503"),
     Trouble("redirect", _fault("status", value="302"), BrokerUnavailable, "another address"),
     Trouble("undocumented", _fault("error", value="418 teapot"), BrokerUnavailable, "teapot"),
-    Trouble("timeout", _fault("timeout"), BrokerUnavailable, "no answer in time"),
+    Trouble("timeout", _silence("timeout"), BrokerUnavailable, "no answer in time"),
     Trouble("cut", _fault("cut"), BrokerUnavailable, "broke off"),
     Trouble("html", _fault("html"), BrokerUnavailable, "no JSON"),
     Trouble("nulls", _fault("nulls_after"), BrokerUnavailable, "is not there"),
@@ -132,14 +162,12 @@ DOUBTS = tuple(
     Trouble(f"order, {name} {value}", _fault(name, PLACE, value), OrderStateUnknown, words, buy)
     for name, value, words in (
         ("cut", "", "broke off"),
-        ("timeout", "", "no answer in time"),
         ("status", "500", "status 500"),
         ("status", "302", "another address"),
         ("html", "200", "no JSON"),
         ("error", "400 new_rule", "new_rule"),
         ("error", "500 below_minimum", "below_minimum"),
         ("cut_after", "", "broke off"),
-        ("timeout_after", "", "no answer in time"),
         ("status_after", "504", "status 504"),
         ("html_after", "", "no JSON"),
         ("nulls_after", "", "cannot be read"),
@@ -147,5 +175,19 @@ DOUBTS = tuple(
         ("huge_after", "", "too long"),
         ("other_after", "", "another order"),
     )
+) + tuple(
+    Trouble(f"order, {name}", _silence(name, PLACE), OrderStateUnknown, "no answer in time", buy)
+    for name in ("timeout", "timeout_after")
 )
 TROUBLES: Mapping[str, Sequence[Trouble]] = {"rest": (*KEYS, *REFUSALS, *PASSING, *DOUBTS)}
+
+
+@contextmanager
+def rest_market(folder: Path) -> Iterator[Subject]:
+    """Its prices."""
+    venue = rest_venue(folder)
+    yield Subject(venue.market, venue.symbol, "1m")
+    venue.close()
+
+
+MARKETS = {"rest": rest_market}

@@ -1,6 +1,7 @@
 """The adapter that others are copied from: it has to keep the same promises."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from engine.errors import AccessDenied, BrokerUnavailable, OrderRejected, OrderS
 from engine.ports import AccountAccess, VenueConnection
 from tests.contract.all_venues import MakeVenue, Trouble, buy
 from tests.contract.brokers import Venue
+from tests.contract.market_subject import Subject
 from tests.fakes.clock import FakeClock
 
 
@@ -33,9 +35,12 @@ def template_venue(folder: Path) -> Venue:
             )
         )  # fmt: skip
 
+    def step() -> None:
+        clock.advance(60)
+
     connection = opened()
     return TemplateVenue(
-        connection.broker, connection.market, SYMBOL, lambda: clock.advance(60),
+        connection.broker, connection.market, SYMBOL, step,
         lambda: opened().broker, service=connect(key, clock),
     )  # fmt: skip
 
@@ -57,3 +62,14 @@ TROUBLES = {
         Trouble("doubt", _set("failure", "busy"), OrderStateUnknown, "did not say", buy),
     )
 }
+
+
+@contextmanager
+def template_market(folder: Path) -> Iterator[Subject]:
+    """Its prices."""
+    venue = template_venue(folder)
+    yield Subject(venue.market, venue.symbol, "1m")
+    venue.close()
+
+
+MARKETS = {"template": template_market}

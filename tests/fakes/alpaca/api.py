@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.fakes.alpaca import views
@@ -79,9 +79,8 @@ class Api:
                 raise Refused(400, 40010001, f"unknown parameters: {', '.join(sorted(unknown))}")
             self._matching.settle()
             if endpoint == "POST /v2/orders":
-                return 200, views.order_view(
-                    self._matching.place(*orders_of(body, self._matching)), is_nested=True
-                )
+                order = self._matching.place(*orders_of(body, self._matching))
+                return 200, views.order_view(order, is_nested=self._exchange.tells_legs)
             number = NUMBER.fullmatch(path)
             if number is not None:
                 return self._one(method, number[1], query)
@@ -167,11 +166,13 @@ class Api:
                 if asset.is_crypto is is_crypto]  # fmt: skip
 
     def _calendar(self, query: Query) -> Any:
-        day = datetime.fromisoformat(query["start"]).date()
-        session = self._exchange.sessions.on(day)
-        if session is None:
-            return []
-        return [{"date": f"{day}", "open": f"{session[0]:%H:%M}", "close": f"{session[1]:%H:%M}"}]
+        first, last = (datetime.fromisoformat(query[name]).date() for name in ("start", "end"))
+        days = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+        return [
+            {"date": f"{day}", "open": f"{session[0]:%H:%M}", "close": f"{session[1]:%H:%M}",
+             "session_open": "0400", "session_close": "2000"}
+            for day in days if (session := self._exchange.sessions.on(day)) is not None
+        ]  # fmt: skip
 
     def _snapshots(self, query: Query) -> Any:
         self._check_feed(query)

@@ -1,5 +1,5 @@
-"""Bars: a price goes round its asset's by the number of the minute; stocks have them in session
-only, some of them not at all."""
+"""Bars: a price goes round its asset's by the number of the bar; stocks have them on days of the
+market, from 4 in the morning to 8 in the evening."""
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,9 @@ from typing import Any
 
 from tests.fakes.alpaca.records import NEW_YORK, Asset, Refused, Sessions
 from tests.fakes.alpaca.views import stamp
+
+BEFORE, AFTER = timedelta(hours=5, minutes=30), timedelta(hours=4)
+"""Stocks trade before and after hours too."""
 
 UNITS = {"Min": 60, "Hour": 3600, "Day": 86_400}
 
@@ -39,12 +42,26 @@ def _opens(
     if seconds == UNITS["Day"]:
         yield from _days(asset, sessions, start, end)
         return
-    opened = datetime.fromtimestamp(-(-start.timestamp() // seconds) * seconds, UTC)
-    while opened <= end:
-        session = sessions.on(opened.astimezone(NEW_YORK).date())
-        if asset.is_crypto or (session and session[0] - length < opened < session[1]):
-            yield opened
-        opened += length
+    for begins, ends in _stretches(asset, sessions, start, end):
+        first = -(-int(max(begins, start).timestamp()) // seconds) * seconds
+        last = min(ends.timestamp() - 1, end.timestamp())
+        for epoch in range(first, int(last) + 1, seconds):
+            yield datetime.fromtimestamp(epoch, UTC)
+
+
+def _stretches(
+    asset: Asset, sessions: Sessions, start: datetime, end: datetime
+) -> Iterator[tuple[datetime, datetime]]:
+    """When it trades: crypto always, stocks on days of the market, longer than the session."""
+    if asset.is_crypto:
+        yield start, end + timedelta(seconds=1)
+        return
+    day = start.astimezone(NEW_YORK).date()
+    while day <= end.astimezone(NEW_YORK).date():
+        session = sessions.on(day)
+        if session is not None:
+            yield session[0] - BEFORE, session[1] + AFTER
+        day += timedelta(days=1)
 
 
 def _days(asset: Asset, sessions: Sessions, start: datetime, end: datetime) -> Iterator[datetime]:

@@ -96,12 +96,15 @@ class Trading:
         ahead = SIGNS[asked.type % 2] * (price - market)
         is_exchange = symbol.execution == C["SYMBOL_TRADE_EXECUTION_EXCHANGE"]
         is_limit = asked.type in (2, 3)
-        if price <= 0 or (ahead >= 0 if is_limit and not is_exchange else False):
+        if price <= 0 or (is_limit and ahead >= 0 and not is_exchange):
             return C["TRADE_RETCODE_INVALID_PRICE"]
         if not is_limit and ahead <= 0:
             return C["TRADE_RETCODE_INVALID_PRICE"]
         if (asked.type in (6, 7)) != (asked.stoplimit > 0):
             return C["TRADE_RETCODE_INVALID_PRICE"]
+        behind = SIGNS[asked.type % 2] * (_exact(asked.stoplimit) - price)
+        if asked.type in (6, 7) and behind >= 0 and not is_exchange:
+            return C["TRADE_RETCODE_INVALID_PRICE"]  # the limit is for a better price than the stop
         return 0
 
     def _may_fill(self, asked: TradeRequest, symbol: Symbol) -> bool:

@@ -30,7 +30,8 @@ STATES = {"NEW": "new", "PARTIALLY_FILLED": "partial", "FILLED": "done", "CANCEL
           "EXPIRED": "expired", "REJECTED": "rejected"}  # fmt: skip
 FILTERS = {"PRICE_FILTER": "bad_price", "PERCENT_PRICE_BY_SIDE": "bad_price",
            "LOT_SIZE": "bad_amount", "MARKET_LOT_SIZE": "bad_amount", "NOTIONAL": "below_minimum",
-           "MAX_NUM_ORDERS": "too_many_orders", "MAX_NUM_ALGO_ORDERS": "too_many_orders"}  # fmt: skip
+           "MAX_NUM_ORDERS": "too_many_orders",
+           "MAX_NUM_ALGO_ORDERS": "too_many_orders"}  # fmt: skip
 WORDS = {"insufficient": "insufficient_funds", "trigger": "would_trigger", "Duplicate": "duplicate"}
 Sent = Mapping[str, str]
 
@@ -69,7 +70,7 @@ class Api:
             "GET /v1/orders": (self._open_orders, {"instrument"}, True),
             "GET /v1/orders/by-client-id/*": (self._order, {"instrument"}, True),
             "DELETE /v1/orders/*": (self._cancel, set(), True),
-            "GET /v1/trades": (self._trades, {"instrument", "from", "order", "limit"}, True),
+            "GET /v1/trades": (self._trades, {"instrument", "from", "to", "order", "limit"}, True),
         }  # fmt: skip
 
     def answer(
@@ -99,7 +100,8 @@ class Api:
         sent = dict(pairs)
         if len(sent) != len(pairs) or set(sent) - known or (body and method != "POST"):
             raise No(400, "bad_parameter", f"unknown or doubled: {sorted(set(sent) - known)}")
-        if any(not isinstance(value, str) or not value for value in sent.values()):
+        values: list[object] = list(sent.values())
+        if any(not isinstance(value, str) or not value for value in values):
             raise No(400, "bad_parameter", "every value is a text that is not empty")
         if "instrument" in sent:
             self._rules(sent["instrument"])
@@ -169,13 +171,16 @@ class Api:
 
     def _trades(self, sent: Sent, _part: str) -> Any:
         limit, since = _whole(sent, "limit"), _whole(sent, "from", 0)
+        until = _whole(sent, "to", 1 << 62)
         if limit > MOST_TRADES:
             raise No(400, "bad_parameter", "limit")
         found = [
             trade for trade in self._engine.trades
-            if trade.symbol == sent["instrument"] and trade.time >= since
+            if trade.symbol == sent["instrument"] and since <= trade.time <= until
             and sent.get("order") in (None, f"o-{trade.order_id}")
         ]  # fmt: skip
+        if self._exchange.is_newest_first:
+            found.reverse()
         return {"trades": [_trade(one) for one in found[:limit]]}
 
     # --- orders --------------------------------------------------------------------------------

@@ -36,8 +36,11 @@ class Request:
 
 
 class ExampleExchange:
-    """One account. ``is_revoked``, ``permissions``, ``ahead_s`` (of its clock) and ``faults`` are
-    set freely; ``missing`` are the times of candles left out. Safe to use from any thread."""
+    """One account. Safe to use from any thread.
+
+    ``is_revoked``, ``is_newest_first`` (of its trades), ``permissions``, ``ahead_s`` (of its clock)
+    and ``faults`` are set freely; ``missing`` are the times of candles left out.
+    """
 
     def __init__(self, now: Callable[[], datetime] | None = None) -> None:
         self.lock = threading.RLock()
@@ -47,7 +50,7 @@ class ExampleExchange:
         self.requests: list[Request] = []
         self.faults: list[Fault] = []
         self.missing: set[int] = set()
-        self.is_revoked = False
+        self.is_revoked = self.is_newest_first = False
         self.permissions = ["read", "trade"]
         self.ahead_s = 0.0
         self._now = now

@@ -1,4 +1,4 @@
-"""Closed candles from Alpaca, page by page, as they are: with the gaps that the session leaves."""
+"""Closed candles from Alpaca, page by page: of sessions, with the gaps between those."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -8,6 +8,7 @@ import numpy as np
 from engine.adapters.brokers.alpaca import reading as read
 from engine.adapters.brokers.alpaca.client import NAME
 from engine.adapters.brokers.alpaca.reading import Row, priced
+from engine.adapters.brokers.alpaca.sessions import SessionDays
 from engine.domain.candles import Candles, empty_candles
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms, utc_text
@@ -28,6 +29,11 @@ days a week."""
 
 LEAST_MS = 5 * 86_400_000  # over any weekend with holidays
 DAY_MS = 86_400_000
+OUT_OF_HOURS = 3
+"""Stocks have bars of 16 hours around a session of 6.5: so many times more are asked for."""
+
+LONGEST_OUT_MS = 13 * 3_600_000
+"""From a session, of a half-day even, to the next there are bars of no more than this."""
 
 
 class BarReader:
@@ -39,8 +45,10 @@ class BarReader:
         path: str,
         kind: InstrumentKind,
         feed: Mapping[str, str],
+        sessions: SessionDays,
     ) -> None:
         self._ask = ask
+        self._sessions = sessions
         self._path = path
         self._kind = kind
         raw = {"adjustment": "raw"} if kind is InstrumentKind.STOCK else {}
@@ -55,7 +63,9 @@ class BarReader:
             return empty_candles(timeframe)
         length_ms = timeframe_s(timeframe) * 1000
         reach_ms = LEAST_MS + limit * length_ms * SPARSE[self._kind]
-        found = self._read(symbol, timeframe, end_ms - reach_ms, end_ms, limit, "desc")
+        is_crypto = self._kind is InstrumentKind.CRYPTO
+        most = limit if is_crypto else limit * OUT_OF_HOURS + LONGEST_OUT_MS // length_ms
+        found = self._read(symbol, timeframe, end_ms - reach_ms, end_ms, most, "desc")
         return found[max(len(found) - limit, 0) :]
 
     def between(self, symbol: str, timeframe: str, start_ms: int, end_ms: int) -> Candles:
@@ -78,9 +88,20 @@ class BarReader:
             page, token = priced(_page, answer, symbol)
             found += page
             if token is None or len(found) >= most:
-                return priced(_candles, timeframe, found, start_ms, end_ms)
+                return self._in_session(priced(_candles, timeframe, found, start_ms, end_ms))
             asked["page_token"] = token
         raise DataError(f"{NAME} has more candles of {symbol} than can be read.")
+
+    def _in_session(self, candles: Candles) -> Candles:
+        """Without those of stocks that lie wholly before or after hours. Raises DataError."""
+        length_ms = timeframe_s(candles.timeframe) * 1000
+        if self._kind is InstrumentKind.CRYPTO or length_ms >= DAY_MS:
+            return candles
+        kept = self._sessions.trades_in(candles.time, length_ms)
+        return Candles(
+            candles.timeframe, candles.time[kept], candles.open[kept], candles.high[kept],
+            candles.low[kept], candles.close[kept], candles.volume[kept],
+        )  # fmt: skip
 
 
 def _page(answer: Any, symbol: str) -> tuple[list[Row], str | None]:

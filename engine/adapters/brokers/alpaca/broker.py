@@ -120,9 +120,17 @@ class AlpacaBroker:
         for leg in (request.limit, request.stop):
             self._checks.check(leg, instrument)
         answer = self._send(say.oco_parameters(request, instrument), request.limit)
+        taken = _believed(request.limit, lambda: read.row(answer))
+        try:
+            taken = self._orders.with_legs(taken)
+        except (BrokerError, NotFound) as error:
+            raise OrderStateUnknown(
+                f"{NAME} took the pair of {request.limit.client_id}; what it made of it is not"
+                f" known: {error.message}"
+            ) from error
 
         def reports() -> tuple[OrderReport, OrderReport]:
-            pair = told_in_pair([read.row(answer)])
+            pair = told_in_pair([taken])
             if pair.keys() != {request.limit.client_id, request.stop.client_id}:
                 raise read.Unreadable("the orders are not those that were sent")
             limit, stop = (
@@ -132,7 +140,7 @@ class AlpacaBroker:
             return limit, stop
 
         found = _believed(request.limit, reports)
-        self._orders.remember([read.row(answer)])
+        self._orders.remember([taken])
         return found
 
     def _first_report(

@@ -1,8 +1,8 @@
 """Prices and listings at Alpaca: of stocks, or of crypto."""
 
 import logging
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from threading import RLock
 from typing import Any, TypeVar
@@ -11,10 +11,12 @@ from engine.adapters.brokers.alpaca import reading as read
 from engine.adapters.brokers.alpaca.bars import TIMEFRAMES, BarReader
 from engine.adapters.brokers.alpaca.client import NAME, AlpacaClient
 from engine.adapters.brokers.alpaca.listing import instruments_of, tick_at
+from engine.adapters.brokers.alpaca.quotes import quote_in, quotes_in
 from engine.adapters.brokers.alpaca.reading import priced
+from engine.adapters.brokers.alpaca.sessions import SessionDays
 from engine.domain.candles import Candles
 from engine.domain.instruments import Instrument, InstrumentKind, Quote
-from engine.domain.money import ZERO, to_epoch_ms
+from engine.domain.money import to_epoch_ms
 from engine.domain.timeframes import timeframe_s
 from engine.errors import BrokerError, DataError, NotFound
 from engine.ports import Clock
@@ -22,16 +24,18 @@ from engine.ports import Clock
 log = logging.getLogger("quarterdeck.alpaca")
 
 T = TypeVar("T")
-LISTING_AGE = timedelta(hours=1)
+LISTING_AGE_S = 3600.0
 MOST_BARS = 10_000  # that many are asked for at once
+MOST_AT_ONCE = 100  # symbols of one request
 PATHS = {InstrumentKind.STOCK: "/stocks", InstrumentKind.CRYPTO: "/crypto/us"}
 ASSETS = {InstrumentKind.STOCK: "us_equity", InstrumentKind.CRYPTO: "crypto"}
 
 
 class AlpacaMarket:
-    """Implements ``MarketData``. ``trading`` lists the assets, ``data`` tells prices; ``feed`` is
-    where those of stocks come from. Outside of trading hours stocks have no candles: there are
-    gaps, by day and by night."""
+    """Implements ``BulkMarket`` and ``SparseMarket``. ``trading`` lists the assets, ``data`` tells
+    prices; ``feed`` is where those of stocks come from. Candles of stocks are those of sessions."""
+
+    has_empty_bars_left_out = True
 
     def __init__(
         self,
@@ -51,7 +55,8 @@ class AlpacaMarket:
         self._clock = clock
         self._is_fractional = is_fractional
         self._feed = {"feed": feed} if kind is InstrumentKind.STOCK else {}
-        self._bars = BarReader(self._asked, f"{PATHS[kind]}/bars", kind, self._feed)
+        sessions = SessionDays(self._asked_at_home)
+        self._bars = BarReader(self._asked, f"{PATHS[kind]}/bars", kind, self._feed, sessions)
         self._lock = RLock()
         self._instruments: dict[str, Instrument] = {}
         self._by_short_name: dict[str, str] = {}
@@ -63,23 +68,16 @@ class AlpacaMarket:
 
     def instruments(self) -> Sequence[Instrument]:
         """Active, tradable assets; asked for once an hour. Raises DataError."""
-        with self._lock:
-            now_s = self._clock.monotonic()
-            if self._listed_s is None or now_s - self._listed_s > LISTING_AGE.total_seconds():
-                self._list()
-                self._listed_s = now_s
-            return list(self._instruments.values())
+        return list(self._listed().values())
 
     def instrument(self, symbol: str) -> Instrument:
         """Raises NotFound, DataError."""
-        with self._lock:
-            self.instruments()
-            try:
-                return self._instruments[symbol]
-            except KeyError:
-                raise NotFound(
-                    f"{NAME} does not trade '{symbol}' ({ASSETS[self.kind]}).", field="symbol"
-                ) from None
+        found = self._listed().get(symbol)
+        if found is None:
+            raise NotFound(
+                f"{NAME} does not trade '{symbol}' ({ASSETS[self.kind]}).", field="symbol"
+            )
+        return found
 
     def timeframes(self) -> Sequence[str]:
         """What Alpaca gives, shortest first."""
@@ -99,9 +97,23 @@ class AlpacaMarket:
         DataError."""
         self.instrument(symbol)
         answer = self._asked(f"{PATHS[self.kind]}/snapshots", symbols=symbol, **self._feed)
-        told = priced(_quote, answer, symbol, self.now())
+        told = priced(quote_in, answer, symbol, self.now())
         self._fit_tick(symbol, told.last)
         return told
+
+    def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        """Those that have a price, by few requests. Raises DataError."""
+        listed = self._listed()
+        wanted = [symbol for symbol in symbols if symbol in listed]
+        found: dict[str, Quote] = {}
+        for start in range(0, len(wanted), MOST_AT_ONCE):
+            batch = wanted[start : start + MOST_AT_ONCE]
+            path = f"{PATHS[self.kind]}/snapshots"
+            answer = self._asked(path, symbols=",".join(batch), **self._feed)
+            found |= priced(quotes_in, answer, batch, self.now())
+        for symbol, told in found.items():
+            self._fit_tick(symbol, told.last)
+        return found
 
     def bars_since(self, symbol: str, after: datetime) -> Candles:
         """The finest closed candles of which one request holds all. Raises NotFound, DataError."""
@@ -122,7 +134,7 @@ class AlpacaMarket:
         """BTCUSD as BTC/USD; what is not listed (any more) stays as it is. Raises DataError."""
         with self._lock:
             if self.kind is InstrumentKind.CRYPTO and "/" not in name:
-                self.instruments()
+                self._listed()
             return self._by_short_name.get(read.short(name), name)
 
     def rules_of(self, symbol: str) -> Instrument:
@@ -133,12 +145,19 @@ class AlpacaMarket:
 
     # --- requests ------------------------------------------------------------------------------
 
+    def _listed(self) -> Mapping[str, Instrument]:
+        """The assets by symbol, asked for again when they are an hour old. Raises DataError."""
+        with self._lock:
+            now_s = self._clock.monotonic()
+            if self._listed_s is None or now_s - self._listed_s > LISTING_AGE_S:
+                self._list()
+                self._listed_s = now_s
+            return self._instruments
+
     def _list(self) -> None:
         """Read the assets; a listing known before is kept on failure."""
         try:
-            answer = self._call(
-                lambda: self._trading.ask("/assets", status="active", asset_class=ASSETS[self.kind])
-            )
+            answer = self._asked_at_home("/assets", status="active", asset_class=ASSETS[self.kind])
             found = priced(instruments_of, answer, self.kind, is_fractional=self._is_fractional)
         except DataError as error:
             if not self._instruments:
@@ -165,40 +184,14 @@ class AlpacaMarket:
     def _asked(self, path: str, **parameters: Any) -> Any:
         return self._call(lambda: self._data.ask(path, **parameters))
 
+    def _asked_at_home(self, path: str, **parameters: Any) -> Any:
+        return self._call(lambda: self._trading.ask(path, **parameters))
+
     def _call(self, asking: Callable[[], T]) -> T:
         try:
             return asking()
         except BrokerError as error:
             raise DataError(error.message) from error
-
-
-def _snapshot(answer: Any, symbol: str) -> read.Row:
-    """One symbol's part: of crypto under 'snapshots', of stocks at the top."""
-    found = read.row(answer)
-    found = found["snapshots"] if isinstance(found.get("snapshots"), dict) else found
-    if not isinstance(found.get(symbol), dict):
-        raise read.Unreadable(f"{symbol} has no price yet")
-    snapshot: read.Row = found[symbol]
-    return snapshot
-
-
-def _quote(answer: Any, symbol: str, now: datetime) -> Quote:
-    """Outside of hours a side of the book may be empty: then the last trade stands for it."""
-    snapshot = _snapshot(answer, symbol)
-    trade = read.row(snapshot.get("latestTrade"))
-    last = read.positive(trade, "p")
-    times = [read.moment(trade, "t")]
-    bid = ask = None
-    if isinstance(snapshot.get("latestQuote"), dict):
-        book: read.Row = snapshot["latestQuote"]
-        bid, ask = read.maybe(book, "bp"), read.maybe(book, "ap")
-        times.append(read.moment(book, "t"))
-    bar = snapshot.get("minuteBar")
-    volume = read.amount(bar, "v") if isinstance(bar, dict) else ZERO
-    return Quote(
-        symbol=symbol, bid=bid or last, ask=ask or last, last=last, time=min(max(times), now),
-        volume=volume,
-    )  # fmt: skip
 
 
 def _delisted(symbol: str, kind: InstrumentKind) -> Instrument:

@@ -53,7 +53,10 @@ class Orders:
         if client_id not in self._numbers:
             self._look_for_pairs(symbol)
         number = self._numbers.get(client_id)
-        return None if number is None else self.get(number)
+        try:
+            return None if number is None else self.get(number)
+        except NotFound:
+            return None
 
     def get(self, number: str) -> Row:
         """An order by Alpaca's id. Raises NotFound, BrokerUnavailable, AccessDenied."""
@@ -92,9 +95,20 @@ class Orders:
     def id_of(self, order: Row) -> str:
         """The id an order is known by here. Raises BrokerUnavailable, AccessDenied."""
         number = understood(read.words, order, "id")
-        if number not in self._ids and order.get("order_class") == "oco":
+        told = understood(read.words, order, "client_order_id")
+        if order.get("order_class") != "oco":
+            return told
+        if number not in self._ids:
             self._look_for_pairs(understood(read.words, order, "symbol"))
-        return self._ids.get(number) or understood(read.words, order, "client_order_id")
+        return self._ids.setdefault(number, told)  # somebody else's pair is looked for once
+
+    def with_legs(self, order: Row) -> Row:
+        """A pair just taken, whose answer may be without the second order. Raises NotFound,
+        BrokerUnavailable, AccessDenied."""
+        if understood(legs_of, order):
+            return order
+        number = understood(read.words, order, "id")
+        return understood(read.row, self._client.ask(f"/orders/{number}", nested="true"))
 
     def remember(self, orders: Sequence[Row]) -> None:
         """Note the pairs among orders that were told with their legs. Raises BrokerUnavailable."""

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from threading import RLock
@@ -61,10 +61,18 @@ class AlpacaStreamingMarket(AlpacaMarket):
 
     def quote(self, symbol: str, *, seen_price: Decimal | None = None) -> Quote:
         """The newest price. Raises NotFound, DataError."""
+        return self._fresh(symbol) or super().quote(symbol, seen_price=seen_price)
+
+    def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        """Those that have a price; only what the stream has not told is asked for. Raises
+        DataError."""
+        known = {symbol: told for symbol in symbols if (told := self._fresh(symbol)) is not None}
+        missing = [symbol for symbol in symbols if symbol not in known]
+        return {**known, **super().quotes(missing)} if missing else known
+
+    def _fresh(self, symbol: str) -> Quote | None:
         told_at, told = self._told.get(symbol, (float("-inf"), None))
-        if told is not None and time.monotonic() - told_at < FRESH_S:
-            return told
-        return super().quote(symbol, seen_price=seen_price)
+        return told if time.monotonic() - told_at < FRESH_S else None
 
     def watch(self, symbol: str, on_quote: OnQuote) -> Callable[[], None]:
         """Call ``on_quote`` with each new price until the answer is called. Raises NotFound."""

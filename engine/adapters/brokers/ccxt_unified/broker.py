@@ -143,14 +143,14 @@ class UnifiedBroker:
     def submit(self, request: OrderRequest) -> OrderReport:
         """Send one order, once, and look it up. Raises as the port says."""
         instrument = self._instrument(request.symbol)
-        own_id = self._check(request, instrument)
-        arguments, parameters = self._spelled(request, instrument, own_id)
+        own_id, quantity = self._check(request, instrument)
+        arguments, parameters = self._spelled(request, quantity, instrument)
+        parameters[self._habits.id_parameter] = own_id
         try:
             answer = self.client.send(*arguments, **parameters)
         except RulesBroken:
             self._market.refresh()
             raise
-        log.debug("%s was taken", request.client_id)
         return self._seen(request, answer)
 
     def submit_oco(self, request: OcoRequest) -> tuple[OrderReport, OrderReport]:
@@ -169,18 +169,20 @@ class UnifiedBroker:
             raise OrderStateUnknown(
                 f"{self.client.name} took {request.client_id}, and did not tell more: {error}"
             ) from error
-        is_ours = report is not None and report.client_id == request.client_id
-        if report is None or not is_ours or report.side is not request.side:
+        sent = (request.client_id, request.symbol, request.side, request.quantity)
+        if report is None or sent != (
+            report.client_id, report.symbol, report.side, report.quantity,
+        ):  # fmt: skip
             raise OrderStateUnknown(
                 f"{self.client.name} took {request.client_id}; it cannot be seen there yet."
             )
         return report
 
     def _spelled(
-        self, request: OrderRequest, instrument: Instrument, own_id: str
+        self, request: OrderRequest, quantity: Decimal, instrument: Instrument
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """An order in ccxt's words. Raises BrokerUnavailable."""
-        parameters: dict[str, Any] = {self._habits.id_parameter: own_id, **self._habits.order}
+        parameters = dict(self._habits.order)
         price, lasting = request.price, TIMES[request.time_in_force]
         has_limit = request.type in NEEDS_PRICE
         if request.type is OrderType.MARKET and request.side is Side.BUY and self._buys_by_cost:
@@ -192,8 +194,7 @@ class UnifiedBroker:
             parameters["stopLossPrice" if has_own else "triggerPrice"] = text(request.stop_price)
         arguments = (
             request.symbol, "limit" if has_limit else "market", request.side.value,
-            text(request.quantity or instrument.quantity_step),
-            text(price) if price is not None else None,
+            text(quantity), text(price) if price is not None else None,
         )  # fmt: skip
         return arguments, parameters
 
@@ -211,9 +212,9 @@ class UnifiedBroker:
             raise BrokerUnavailable(f"{instrument.symbol} was not sent: {error.message}") from error
         return ceil_to(ask * FAR, instrument.price_tick)
 
-    def _check(self, request: OrderRequest, instrument: Instrument) -> str:
-        """The id that the order goes by; what is surely refused is not sent. Raises
-        OrderRejected."""
+    def _check(self, request: OrderRequest, instrument: Instrument) -> tuple[str, Decimal]:
+        """The id that the order goes by, and its quantity; what is surely refused is not sent.
+        Raises OrderRejected."""
         trouble = form_trouble(request)
         if trouble is not None:
             raise OrderRejected(trouble[0], field=trouble[1])
@@ -232,7 +233,7 @@ class UnifiedBroker:
         own_id = self._habits.venue_id(request.client_id)
         if own_id is None:
             raise OrderRejected(f"{name} takes no order with the id '{request.client_id}'.")
-        return own_id
+        return own_id, request.quantity
 
     def _instrument(self, symbol: str) -> Instrument:
         try:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, Protocol
@@ -27,6 +27,7 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
+from engine.links.ccxt import refuse_text
 from engine.links.http import Answer, BoundedAnswers, no_connection
 from engine.links.pause import Pause
 from engine.ports import Clock, MarketData
@@ -119,7 +120,7 @@ class UnifiedClient:
         self.name: str = self.exchange.name or market.exchange_id
         market.point(self.exchange)
         self._answers = BoundedAnswers(self.exchange.session, MOST_BYTES, 2 * timeout_ms / 1000)
-        self.exchange.fetch = self._strict(self.exchange.fetch)
+        refuse_text(self.exchange, ccxt.BadResponse)
         self._listed: Any = None
         self._is_dated = not self.has("fetchTime")
         # What the exchange's time is ahead of a clock that nobody can set.
@@ -170,18 +171,6 @@ class UnifiedClient:
         self.exchange.session.close()
 
     # --- one request ---------------------------------------------------------------------------
-
-    def _strict(self, fetch: Callable[..., Any]) -> Callable[..., Any]:
-        """ccxt's own way to an answer, but what is no JSON is an error: ccxt takes a page of
-        maintenance, or an answer with a NaN in it, for one without balances or orders."""
-
-        def strictly(*arguments: Any, **named: Any) -> Any:
-            answer = fetch(*arguments, **named)
-            if not isinstance(answer, dict | list):
-                raise self._ccxt.BadResponse("the answer cannot be read")
-            return answer
-
-        return strictly
 
     def _monotonic_ms(self) -> int:
         return int(self._clock.monotonic() * 1000)

@@ -64,15 +64,12 @@ class Mt5Broker:
         poll_every_s: float = POLL_EVERY_S, sleep: Callable[[float], None] = time.sleep,
     ) -> None:  # fmt: skip
         is_hedging = session.login.is_hedging
-        types = {OrderType.MARKET, OrderType.LIMIT}
-        if not is_hedging:  # there, a stop would open a position instead of closing one
-            types |= {OrderType.STOP, OrderType.STOP_LIMIT}
         self.account_id = account_id
         self.capabilities = BrokerCapabilities(
             has_shorting=True,
             fee_bps=Decimal(1),
             quiet_period_s=quiet_period_s,
-            order_types=frozenset(types),
+            order_types=frozenset(OrderType) - {OrderType.TRAILING_STOP},
             times_in_force=frozenset({TimeInForce.GTC, TimeInForce.DAY}),
             rests_protection=not is_hedging,
             caps_reducing=is_hedging,

@@ -10,7 +10,6 @@ from engine.adapters.brokers.mt5.options import TerminalOptions
 from engine.adapters.brokers.mt5.server_time import ServerTime
 from engine.adapters.brokers.mt5.session import Login, Session
 from engine.adapters.brokers.mt5.terminal import Terminal
-from engine.links.pause import Pause
 from engine.ports import AccountAccess, VenueConnection
 
 
@@ -26,7 +25,7 @@ def connect(
         is_hedging=options.positions == "hedging",
         password=access.secrets.get("password", ""),
     )
-    session = Session(terminal, login, Pause(access.clock.monotonic))
+    session = Session(terminal, login, access.clock.monotonic)
     market = Mt5Market(
         access.market_id, session, ServerTime(options.server_zone, access.clock), access.clock,
         suffix=options.suffix,

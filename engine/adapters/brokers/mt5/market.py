@@ -38,6 +38,8 @@ class Mt5Market:
     begin by its server's clock; those here are joined from shorter ones and begin by UTC.
     """
 
+    has_empty_bars_left_out = True  # a bar is made of ticks
+
     def __init__(
         self, market_id: str, session: Session, server_time: ServerTime, clock: Clock, *,
         suffix: str = "",

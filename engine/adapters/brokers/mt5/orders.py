@@ -43,9 +43,7 @@ def check(request: OrderRequest, listed: Listing, capabilities: BrokerCapabiliti
     if (request.type, request.side) not in codes.ORDER_TYPES:
         raise OrderRejected(f"{name}: MetaTrader takes no {_kind(request)} orders.")
     is_resting = request.type is not OrderType.MARKET
-    if request.type not in capabilities.order_types or (
-        is_resting and request.reduce_only and not capabilities.rests_protection
-    ):
+    if is_resting and request.reduce_only and not capabilities.rests_protection:
         raise OrderRejected(
             f"{name}: on a hedging account a {_kind(request)} order would open a position instead "
             "of closing one; the engine watches the level itself."

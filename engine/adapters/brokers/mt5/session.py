@@ -2,7 +2,7 @@
 
 import logging
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from threading import RLock
@@ -34,6 +34,7 @@ log = logging.getLogger("quarterdeck.mt5")
 
 NAME = "MetaTrader"
 CONNECT_MS = 10_000
+LOGIN_PAUSE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -55,11 +56,13 @@ class Session:
     """The account ``login`` at ``terminal``, shared by its market and its broker."""
 
     def __init__(
-        self, terminal: Terminal, login: Login, pause: Pause, *, connect_ms: int = CONNECT_MS
-    ) -> None:
+        self, terminal: Terminal, login: Login, monotonic: Callable[[], float], *,
+        connect_ms: int = CONNECT_MS,
+    ) -> None:  # fmt: skip
         self.login = login
         self._terminal = terminal
-        self._pause = pause
+        self._pause = Pause(monotonic)
+        self._login_pause = Pause(monotonic)  # brokers lock accounts after some wrong passwords
         self._connect_ms = connect_ms
         self._lock = RLock()
         self._is_connected = False
@@ -184,6 +187,8 @@ class Session:
     def _connect(self) -> None:
         if self._is_connected:
             return
+        if self._login_pause.left_s():
+            raise _wrong_login(self.login)
         named: dict[str, Any] = {
             "login": self.login.number, "server": self.login.server, "timeout": self._connect_ms,
         }  # fmt: skip
@@ -193,8 +198,14 @@ class Session:
             answer = self._terminal.call("initialize", (), named)
         except AnswerLost as error:
             raise BrokerUnavailable(f"{NAME}: {error}.") from error
+        if answer.code == codes.AUTH_FAILED:
+            self._login_pause.ask(LOGIN_PAUSE_S)
+            raise _wrong_login(self.login)
         if answer.result is not True:
-            raise _no_terminal(answer, self.login)
+            raise BrokerUnavailable(
+                f"{NAME}: the terminal does not answer ({answer.words}): start it on its machine, "
+                "and leave it open."
+            )
         account = self._call("account_info", (), {})
         if account.result is None:
             raise BrokerUnavailable(f"{NAME}: the terminal has no account: {account.words}.")
@@ -250,13 +261,8 @@ def check_account(account: Row, login: Login) -> None:
         )
 
 
-def _no_terminal(answer: Answer, login: Login) -> Exception:
-    if answer.code == codes.AUTH_FAILED:
-        return AccessDenied(
-            f"{NAME} does not accept the login {login.number} at {login.server}: check number, "
-            "password and server (as File > Login to Trade Account shows them)."
-        )
-    return BrokerUnavailable(
-        f"{NAME}: the terminal does not answer ({answer.words}): start it on its machine, and "
-        "leave it open."
+def _wrong_login(login: Login) -> AccessDenied:
+    return AccessDenied(
+        f"{NAME} does not accept the login {login.number} at {login.server}: check number, "
+        "password and server (as File > Login to Trade Account shows them)."
     )

@@ -1,5 +1,7 @@
 """Accounts at described platforms, opened: the description, one client, its market and broker."""
 
+from collections.abc import Mapping
+
 from engine.adapters.brokers.rest.broker import RestBroker
 from engine.adapters.brokers.rest.client import RestClient
 from engine.adapters.brokers.rest.description import Description
@@ -8,9 +10,9 @@ from engine.adapters.brokers.rest.loading import find_description, load_descript
 from engine.adapters.brokers.rest.market import RestMarket
 from engine.adapters.brokers.rest.requests import key_bytes
 from engine.adapters.brokers.rest.signatures import HmacSigning
-from engine.domain.venue_accounts import Mode
+from engine.domain.venue_accounts import Inspection, Mode
 from engine.errors import ConfigError
-from engine.ports import AccountAccess, VenueConnection
+from engine.ports import AccountAccess, Clock, VenueConnection
 
 FOLDER = "brokers"
 """Of the data folder: where the user's descriptions are."""
@@ -34,11 +36,24 @@ def connect(description: Description, access: AccountAccess) -> VenueConnection:
         )
     if access.mode is not Mode.PAPER:
         _check_secrets(description, access)
-    client = RestClient(description, address, access.secrets, access.clock)
-    market = RestMarket(access.market_id, client)
-    broker = RestBroker(access.account_id, market, client)
-    inspector = Inspector(client, market, broker, access.clock)
-    return VenueConnection(market, broker, inspector.inspect, client.close)
+    client, market, broker = opened(
+        description, address, access.secrets, access.clock, access.market_id, access.account_id
+    )
+
+    def inspect() -> Inspection:
+        return Inspector(client, market, broker, access.clock).inspect()
+
+    return VenueConnection(market, broker, inspect, client.close)
+
+
+def opened(
+    description: Description, address: str, secrets: Mapping[str, str], clock: Clock,
+    market_id: str, account_id: str,
+) -> tuple[RestClient, RestMarket, RestBroker]:  # fmt: skip
+    """One client, and what speaks through it: its pause and its pace are theirs too."""
+    client = RestClient(description, address, secrets, clock)
+    market = RestMarket(market_id, client)
+    return client, market, RestBroker(account_id, market, client)
 
 
 def _check_secrets(description: Description, access: AccountAccess) -> None:

@@ -3,16 +3,18 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from engine.adapters.brokers.rest.answers import Unreadable, rows_of
+from engine.adapters.brokers.rest.answers import rows_of
 from engine.adapters.brokers.rest.client import RestClient
 from engine.adapters.brokers.rest.description import Description
 from engine.adapters.brokers.rest.market import RestMarket
-from engine.adapters.brokers.rest.reports import Reports, picked
+from engine.adapters.brokers.rest.reports import Reports, is_newest_first, oldest_first, picked
 from engine.adapters.brokers.rest.requests import Values
+from engine.adapters.brokers.rest.words import Unreadable
 from engine.domain.accounts import Flow
 from engine.domain.instruments import Instrument
 from engine.domain.matching import form_trouble, objection
@@ -37,6 +39,7 @@ log = logging.getLogger("quarterdeck.rest")
 
 T = TypeVar("T")
 MOST_PAGES = 200
+MOMENT = timedelta(milliseconds=1)  # whether a time to begin with is itself meant is open
 MARGIN = timedelta(seconds=1)  # a trade and its order may be stamped by two machines
 
 
@@ -71,8 +74,10 @@ class RestBroker:
 
     def balances(self) -> Mapping[str, Balance]:
         """By asset, those that are not zero. Raises BrokerUnavailable, AccessDenied."""
-        answer = self._client.ask(self._told.endpoints.balances)
-        return self._reading(lambda: self._read.balances(answer))
+        endpoints = self._told.endpoints
+        cash = self._client.ask(endpoints.balances)
+        positions = self._client.ask(endpoints.positions) if endpoints.positions else None
+        return self._reading(lambda: self._read.balances(cash, positions))
 
     def flows(self, since: datetime) -> Sequence[Flow]:
         """None: a description has no list of deposits; reconciliation shows what came by itself."""
@@ -91,27 +96,36 @@ class RestBroker:
         """Trades from a moment on, oldest first; of one order when it can be asked for alone."""
         endpoint = self._told.endpoints.executions
         instrument, names = self._listed(symbol)
-        found: dict[str, Execution] = {}
+        found: list[Execution] = []
+        begin = None if since is None else since - MOMENT
+        end: datetime | None = None
         for _ in range(MOST_PAGES):
-            values: Values = {**names, "since": since, "venue_id": venue_id, "limit": endpoint.page}
+            values: Values = {**names, "since": begin, "until": end, "venue_id": venue_id,
+                              "limit": endpoint.page}  # fmt: skip
             answer = self._client.ask(endpoint, values)
-            page = self._reading(
-                lambda answer=answer: self._read.executions(answer, instrument, names["symbol"])
+            listed = self._reading(
+                partial(self._read.executions, answer, instrument, names["symbol"])
             )
-            fresh = [one for one in page if one.trade_id not in found]
-            found |= {one.trade_id: one for one in page}
-            if len(page) < endpoint.page or not fresh:
-                break
-            since = page[-1].time
-        else:
-            raise BrokerUnavailable(f"{self._client.name}: {symbol} has more trades than are read.")
-        if len(page) >= endpoint.page:
-            raise BrokerUnavailable(
-                f"{self._client.name}: more trades of one moment than a page of endpoints."
-                f"executions holds ({endpoint.page}); raise 'page' if the platform allows it."
-            )
-        listed = sorted(found.values(), key=lambda one: one.time)
-        return [one for one in listed if venue_id in (None, one.venue_id)]
+            page, known = oldest_first(listed), {one.trade_id for one in found}
+            fresh = [one for one in page if one.trade_id not in known]
+            found = [*fresh, *found] if endpoint.uses("until") else [*found, *fresh]
+            if len(listed) < endpoint.page:
+                return [one for one in oldest_first(found) if venue_id in (None, one.venue_id)]
+            if not fresh:
+                raise self._unpaged("of one moment than a page holds; raise its page")
+            if endpoint.uses("until"):
+                end = page[0].time + MARGIN
+            elif is_newest_first(listed):
+                raise self._unpaged("than a page holds, newest first; put {until} into its query")
+            else:
+                begin = page[-1].time - MOMENT
+        raise self._unpaged("than can be read")
+
+    def _unpaged(self, words: str) -> BrokerUnavailable:
+        """Trades that cannot be read all are not read in part: the books would miss some."""
+        return BrokerUnavailable(
+            f"{self._client.name}: endpoints.executions: there are more trades {words}."
+        )
 
     # --- sending -------------------------------------------------------------------------------
 
@@ -191,7 +205,7 @@ class RestBroker:
 
     def _sendable(self, symbol: str) -> tuple[Instrument, dict[str, str]]:
         try:
-            return self._market.instrument(symbol), self._market.names(symbol)
+            return self._market.listed(symbol)
         except NotFound as error:
             raise OrderRejected(error.message, field="symbol") from error
         except DataError as error:
@@ -209,7 +223,7 @@ class RestBroker:
             return self._there(found, client_id)
         venue_id = found.venue_id if found is not None else None
         try:
-            self._client.ask(endpoint, {**names, "client_id": client_id, "venue_id": venue_id})
+            self._client.look_up(endpoint, {**names, "client_id": client_id, "venue_id": venue_id})
         except NotFound:
             log.info("%s: it is not there to be cancelled", client_id)
         return self._there(self.find_order(client_id, symbol), client_id)
@@ -224,7 +238,7 @@ class RestBroker:
         endpoint = self._told.endpoints.find_order
         _, names = self._listed(symbol)
         try:
-            answer = self._client.ask(endpoint, {**names, "client_id": client_id})
+            answer = self._client.look_up(endpoint, {**names, "client_id": client_id})
         except NotFound:
             return None
         return self._reading(lambda: self._found(endpoint.rows.find(answer), client_id, symbol))
@@ -269,7 +283,7 @@ class RestBroker:
     def _listed(self, symbol: str) -> tuple[Instrument, dict[str, str]]:
         """A symbol to ask about. Raises BrokerUnavailable."""
         try:
-            return self._market.instrument(symbol), self._market.names(symbol)
+            return self._market.listed(symbol)
         except (DataError, NotFound) as error:
             raise BrokerUnavailable(f"{self._client.name}: {error.message}") from error
 

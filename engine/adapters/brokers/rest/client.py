@@ -7,16 +7,19 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
 from functools import lru_cache
 from typing import Any
 
 import httpx
 
-from engine.adapters.brokers.rest.answers import Unreadable, parsed, shown
+from engine.adapters.brokers.rest.answers import parsed, shown
 from engine.adapters.brokers.rest.description import Description, Meaning
 from engine.adapters.brokers.rest.endpoints import Endpoint
 from engine.adapters.brokers.rest.requests import Prepared, Values, prepare, sign
 from engine.adapters.brokers.rest.timekeeping import VenueTime, read_time
+from engine.adapters.brokers.rest.words import Unreadable
 from engine.errors import (
     AccessDenied,
     BrokerError,
@@ -34,7 +37,10 @@ LONGEST_PAUSE_S = 86_400.0
 TOO_MANY = 429
 LONGEST_WORDS = 200
 # What happens before a request has left: then nothing can have arrived.
-NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
+NOT_SENT = (
+    httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol,
+    httpx.LocalProtocolError, httpx.InvalidURL, UnicodeError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,14 @@ class Reply:
     retry_after_s: float | None
 
 
+class Kind(Enum):
+    """What a request is: its failures mean different things."""
+
+    QUESTION = "question"
+    LOOK_UP = "look-up"
+    ORDER = "order"
+
+
 class ClockOff(BrokerUnavailable):
     """Refused unread because of our time, which is asked for before the next request."""
 
@@ -54,7 +68,7 @@ class RestClient:
     """One platform at one address. Used from many threads; what it raises has no key in it.
 
     ``pace_s`` overrides the description's distance between two requests, ``timeout_s`` its
-    timeout, for tests.
+    timeout, for tests; no answer is longer than ``most_bytes``.
     """
 
     def __init__(
@@ -67,6 +81,7 @@ class RestClient:
         pause: Pause | None = None,
         pace_s: float | None = None,
         timeout_s: float | None = None,
+        most_bytes: int = MOST_BYTES,
     ) -> None:
         for name in ("httpx", "httpcore"):  # their lines hold signed addresses
             logging.getLogger(name).setLevel(logging.WARNING)
@@ -79,6 +94,7 @@ class RestClient:
         self._pause = pause or Pause(clock.monotonic)
         self._pace_s = 1 / description.pace.requests_per_s if pace_s is None else pace_s
         self._timeout_s = timeout_s or description.pace.timeout_s
+        self._most_bytes = most_bytes
         self._next_s = 0.0
         self._lock = threading.Lock()
         options: dict[str, Any] = {
@@ -90,24 +106,25 @@ class RestClient:
         self._orders = httpx.Client(**options, limits=httpx.Limits(max_keepalive_connections=0))
 
     def ask(self, endpoint: Endpoint, values: Values | None = None, *, signed: bool = True) -> Any:
-        """The answer to a question. Raises NotFound, AccessDenied, BrokerUnavailable."""
-        try:
-            return self._request(endpoint, values or {}, signed=signed)
-        except ClockOff:
-            return self._request(endpoint, values or {}, signed=signed)  # with the time set right
+        """The answer to a question. Raises AccessDenied, BrokerUnavailable."""
+        return self._asked(endpoint, values or {}, Kind.QUESTION, signed=signed)
+
+    def look_up(self, endpoint: Endpoint, values: Values) -> Any:
+        """The answer about one order. Raises NotFound, AccessDenied, BrokerUnavailable."""
+        return self._asked(endpoint, values, Kind.LOOK_UP, signed=True)
 
     def send(self, endpoint: Endpoint, values: Values) -> Any:
         """Send an order, once. Raises as ``Broker.submit`` does."""
-        return self._request(endpoint, values, signed=True, is_order=True)
+        return self._request(endpoint, values, Kind.ORDER, signed=True)
 
-    def sync_clock(self) -> None:
+    def sync_clock(self) -> datetime:
         """Ask for the platform's time, if it tells it. Raises BrokerUnavailable."""
         endpoint = self.description.endpoints.time
         if endpoint is None:
             self.time.hear(self._clock.now())
-            return
+            return self.time.now()
         before_s = self._clock.monotonic()
-        answer = self._request(endpoint, {}, signed=False)
+        answer = self._request(endpoint, {}, Kind.QUESTION, signed=False)
         try:
             told = endpoint.fields.time.find(answer)
             moment = read_time(told, endpoint.times or self.description.times)
@@ -118,6 +135,7 @@ class RestClient:
             ) from error
         # The answer was written between question and now: half of the way is the best guess.
         self.time.hear(moment, age_s=(self._clock.monotonic() - before_s) / 2)
+        return self.time.now()
 
     def close(self) -> None:
         """Close the connections."""
@@ -126,9 +144,13 @@ class RestClient:
 
     # --- one request ---------------------------------------------------------------------------
 
-    def _request(
-        self, endpoint: Endpoint, values: Values, *, signed: bool, is_order: bool = False
-    ) -> Any:
+    def _asked(self, endpoint: Endpoint, values: Values, kind: Kind, *, signed: bool) -> Any:
+        try:
+            return self._request(endpoint, values, kind, signed=signed)
+        except ClockOff:
+            return self._request(endpoint, values, kind, signed=signed)  # with the time set right
+
+    def _request(self, endpoint: Endpoint, values: Values, kind: Kind, *, signed: bool) -> Any:
         told = self.description
         if signed:
             self._check_key()
@@ -146,14 +168,14 @@ class RestClient:
                     "(secret_encoding); type it in again."
                 ) from None
         try:
-            reply = self._carry(prepared, is_order=is_order)
+            reply = self._carry(prepared, kind)
         except NOT_SENT as error:
             raise BrokerUnavailable(
                 f"{self.name}: {_no_connection(error)}; nothing was sent."
             ) from None
-        except (httpx.HTTPError, httpx.InvalidURL, Unreadable) as error:
-            raise self._in_doubt(_lost(error), is_order=is_order) from None
-        return self._understood(reply, is_order=is_order)
+        except (httpx.HTTPError, Unreadable) as error:
+            raise self._in_doubt(_lost(error), kind) from None
+        return self._understood(reply, kind)
 
     def _check_key(self) -> None:
         missing = sorted(name for name in self.description.secrets if not self._secrets.get(name))
@@ -177,9 +199,11 @@ class RestClient:
             self._next_s = at + self._pace_s
         time.sleep(max(at - now, 0.0))
 
-    def _carry(self, request: Prepared, *, is_order: bool) -> Reply:
+    def _carry(self, request: Prepared, kind: Kind) -> Reply:
         """Send it and read no more, and for no longer, than an answer may be."""
-        client = self._orders if is_order else self._questions
+        client = self._orders if kind is Kind.ORDER else self._questions
+        if client.is_closed:
+            raise BrokerUnavailable(f"{self.name}: the account was closed; nothing was sent.")
         until_s = time.monotonic() + 2 * self._timeout_s
         body = bytearray()
         with client.stream(
@@ -188,7 +212,7 @@ class RestClient:
         ) as response:  # fmt: skip
             for chunk in response.iter_bytes():
                 body += chunk
-                if len(body) > MOST_BYTES or time.monotonic() > until_s:
+                if len(body) > self._most_bytes or time.monotonic() > until_s:
                     raise Unreadable("the answer is too long or takes too long")
         wait = response.headers.get("retry-after", "")
         return Reply(
@@ -198,23 +222,28 @@ class RestClient:
 
     # --- what an answer means ------------------------------------------------------------------
 
-    def _understood(self, reply: Reply, *, is_order: bool) -> Any:
+    def _understood(self, reply: Reply, kind: Kind) -> Any:
         """The answer's content. Raises what its failure means."""
-        errors = self.description.errors
         is_good = 200 <= reply.status < 300
-        answer = None
         try:
             answer = parsed(reply.text) if reply.text.strip() else {}
-            has_failed = errors.failed is not None and errors.failed.find(answer) is True
-        except ValueError as error:  # Unreadable too
-            has_failed = False
+        except Unreadable as error:
             if is_good:
-                raise self._in_doubt(f"{error}", is_order=is_order) from None
-        if is_good and not has_failed:
+                raise self._in_doubt(str(error), kind) from None
+            answer = None
+        if is_good and not self._has_failed(answer):
             return answer
-        raise self._meaning(reply, answer, is_order=is_order)
+        raise self._meaning(reply, answer, kind)
 
-    def _meaning(self, reply: Reply, answer: Any, *, is_order: bool) -> BrokerError | NotFound:
+    def _has_failed(self, answer: Any) -> bool:
+        """Whether a success says that it is none; where that cannot be computed it is read on."""
+        failed = self.description.errors.failed
+        try:
+            return failed is not None and failed.find(answer) is True
+        except Unreadable:
+            return False
+
+    def _meaning(self, reply: Reply, answer: Any, kind: Kind) -> BrokerError | NotFound:
         """What a failure means to the desk. An order's answer counts only if a rule names it."""
         errors = self.description.errors
         code, message = _said(errors.code, answer), _said(errors.message, answer)
@@ -226,22 +255,23 @@ class RestClient:
         if means is Meaning.RATE_LIMITED or reply.status == TOO_MANY:
             return self._asks_for_pause(reply, said)
         if means is Meaning.CLOCK_OFF:
-            self.time.forget()
+            self.time.doubt()
             return ClockOff(f"{self.name}: our clock was off; the platform's is asked for.")
         if means is Meaning.DENIED:
             return AccessDenied(f"{self.name} does not accept the key: {said}.")
-        if is_order and means is Meaning.INSUFFICIENT_FUNDS:
+        if kind is Kind.ORDER and means is Meaning.INSUFFICIENT_FUNDS:
             return InsufficientFunds(f"{self.name}: {said}.")
-        if is_order and means in (Meaning.REJECTED, Meaning.NOT_FOUND):
+        if kind is Kind.ORDER and means is Meaning.REJECTED:
             return OrderRejected(f"{self.name}: {said}.")
-        if means is Meaning.NOT_FOUND:
+        if kind is Kind.LOOK_UP and means is Meaning.NOT_FOUND:
             return NotFound(f"{self.name}: {said}.")
         if 300 <= reply.status < 400:
             said = "it sends us to another address; correct the one in the description"
-        return self._in_doubt(f"{said} (status {reply.status})", is_order=is_order)
+        return self._in_doubt(f"{said} (status {reply.status})", kind)
 
-    def _in_doubt(self, words: str, *, is_order: bool) -> BrokerError:
-        if is_order:
+    def _in_doubt(self, words: str, kind: Kind) -> BrokerError:
+        words = self._without_secrets(words)
+        if kind is Kind.ORDER:
             return OrderStateUnknown(f"{self.name} did not say what became of it: {words}.")
         return BrokerUnavailable(f"{self.name} gave no answer of use: {words}.")
 
@@ -280,6 +310,8 @@ def _said(path: Any, answer: Any) -> str:
 
 def _no_connection(error: Exception) -> str:
     """Why there is none, and what to do."""
+    if isinstance(error, httpx.LocalProtocolError | httpx.InvalidURL | UnicodeError):
+        return "the request cannot be written; type the key and the secret in again"
     for link in _causes(error):
         if isinstance(link, ssl.SSLCertVerificationError):
             return (

@@ -88,7 +88,7 @@ class Vocabulary(Part):
     sides: dict[Side, Words] = Field(description="buy and sell; the first word is the one sent")
     types: dict[OrderType, Words] = Field(description="market, limit, stop, stop_limit")
     times_in_force: dict[TimeInForce, Words] = Field(
-        default_factory=lambda: {TimeInForce.GTC: ("gtc",)}, description="gtc, ioc, fok, day"
+        default={TimeInForce.GTC: ("gtc",)}, description="gtc, ioc, fok, day"
     )
     states: dict[OrderState, Words] = Field(
         description="its words for open, partly_filled, filled, cancelled, rejected, expired"

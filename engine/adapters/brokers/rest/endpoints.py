@@ -260,10 +260,11 @@ class ExecutionFields(Part):
 class ExecutionsEndpoint(Endpoint):
     """The account's trades in a symbol, of which one answer has at most ``page``.
 
-    {since} is a time and {venue_id} an order's id; each is left out when it is not asked for.
+    {since} and {until} are times and {venue_id} is an order's id; each is left out when it is not
+    asked for. With {until} pages are read from the newest back, without it from the oldest on.
     """
 
-    KNOWN = OF_SYMBOL | {"since", "venue_id", "limit"}
+    KNOWN = OF_SYMBOL | {"since", "until", "venue_id", "limit"}
     ALWAYS = OF_SYMBOL
 
     rows: PathField = Field(description="the list in the answer; '@' when it is the answer itself")
@@ -300,6 +301,9 @@ class Endpoints(Part):
     candles: CandlesEndpoint = Field(description="past candles")
     quote: QuoteEndpoint = Field(description="the price now")
     balances: BalancesEndpoint = Field(description="what the account holds")
+    positions: BalancesEndpoint | None = Field(
+        default=None, description="what it holds of symbols, where balances are cash only"
+    )
     place: PlaceEndpoint = Field(description="a new order")
     find_order: FindOrderEndpoint = Field(description="an order by our id")
     open_orders: OpenOrdersEndpoint = Field(description="all orders that work")

@@ -85,42 +85,59 @@ def load_description(path: Path) -> Description:
     return read_description(text, path.name)
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML's safe loader, without anchors: a few lines of them can grow to gigabytes."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Raises _Anchored for an anchor or an alias."""
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        if getattr(event, "anchor", None) is not None:
+            raise _Anchored(problem_mark=event.start_mark)
+        return super().compose_node(parent, index)
+
+
+class _Anchored(yaml.MarkedYAMLError):
+    """There is an anchor or an alias."""
+
+
 def read_description(text: str, file: str) -> Description:
     """A description from its text; ``file`` is what errors call it. Raises BadDescription."""
-    root = _composed(text, file)
     try:
-        return Description.model_validate(yaml.safe_load(text))
+        root, told = _loaded(text, file)
+        return Description.model_validate(told)
     except ValidationError as error:
         problems = [_problem(one, root) for one in error.errors(include_url=False)[:MOST_PROBLEMS]]
         raise BadDescription(file, sorted(problems, key=lambda one: one.line)) from None
-    except (ValueError, RecursionError) as error:  # YAML's own, as of an impossible date
-        raise BadDescription(file, [Problem(1, "", f"it cannot be read: {error}")]) from error
-
-
-def _composed(text: str, file: str) -> yaml.MappingNode:
-    """The file as YAML's own tree, which knows lines. Raises BadDescription."""
-    try:
-        for event in yaml.parse(text, Loader=yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                line = event.start_mark.line + 1
-                words = "anchors and aliases ('&', '*') are not read; write it out, or quote it"
-                raise BadDescription(file, [Problem(line, "", words)])
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise BadDescription(file, [_unreadable(error)]) from error
     except RecursionError as error:
         raise BadDescription(file, [Problem(1, "", "it is nested too deeply")]) from error
-    if not isinstance(root, yaml.MappingNode):
-        words = "it is no mapping; begin with 'version: 1' and 'name: ...', as the example does"
-        raise BadDescription(file, [Problem(1, "", words)])
-    problems = list(_odd_nodes(root, ()))
-    if problems:
-        raise BadDescription(file, problems)
-    return root
+
+
+def _loaded(text: str, file: str) -> tuple[yaml.MappingNode, Any]:
+    """The file as YAML's own tree, which knows lines, and as what it says. Raises BadDescription
+    and YAMLError."""
+    loader = _PlainLoader(text)
+    try:
+        root = loader.get_single_node()
+        if not isinstance(root, yaml.MappingNode):
+            words = "it is no mapping; begin with 'version: 1' and 'name: ...', as the example does"
+            raise BadDescription(file, [Problem(1, "", words)])
+        problems = list(_odd_nodes(root, ()))
+        if problems:
+            raise BadDescription(file, problems)
+        return root, loader.construct_document(root)
+    except ValueError as error:  # of YAML's own, as for the 31st of February
+        raise BadDescription(file, [Problem(1, "", f"it cannot be read: {error}")]) from error
+    finally:
+        loader.dispose()
 
 
 def _unreadable(error: yaml.YAMLError) -> Problem:
     mark = getattr(error, "problem_mark", None)
+    if isinstance(error, _Anchored):
+        words = "anchors and aliases ('&', '*') are not read; write it out, or quote it"
+        return Problem(mark.line + 1 if mark else 1, "", words)
     reason = getattr(error, "problem", None) or "it cannot be read"
     hint = "use spaces to indent, and quotes around text that begins with '{', '[', '@' or has ': '"
     return Problem(mark.line + 1 if mark else 1, "", f"this is no YAML: {reason}; {hint}")
@@ -147,7 +164,7 @@ def _odd_nodes(node: yaml.Node, loc: Loc) -> Iterator[Problem]:
             yield from _odd_nodes(value, (*loc, place))
 
 
-# --- pydantic's errors in words --------------------------------------------------------------------
+# --- pydantic's errors in words ------------------------------------------------------------------
 
 
 def _problem(error: ErrorDetails, root: yaml.MappingNode) -> Problem:

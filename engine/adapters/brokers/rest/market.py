@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from engine.adapters.brokers.rest.answers import At, Unreadable, rows_of
+from engine.adapters.brokers.rest.answers import At, rows_of
 from engine.adapters.brokers.rest.client import RestClient
 from engine.adapters.brokers.rest.endpoints import Endpoint
 from engine.adapters.brokers.rest.requests import Values
 from engine.adapters.brokers.rest.signatures import TimeFormat
+from engine.adapters.brokers.rest.words import Unreadable
 from engine.domain.candles import Candles, empty_candles
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import ONE, ZERO, from_epoch_ms, to_epoch_ms
@@ -69,12 +70,11 @@ class RestMarket:
         """Ask for the symbols anew when they are next needed: their rules may have changed."""
         self._listed_at = None
 
-    def names(self, symbol: str) -> dict[str, str]:
-        """The placeholders of a symbol. Raises NotFound, DataError."""
+    def listed(self, symbol: str) -> tuple[Instrument, dict[str, str]]:
+        """A symbol's rules and its placeholders. Raises NotFound, DataError."""
         instrument = self.instrument(symbol)
-        return {
-            "symbol": self._codes[symbol], "base": instrument.base, "quote": instrument.quote,
-        }  # fmt: skip
+        names = {"symbol": self._codes[symbol], "base": instrument.base, "quote": instrument.quote}
+        return instrument, names
 
     def symbol_of(self, code: str) -> str:
         """What we call a symbol; the platform's name for one that is not listed (any more).
@@ -94,7 +94,7 @@ class RestMarket:
 
         Raises NotFound, DataError.
         """
-        names = self.names(symbol)
+        _, names = self.listed(symbol)
         length_ms = timeframe_s(timeframe) * 1000
         end_ms = to_epoch_ms(before or self.now()) // length_ms * length_ms
         found = self._fetch(names, timeframe, end_ms - max(limit, 0) * length_ms, end_ms)
@@ -106,7 +106,8 @@ class RestMarket:
     def quote(self, symbol: str, *, seen_price: Decimal | None = None) -> Quote:
         """The platform's price now; ``seen_price`` is ignored. Raises NotFound, DataError."""
         endpoint = self._told.endpoints.quote
-        answer = self._ask(endpoint, self.names(symbol))
+        _, names = self.listed(symbol)
+        answer = self._ask(endpoint, names)
         fields = endpoint.fields
         try:
             row = At(endpoint.row.find(answer), "endpoints.quote", self._times(endpoint))
@@ -122,7 +123,7 @@ class RestMarket:
 
     def bars_since(self, symbol: str, after: datetime) -> Candles:
         """The finest closed candles of which one answer holds all. Raises NotFound, DataError."""
-        names, timeframes = self.names(symbol), self.timeframes()
+        (_, names), timeframes = self.listed(symbol), self.timeframes()
         after_ms, now_ms = to_epoch_ms(after), to_epoch_ms(self.now())
         page = self._told.endpoints.candles.page
         fits = [name for name in timeframes if now_ms - after_ms <= page * timeframe_s(name) * 1000]
@@ -146,7 +147,7 @@ class RestMarket:
             self._client.sync_clock()
             answer = self._client.ask(endpoint, signed=False)
             rows = rows_of(answer, endpoint.rows, "endpoints.instruments")
-            found = [one for row in rows if (one := self._listed(row)) is not None]
+            found = [one for row in rows if (one := self._read(row)) is not None]
         except (BrokerError, NotFound, ValueError) as error:
             if not self._instruments:
                 raise self._odd(error) from error
@@ -156,7 +157,7 @@ class RestMarket:
             self._codes = {instrument.symbol: code for instrument, code in found}
         self._listed_at = self.now()
 
-    def _listed(self, row: Any) -> tuple[Instrument, str] | None:
+    def _read(self, row: Any) -> tuple[Instrument, str] | None:
         """A row's rules and the platform's name of it; None when it is not traded now."""
         endpoint = self._told.endpoints.instruments
         fields, at = endpoint.fields, At(row, "endpoints.instruments", self._times(endpoint))

@@ -6,11 +6,11 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any, TypeVar
 
-from engine.adapters.brokers.rest.answers import At, Unreadable, rows_of, shown
+from engine.adapters.brokers.rest.answers import At, rows_of, shown
 from engine.adapters.brokers.rest.description import Description
-from engine.adapters.brokers.rest.endpoints import Endpoint
+from engine.adapters.brokers.rest.endpoints import BalancesEndpoint, Endpoint
 from engine.adapters.brokers.rest.signatures import TimeFormat
-from engine.adapters.brokers.rest.words import Expression
+from engine.adapters.brokers.rest.words import Expression, Unreadable
 from engine.domain.instruments import Instrument
 from engine.domain.money import ZERO
 from engine.domain.orders import (
@@ -35,22 +35,32 @@ class Reports:
         self._types = _backwards(words.types)
         self._states = _backwards(words.states)
 
-    def balances(self, answer: Any) -> dict[str, Balance]:
+    def balances(self, cash: Any, positions: Any = None) -> dict[str, Balance]:
         """What an account holds, assets of which it has nothing left out."""
-        endpoint = self._told.endpoints.balances
-        fields, held = endpoint.fields, {}
-        for row in rows_of(answer, endpoint.rows, "endpoints.balances"):
-            at = At(row, "endpoints.balances", self._times(endpoint))
-            asset, free = at.words(fields.asset), at.amount(fields.free, is_signed=True)
+        endpoints = self._told.endpoints
+        found = self._held(cash, endpoints.balances, "endpoints.balances")
+        if endpoints.positions is not None:
+            found += self._held(positions, endpoints.positions, "endpoints.positions")
+        held = {one.asset: one for one in found}
+        if len(held) < len(found):
+            names = [one.asset for one in found]
+            twice = next(name for name in names if names.count(name) > 1)
+            raise Unreadable(f"endpoints.balances: {twice} is there twice")
+        return {asset: one for asset, one in held.items() if one.free or one.locked}
+
+    def _held(self, answer: Any, endpoint: BalancesEndpoint, where: str) -> list[Balance]:
+        fields, found = endpoint.fields, []
+        for row in rows_of(answer, endpoint.rows, where):
+            at = At(row, where, self._times(endpoint))
+            free = at.amount(fields.free, is_signed=True)
             if fields.total is not None:
-                locked = at.amount(fields.total, is_signed=True) - free
+                total = at.amount(fields.total, is_signed=True)
+                free = min(free, total)  # what can be borrowed is not held
+                locked = total - free
             else:
                 locked = at.amount(fields.locked) if fields.locked is not None else ZERO
-            if asset in held:
-                raise Unreadable(f"endpoints.balances: {asset} is there twice")
-            if free or locked:
-                held[asset] = Balance(asset=asset, free=free, locked=locked)
-        return held
+            found.append(Balance(asset=at.words(fields.asset), free=free, locked=locked))
+        return found
 
     def venue_id(self, row: Any) -> str:
         """The platform's id of an order."""
@@ -99,7 +109,7 @@ class Reports:
         )
 
     def executions(self, answer: Any, instrument: Instrument, code: str) -> list[Execution]:
-        """The account's trades in a symbol, each once, oldest first."""
+        """The account's trades in a symbol, each once, in the order of the answer."""
         endpoint = self._told.endpoints.executions
         found: dict[str, Execution] = {}
         for row in rows_of(answer, endpoint.rows, "endpoints.executions"):
@@ -119,11 +129,7 @@ class Reports:
                 venue_id=at.words(fields.venue_id),
                 client_id=at.words_or_empty(fields.client_id),
             )
-        # Equal times keep the platform's order, whichever way it lists them.
-        listed = list(found.values())
-        if len(listed) > 1 and listed[0].time > listed[-1].time:
-            listed.reverse()
-        return sorted(listed, key=lambda one: one.time)
+        return list(found.values())
 
     def permissions(self, answer: Any) -> Mapping[str, bool]:
         """What a key may do, as far as the platform tells."""
@@ -166,6 +172,17 @@ def _ours(at: At, path: Expression, table: Mapping[str, E], where: str) -> E:
 
 def _backwards(words: Mapping[E, tuple[str, ...]]) -> dict[str, E]:
     return {word: ours for ours, listed in words.items() for word in listed}
+
+
+def is_newest_first(listed: Sequence[Execution]) -> bool:
+    """Which way a list of trades goes."""
+    return len(listed) > 1 and listed[0].time > listed[-1].time
+
+
+def oldest_first(listed: Sequence[Execution]) -> list[Execution]:
+    """In the order of time; equal times keep the platform's own order."""
+    forward = listed[::-1] if is_newest_first(listed) else listed
+    return sorted(forward, key=lambda one: one.time)
 
 
 def picked(found: Any, is_it: Callable[[Any], bool]) -> Any:

@@ -153,8 +153,10 @@ def _plain(value: Any) -> str | None:
     return str(value).lower() if isinstance(value, bool) else value if value is None else str(value)
 
 
-def _json_number(value: Decimal) -> float:
+def _json_number(value: Decimal) -> int | float:
     """A number whose digits in JSON are exactly those of ``value``. Raises OrderRejected."""
+    if value == int(value):
+        return int(value)
     number = float(value)
     if Decimal(repr(number)) != value:
         raise OrderRejected(f"{text(value)} has more digits than this platform's numbers carry.")

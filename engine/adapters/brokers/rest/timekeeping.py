@@ -44,13 +44,14 @@ class VenueTime:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._told: datetime | None = None
+        self._is_doubted = False
         self._heard_at = clock.now()
         self._heard_at_s = clock.monotonic()
 
     @property
     def is_known(self) -> bool:
         """Whether it was told, and our own time was not set since (or the machine asleep)."""
-        if self._told is None:
+        if self._told is None or self._is_doubted:
             return False
         passed = (self._clock.now() - self._heard_at).total_seconds()
         return abs(passed - (self._clock.monotonic() - self._heard_at_s)) <= JUMP_S
@@ -59,10 +60,11 @@ class VenueTime:
         """It was this ``age_s`` ago."""
         self._told, self._heard_at = told + timedelta(seconds=age_s), self._clock.now()
         self._heard_at_s = self._clock.monotonic()
+        self._is_doubted = False
 
-    def forget(self) -> None:
-        """What was told is not true any more."""
-        self._told = None
+    def doubt(self) -> None:
+        """Ask again before the next request; until then what was told is still the best guess."""
+        self._is_doubted = True
 
     def now(self) -> datetime:
         """The platform's time as far as it is known, or else ours."""

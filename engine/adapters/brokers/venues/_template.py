@@ -77,7 +77,8 @@ class TemplateMarket:
 
     def now(self) -> datetime:
         """The venue's time. Candles are closed by it, never by the machine's."""
-        return self._ask("time")
+        now: datetime = self._ask("time")
+        return now
 
     def instruments(self) -> Sequence[Instrument]:
         """What can be traded, with the steps and minimums that the venue tells."""

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any
 
 import requests
@@ -42,8 +42,8 @@ class KiteClient:
     """The SDK's client, kept to one address, without debug output, retries and redirects.
 
     Amounts are read from the text of the answer: the SDK's own parsing makes floats of them, and
-    takes its time.
-    While Kite asks for a pause nothing is sent. ``token`` is empty until somebody has logged in.
+    takes its time. While Kite asks for a pause nothing is sent. ``token`` is empty until somebody
+    has logged in.
     """
 
     def __init__(
@@ -74,7 +74,8 @@ class KiteClient:
         for reading in ("_format_historical", "_format_response", "_parse_instruments"):
             setattr(self._kite, reading, lambda data: data)  # answers are read from their text
         self._answers = BoundedAnswers(self._kite.reqsession, MOST_BYTES, 2 * timeout_s)
-        self._sent_s: dict[str, float] = {}
+        self._pace_lock = Lock()
+        self._due_s: dict[str, float] = {}
         # Kite's time as it was told, and ours at that moment.
         self._told, self._heard_s = clock.now(), clock.monotonic()
 
@@ -83,6 +84,7 @@ class KiteClient:
     def ask(self, name: str, *words: Any, **parameters: Any) -> Any:
         """What Kite answers to a question, its numbers exact. Raises NotFound for an order that
         does not exist, AccessDenied, BrokerUnavailable for everything else."""
+        self._keep_pace(name)
         with self._lock:
             return self._answer_to(name, words, parameters)
 
@@ -95,6 +97,7 @@ class KiteClient:
 
     def send(self, name: str, **parameters: Any) -> Any:
         """Send an order, once. Raises as ``Broker.submit`` does."""
+        self._keep_pace(name)
         with self._lock:
             self._call(name, (), parameters, is_order=True)
             try:
@@ -132,12 +135,13 @@ class KiteClient:
 
     def _told_time(self) -> datetime | None:
         answer = self._answers.last
+        if answer is None:
+            return None
         try:
-            told = parsedate_to_datetime(answer.headers.get("date", "")) if answer else None
+            told = ensure_utc(parsedate_to_datetime(answer.headers.get("date", "")))
         except ValueError:
             return None
-        # It was cut to whole seconds: half of one is the best guess.
-        return None if told is None else ensure_utc(told) + timedelta(seconds=0.5)
+        return told + timedelta(seconds=0.5)  # it was cut to whole seconds: half is the best guess
 
     def _hear(self) -> None:
         told = self._told_time()
@@ -162,7 +166,6 @@ class KiteClient:
         if needs_token and not self._token:
             raise AccessDenied(f"{NAME}: nobody has logged in today: {LOG_IN}.")
         self._heed_pause()
-        self._keep_pace(name)
         self._answers.last = None
         call: Callable[..., Any] = getattr(self._kite, name)
         try:
@@ -188,13 +191,16 @@ class KiteClient:
             )
 
     def _keep_pace(self, name: str) -> None:
-        """Wait until the next request of its sort is within the documented number a second."""
+        """Wait until a request of its sort is within the documented number a second. Others need
+        not wait for it: no lock is held meanwhile."""
         if name not in PACES:
             return
-        wait_s = self._sent_s.get(name, float("-inf")) + 1 / PACES[name] - self._clock.monotonic()
-        if wait_s > 0:
-            self._sleep(wait_s)
-        self._sent_s[name] = self._clock.monotonic()
+        with self._pace_lock:
+            now_s = self._clock.monotonic()
+            due_s = max(self._due_s.get(name, now_s), now_s)
+            self._due_s[name] = due_s + 1 / PACES[name]
+        if due_s > now_s:
+            self._sleep(due_s - now_s)
 
     def _meaning(self, error: Exception, *, is_order: bool) -> BrokerError | NotFound:
         """What a failed request means to the desk. An order's answer counts only if it is listed

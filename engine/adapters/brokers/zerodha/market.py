@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from io import StringIO
-from threading import RLock
+from threading import Lock, RLock
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
@@ -67,6 +67,7 @@ class ZerodhaMarket:
         self._can_short = can_short
         self._quote_age_s = quote_age_s
         self._lock = RLock()
+        self._quote_lock = Lock()  # an order that asks for a symbol's rules waits for no price
         self._listed: dict[str, _Listed] = {}
         self._listed_on: date | None = None
         self._list_again_s = float("-inf")
@@ -188,7 +189,7 @@ class ZerodhaMarket:
         """The last price with the best bid and ask; ``seen_price`` is ignored. Raises NotFound,
         DataError."""
         self._of(symbol)
-        with self._lock:
+        with self._quote_lock:
             now_s = self._monotonic()
             self._asked_s[symbol] = now_s
             if symbol not in self._quotes or now_s - self._quoted_s >= self._quote_age_s:
