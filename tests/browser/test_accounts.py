@@ -4,24 +4,27 @@ Engine, panel and the vendor's adapter are the real ones; the venue is its stand
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
+from tests.fakes.alpaca import exchange as alpaca
+from tests.fakes.alpaca.server import alpaca_exchange
 from tests.fakes.exchange import KEY, SECRET, binance_exchange
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 
 ACCOUNT, BOT = "My account", "Trader"
+TRIES = 6
 
 
 @dataclass(frozen=True)
 class VenueCase:
     """A venue as a person adds it: its title in the list, how its stand-in is started, which gives
-    what to type by label, and what is bought there."""
+    what to type by label, what to choose by label, and what is bought there."""
 
     title: str
     serve: Callable[[], AbstractContextManager[Mapping[str, str]]]
@@ -29,6 +32,7 @@ class VenueCase:
     symbol: str = "BTC/USDT"
     amount: str = "250"
     mode: str = "TEST"
+    choices: Mapping[str, str] = field(default_factory=dict)
 
 
 @contextmanager
@@ -42,7 +46,25 @@ def serve_binance() -> Iterator[Mapping[str, str]]:
         }
 
 
-CASES = {"binance": VenueCase("Binance", serve_binance, secrets=(KEY, SECRET))}
+@contextmanager
+def serve_alpaca() -> Iterator[Mapping[str, str]]:
+    """The loopback broker."""
+    with alpaca_exchange() as exchange:
+        yield {
+            "Stand-in for orders": exchange.url,
+            "Stand-in for prices": exchange.url,
+            "Key": exchange.key,
+            "Secret": exchange.secret,
+        }
+
+
+CASES = {
+    "binance": VenueCase("Binance", serve_binance, secrets=(KEY, SECRET)),
+    "alpaca": VenueCase(
+        "Alpaca", serve_alpaca, secrets=(alpaca.KEY, alpaca.SECRET), symbol="BTC/USD",
+        choices={"Trades": "crypto"},
+    ),
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -61,11 +83,15 @@ def visit(page: Page, deck: Copy, address: str) -> None:
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Pick from a list by typing."""
+    """Pick from a list by typing; again when the list is drawn anew meanwhile."""
     box = page.get_by_role("combobox", name=label, exact=True)
-    box.click()
-    box.fill(option)
-    page.get_by_role("option", name=option).first.click()
+    for _ in range(TRIES):
+        with suppress(Error):
+            box.click(timeout=5_000)
+            box.fill(option, timeout=5_000)
+            page.get_by_role("option", name=option).first.click(timeout=5_000)
+            return
+    raise AssertionError(f"{option} could not be chosen as {label}")
 
 
 def type_in(page: Page, label: str, text: str) -> None:
@@ -82,6 +108,8 @@ def add_account(page: Page, deck: Copy, case: VenueCase, typed: Mapping[str, str
     choose(page, "Venue", case.title)
     page.get_by_role("radio", name=case.mode, exact=True).click()
     type_in(page, "Name", ACCOUNT)
+    for label, option in case.choices.items():
+        choose(page, label, option)
     for label, text in typed.items():
         type_in(page, label, text)
     page.get_by_role("button", name="Test and add").click()
@@ -104,6 +132,20 @@ def create_and_start(page: Page, deck: Copy, case: VenueCase) -> None:
     expect(page.locator(".qd-state", has_text="running").first).to_be_visible(timeout=60_000)
 
 
+def give_size(page: Page, amount: str) -> None:
+    """In the ticket, which is drawn anew when it opens: like a person, type again what is gone."""
+    size = page.get_by_label("Size (", exact=False).first
+    told = page.get_by_text("Buys about")
+    for _ in range(TRIES):
+        size.fill("")
+        size.fill(amount)
+        size.press("Tab")
+        with suppress(AssertionError):
+            expect(told).to_be_visible(timeout=5_000)
+            return
+    expect(told).to_be_visible()
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_from_a_key_to_a_round_trip(page: Page, deck: Copy, name: str) -> None:
     case, client = CASES[name], Client(deck)
@@ -112,11 +154,10 @@ def test_from_a_key_to_a_round_trip(page: Page, deck: Copy, name: str) -> None:
         create_and_start(page, deck, case)
         expect(page.locator(".qd-statusline .qd-mode", has_text=case.mode).first).to_be_visible()
 
+        eventually(lambda: client.bot(BOT)["last_price"], bool)
         visit(page, deck, f"bot?bot={BOT}&tab=Orders")
         page.get_by_text("New order").click()
-        size = page.get_by_label("Size (", exact=False).first
-        size.fill(case.amount)
-        size.press("Tab")
+        give_size(page, case.amount)
         page.get_by_role("button", name="Buy ").click()
         eventually(lambda: client.bot(BOT)["position"], bool)
 
