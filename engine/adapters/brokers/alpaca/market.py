@@ -37,7 +37,6 @@ class AlpacaMarket:
 
     has_empty_bars_left_out = True
 
-
     def __init__(
         self,
         market_id: str,
