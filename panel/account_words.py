@@ -27,6 +27,19 @@ def state_words(account: VenueAccountView) -> tuple[str, str]:
     return ("takes entries", "green") if account.is_usable else ("last test failed", "red")
 
 
+def next_step(account: VenueAccountView) -> str:
+    """What to do before it takes entries; empty when it does."""
+    if account.is_enabled and account.objection is None:
+        return ""
+    if account.has_login and (account.is_enabled or account.inspection is None):
+        return "Log in: it takes no entries until then."
+    if account.inspection is None:
+        return "Test it: it takes no entries until a test has gone well."
+    if not account.is_usable:
+        return "Follow the advice below, test it again, and enable it then."
+    return "Disabled: it takes no entries until you enable it."
+
+
 def head_html(account: VenueAccountView) -> str:
     """Name, mode, state, venue and how old the last test is."""
     words, colour = state_words(account)

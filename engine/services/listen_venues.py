@@ -119,8 +119,9 @@ class Listening:
         self._desk.links.reconnected(account_id)
 
     def renew(self, account_id: str) -> None:
-        """Listen anew, at the next round, to an account whose connection was replaced; from any
-        thread."""
+        """Listen anew, at the next round, to an account whose connection was replaced, and have it
+        reconciled soon: a key that was refused may be a good one now. From any thread."""
+        self.missed_something(account_id)
         self._loop.call_soon_threadsafe(self._forget, account_id)
 
     def _forget(self, account_id: str) -> None:

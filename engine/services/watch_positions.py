@@ -71,6 +71,7 @@ class PositionWatcher:
         self._acting: dict[tuple[str, Look, str], asyncio.Task[None]] = {}
         self._touched_s: dict[str, float] = {}
         self._ending: set[asyncio.Task[None]] = set()
+        self._troubles: dict[str, str] = {}
 
     async def watch(self) -> None:
         """Begin one look at each market whose time goes by itself.
@@ -113,6 +114,11 @@ class PositionWatcher:
                 await self._begin_listening((market_id, symbol), market)
             async for quote in self._quotes.ask(market, list(bots)):
                 self._watch_bots((market_id, quote.symbol), bots[quote.symbol], market, quote)
+            self._troubles.pop(market_id, None)
+        except QuarterdeckError as error:
+            if self._troubles.get(market_id) != error.message:  # said once, not every second
+                self._troubles[market_id] = error.message
+                log.warning("%s cannot be watched: %s", market_id, error.message)
         except Exception:
             log.exception("%s could not be watched", market_id)
         finally:

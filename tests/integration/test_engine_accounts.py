@@ -163,7 +163,12 @@ def test_secrets_are_in_no_file_and_no_answer(engine: Engine) -> None:
 
 def test_with_another_key_the_engine_starts_and_the_account_says_so(engine: Engine) -> None:
     copy, client = engine
-    add(client, mode="test")
+    market = add(client, mode="test")["market_id"]
+    client.post("/bots", {**BOT, "strategy": "rsi", "params": {}, "amount": "100",
+                          "market": market})  # fmt: skip
+    client.post("/bots/Real/start")
+    client.wait_for_state("Real", "running")
+    assert enter(client)["state"] == "filled"
     copy.stop_engine()
     key = copy.place.data / "secret.key"
     kept = key.read_text()
@@ -172,7 +177,10 @@ def test_with_another_key_the_engine_starts_and_the_account_says_so(engine: Engi
     [account] = client.get("/venue-accounts")
     assert "does not open with this engine's key" in account["trouble"]
     assert ask(client, "/venue-accounts/Main/test")[0] == 422
+    why = "does not open with this engine's key"
+    eventually(lambda: client.bot("Real")["reason"], lambda reason: why in reason)
     copy.stop_engine()
+    assert "Traceback" not in copy.engine_log.read_text("utf-8", errors="replace")
     key.chmod(0o644)
     copy.start_engine()
     [account] = client.get("/venue-accounts")
@@ -182,6 +190,9 @@ def test_with_another_key_the_engine_starts_and_the_account_says_so(engine: Engi
     [account] = client.get("/venue-accounts")
     assert account["trouble"] == ""
     assert client.post("/venue-accounts/Main/test")["is_usable"]
+    client.wait_for_state("Real", "running")
+    client.post("/bots/Real/stop", {"close_position": True})
+    assert client.wait_for_state("Real", "stopped")["position"] is None
 
 
 def test_an_account_whose_venue_hangs_is_kept_untested_until_it_answers(engine: Engine) -> None:

@@ -95,6 +95,7 @@ READING: dict[tuple[str, ...], type] = {
     ("reconcile",): list,
     ("bots", "list"): list,
     ("bots", "show", "played"): dict,
+    ("bots", "orders", "played"): list,
 }
 ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" for verb in (
     "create", "edit", "clone", "start", "pause", "stop", "delete"

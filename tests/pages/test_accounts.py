@@ -107,6 +107,7 @@ def test_a_failed_test_shows_its_advice_and_nothing_enables_it(fake_engine: Fake
     shown = words(app)
     assert "disabled" in shown
     assert "Allow spot trading" in shown
+    assert "Follow the advice below" in shown
     assert app.button(key=f"Enable-{account.id}").disabled
 
 
@@ -117,6 +118,7 @@ def test_a_venue_that_does_not_answer_is_not_drawn_as_fine(fake_engine: FakeEngi
     app = open_accounts()
     assert "not tested" in words(app)
     assert "takes entries" not in words(app)
+    assert "Test it" in words(app)
     press(app, f"test-{account.id}")
     assert any("takes long" in toast.value for toast in app.toast)
 
@@ -139,6 +141,7 @@ def test_it_is_renamed_disabled_enabled_and_deleted(fake_engine: FakeEngine) -> 
     assert desk.get(account.id).name == "Savings"
     press(press(app, f"Disable-{account.id}"), "account_disable")
     assert not desk.get(account.id).is_enabled
+    assert "until you enable it" in words(app)
     press(app, f"Enable-{account.id}")
     assert desk.get(account.id).is_enabled
     press(press(app, f"Delete-{account.id}"), "account_delete")
@@ -177,7 +180,9 @@ def test_options_begin_with_what_they_are(fake_engine: FakeEngine) -> None:
 def test_a_login_of_the_day_is_asked_for_and_counted_down(fake_engine: FakeEngine) -> None:
     desk = fake_engine.services.venue_accounts
     account = added(fake_engine.services, venue="fakedaily")
-    app = press(open_accounts(), f"login-{account.id}")
+    app = open_accounts()
+    assert "Log in: it takes no entries" in words(app)
+    press(app, f"login-{account.id}")
     app.text_input(key="account_dialog_answer").set_value("nonsense")
     press(app, "account_login")
     assert "paste the whole address" in errors(app)

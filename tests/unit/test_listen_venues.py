@@ -59,6 +59,7 @@ def test_a_replaced_connection_is_listened_to_and_the_old_one_no_more(room: Room
         await asyncio.to_thread(listening.renew, account_id)
         await settle(listening)
         assert heard.ended == ["old"]
+        assert room.desk.links.take_reconnected() == {account_id}
         await listening.ensure()
         await settle(listening)
         assert heard.begun == ["old", "new"]
