@@ -78,7 +78,7 @@ int OnInit()
          return INIT_PARAMETERS_INCORRECT;
         }
      }
-   is_ready = EventSetTimer(MathMax(InpSeconds, 1));
+   is_ready = EventSetTimer((int)MathMax(InpSeconds, 1));
    return is_ready ? INIT_SUCCEEDED : INIT_FAILED;
   }
 
@@ -145,7 +145,7 @@ void SendPrices(const Watched &one)
                  + Number("low", bars[0].low, digits) + Number("close", bars[0].close, digits)
                  + Number("volume", (double)bars[0].tick_volume, 0) + "\"indicators\":" + indicators + "}";
    string answer;
-   Ask("POST", "/api/signals", body, answer);
+   AskEngine("POST", "/api/signals", body, answer);
   }
 
 // A value that is not there yet is null, never zero.
@@ -164,7 +164,7 @@ void TakeOrders()
    string answer;
    string query = "/api/mt5/orders?account=" + IntegerToString(AccountInfoInteger(ACCOUNT_LOGIN))
                   + "&magic=" + IntegerToString(InpMagic);
-   if(!Ask("GET", query, "", answer))
+   if(!AskEngine("GET", query, "", answer))
       return;
    string objects[];
    int count = Objects(answer, "orders", objects);
@@ -339,7 +339,7 @@ void Report(const Asked &asked, const uint retcode, const string reason)
                  + Number("price", lots > 0 ? value / lots : 0, 8) + Number("commission", commission, 8)
                  + Last(Text("time", Moment(TimeGMT()))) + "}";
    string answer;
-   Ask("POST", "/api/trade-execution", body, answer);
+   AskEngine("POST", "/api/trade-execution", body, answer);
   }
 
 // By the terminal's own lists; only where they have nothing does the return code speak.

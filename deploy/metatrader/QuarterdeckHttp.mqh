@@ -7,7 +7,7 @@
 
 //--- HTTP and JSON ---------------------------------------------------
 
-bool Ask(const string method, const string path, const string body, string &answer)
+bool AskEngine(const string method, const string path, const string body, string &answer)
   {
    char   data[], result[];
    string headers = "Authorization: Bearer " + InpToken + "\r\nContent-Type: application/json\r\n";
@@ -80,7 +80,7 @@ int Objects(const string json, const string name, string &found[])
    int count = 0, depth = 0, start = -1;
    bool is_text = false;
    int from = StringFind(json, "\"" + name + "\"");
-   for(int i = MathMax(from, 0); from >= 0 && i < StringLen(json); i++)
+   for(int i = (int)MathMax(from, 0); from >= 0 && i < StringLen(json); i++)
      {
       ushort letter = StringGetCharacter(json, i);
       if(is_text && letter == '\\')

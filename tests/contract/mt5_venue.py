@@ -2,15 +2,20 @@
 
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from engine.adapters.brokers.mt5.broker import Mt5Broker
 from engine.adapters.brokers.mt5.market import Mt5Market
@@ -115,11 +120,32 @@ def _certificates() -> tuple[bytes, bytes, bytes]:
     return own.cert_chain_pems[0].bytes(), own.private_key_pem.bytes(), authority.cert_pem.bytes()
 
 
+@lru_cache
+def self_signed() -> tuple[bytes, bytes, bytes]:
+    """A certificate as a person makes one by hand: nobody's but its own, with no extensions."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mt5-gateway")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    plain = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    own = certificate.public_bytes(pem)
+    return own, key.private_bytes(pem, *plain), own
+
+
 @contextmanager
-def gateway(stand_in: StandIn, folder: Path, *, port: int = 0) -> Iterator[RunningGateway]:
+def gateway(
+    stand_in: StandIn, folder: Path, *, port: int = 0,
+    certificates: Callable[[], tuple[bytes, bytes, bytes]] = _certificates,
+) -> Iterator[RunningGateway]:  # fmt: skip
     """A gateway with TLS over a stand-in, in a thread."""
     cert, key, ca = folder / "cert.pem", folder / "key.pem", folder / "ca.pem"
-    for path, pem in zip((cert, key, ca), _certificates(), strict=True):
+    for path, pem in zip((cert, key, ca), certificates(), strict=True):
         path.write_bytes(pem)
     server = CutGateway(("127.0.0.1", port), TerminalDesk(stand_in), TOKEN, tls_context(cert, key))
     thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)

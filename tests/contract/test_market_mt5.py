@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.adapters.brokers.mt5.server_time import NEW_YORK_CLOSE
 from engine.domain.candles import Candles, resample
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms
@@ -118,12 +119,10 @@ def test_row_21_candles_before_and_after_the_american_change_are_both_in_utc() -
     ]  # fmt: skip
 
 
-def test_row_21_an_hour_that_the_server_tells_twice_is_kept_once() -> None:
-    def back(now: datetime) -> timedelta:
-        return timedelta(hours=3 if now < datetime(2026, 11, 1, 6, tzinfo=UTC) else 2)
-
-    venue = at(datetime(2026, 11, 1, 9, tzinfo=UTC), ahead=back)
-    candles = venue.market.candles(CRYPTO, "30m", limit=20)
+def test_row_21_times_that_a_wrong_zone_turns_round_are_left_out() -> None:
+    """This server does not move, but the zone that was set has an hour less that day."""
+    clock = FakeClock(datetime(2026, 3, 8, 12, tzinfo=UTC))
+    candles = local(clock, zone=NEW_YORK_CLOSE).market.candles(CRYPTO, "30m", limit=20)
     assert (np.diff(candles.time) > 0).all()
 
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -22,6 +23,7 @@ from engine.adapters.brokers.mt5.addresses import gateway_url
 from engine.adapters.brokers.mt5.remote import RemoteTerminal
 from engine.adapters.brokers.mt5.terminal import AnswerLost, LocalTerminal
 from engine.adapters.brokers.mt5_gateway import (
+    CLAIM_S,
     MOST_BYTES,
     MOST_CONNECTIONS,
     Gateway,
@@ -30,7 +32,7 @@ from engine.adapters.brokers.mt5_gateway import (
     read_token,
 )
 from engine.errors import AccessDenied, BrokerUnavailable, ConfigError, OrderRejected
-from tests.contract.mt5_venue import TIMEOUT_S, TOKEN, RunningGateway, gateway
+from tests.contract.mt5_venue import TIMEOUT_S, TOKEN, RunningGateway, gateway, self_signed
 from tests.fakes.clock import FakeClock
 from tests.fakes.metatrader5 import StandIn, stocked
 from tests.support.strategy_hosts import until
@@ -212,17 +214,49 @@ def test_nothing_is_asked_of_another_account(client: httpx.Client, stand_in: Sta
     assert stand_in.trading.requests == []
 
 
-def test_the_first_account_is_the_only_one(stand_in: StandIn) -> None:
-    desk = TerminalDesk(stand_in)
-    world = stand_in.world
-    desk.call("initialize", (), {"login": world.login, "server": world.server})
-    desk.call("initialize", (), {"login": world.login, "server": world.server})
+def _log_in(desk: TerminalDesk, login: int) -> object:
+    return desk.call("initialize", (), {"login": login, "server": "StandIn-Demo"})["result"]
+
+
+def test_the_first_account_keeps_the_terminal_for_as_long_as_it_uses_it(stand_in: StandIn) -> None:
+    clock = FakeClock()
+    desk = TerminalDesk(stand_in, monotonic=clock.monotonic)
+    first = stand_in.world.login
+    assert _log_in(desk, 5) is False  # a login that failed claims nothing
+    assert _log_in(desk, first) is True
+    assert _log_in(desk, first) is True
+    for _ in range(3):
+        clock.advance(CLAIM_S - 1)
+        desk.call("account_info", account=first)
     with pytest.raises(Refusal, match="gateway of its own"):
-        desk.call("initialize", (), {"login": 7, "server": world.server})
-    local = LocalTerminal(lambda: stand_in)
-    local.call("initialize", (), {"login": world.login, "server": world.server})
-    with pytest.raises(ConfigError, match="gateway of its own"):
-        LocalTerminal(lambda: stand_in).call("initialize", (), {"login": 7})
+        _log_in(desk, 7)
+    clock.advance(CLAIM_S)
+    stand_in.world.login = 7
+    assert _log_in(desk, 7) is True
+    with pytest.raises(Refusal, match="logged in to account 7"):
+        desk.call("order_send", [REQUEST], account=first, request_id="one")
+    assert stand_in.trading.requests == []
+
+
+def test_two_accounts_of_this_process_share_its_one_package(stand_in: StandIn) -> None:
+    for login in (stand_in.world.login, 7):
+        local = LocalTerminal(lambda: stand_in)
+        named = {"login": login, "server": stand_in.world.server}
+        if login == 7:
+            with pytest.raises(ConfigError, match="gateway of its own"):
+                local.call("initialize", (), named)
+        else:
+            local.call("initialize", (), named)
+
+
+def test_which_terminal_is_started_is_said_where_it_runs() -> None:
+    started: list[object] = []
+    package = SimpleNamespace(
+        initialize=lambda *arguments, **named: started.append((arguments, named)),
+        last_error=lambda: (1, "Success"),
+    )
+    TerminalDesk(package, path="D:\\MT5\\terminal64.exe").call("initialize", (), {"login": 5})
+    assert started == [(("D:\\MT5\\terminal64.exe",), {"login": 5})]
 
 
 def test_where_the_package_does_not_exist_it_says_what_to_do(
@@ -253,6 +287,19 @@ def test_a_certificate_is_trusted_by_its_fingerprint_however_it_is_written(
         terminal = RemoteTerminal(running.url, TOKEN, fingerprint=told, timeout_s=TIMEOUT_S)
         assert terminal.call("terminal_info").result["connected"] is True
         terminal.close()
+
+
+def test_a_certificate_that_a_person_made_is_trusted_by_its_fingerprint_alone(
+    stand_in: StandIn, tmp_path: Path
+) -> None:
+    with gateway(stand_in, tmp_path, certificates=self_signed) as running:
+        by_print = RemoteTerminal(running.url, TOKEN, fingerprint=_fingerprint(tmp_path))
+        assert by_print.call("terminal_info").result["connected"] is True
+        by_print.close()
+        otherwise = RemoteTerminal(running.url, TOKEN)
+        with pytest.raises(BrokerUnavailable, match="set its fingerprint"):
+            otherwise.call("terminal_info")
+        otherwise.close()
 
 
 def test_a_refusal_has_the_meaning_that_nothing_was_sent(running: RunningGateway) -> None:

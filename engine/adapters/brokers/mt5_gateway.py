@@ -20,8 +20,9 @@ import secrets
 import ssl
 import sys
 import threading
+import time
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,7 @@ not among them: which program is started is said on this machine only."""
 MOST_BYTES = 64 * 1024
 MOST_CONNECTIONS = 32
 ANSWERS_KEPT = 10_000
+CLAIM_S = 600.0
 SHORTEST_TOKEN = 32
 IDLE_S = 60.0
 PATH = "/call"
@@ -72,15 +74,20 @@ class Refusal(Exception):
 class TerminalDesk:
     """The terminal through its package: one call at a time, plain data out.
 
-    The package is neither thread-safe nor able to serve two accounts: the first login is the only
-    one. An order is sent once for each ``request_id``, whose answer is given again.
+    The package is neither thread-safe nor able to serve two accounts: the first that logged in
+    keeps the terminal until it has been silent for ``CLAIM_S``. An order is sent once for each
+    ``request_id``, whose answer is given again.
     """
 
-    def __init__(self, package: Any, *, path: str = "") -> None:
+    def __init__(
+        self, package: Any, *, path: str = "", monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._package = package
         self._path = path
+        self._monotonic = monotonic
         self._lock = threading.Lock()
         self._login: int | None = None
+        self._heard_at_s = 0.0
         self._answers: OrderedDict[str, dict[str, Any]] = OrderedDict()
 
     def call(
@@ -109,28 +116,29 @@ class TerminalDesk:
             if request_id in self._answers:
                 return self._answers[request_id]
             if function == "initialize":
-                self._claim(given)
+                self._check_claim(given.get("login"))
             if account is not None:
                 self._check_account(account)
             answer = self._ask(function, arguments, given)
+            if function == "initialize" and answer["result"] is True:
+                self._login = given.get("login")
+            self._heard_at_s = self._monotonic()
             if request_id:
                 self._answers[request_id] = answer
                 while len(self._answers) > ANSWERS_KEPT:
                     self._answers.popitem(last=False)
             return answer
 
-    def _claim(self, given: dict[str, Any]) -> None:
-        """Hold on to the first account. Raises Refusal for a second one."""
-        login = given.get("login")
-        if self._login is not None and login != self._login:
+    def _check_claim(self, login: Any) -> None:
+        """Raises Refusal while another account is using the terminal."""
+        is_used = self._monotonic() - self._heard_at_s < CLAIM_S
+        if self._login is not None and login != self._login and is_used:
             raise Refusal(
                 409, "claimed",
                 f"This terminal serves account {self._login}: account {login} needs a terminal "
-                "and a gateway of its own, or a restart of this program.",
+                "and a gateway of its own. (One that is not used any more is let go after "
+                f"{CLAIM_S / 60:.0f} minutes.)",
             )  # fmt: skip
-        self._login = login
-        if self._path:
-            given["path"] = self._path
 
     def _check_account(self, account: int) -> None:
         found = self._package.account_info()
@@ -147,9 +155,8 @@ class TerminalDesk:
     def _ask(
         self, function: str, arguments: Sequence[Any], named: Mapping[str, Any]
     ) -> dict[str, Any]:
-        asked = dict(named)
-        path = [asked.pop("path")] if "path" in asked else []
-        result = getattr(self._package, function)(*path, *arguments, **asked)
+        path = [self._path] if function == "initialize" and self._path else []
+        result = getattr(self._package, function)(*path, *arguments, **named)
         code, words = self._package.last_error()
         return {"result": plain(result), "error": [int(code), str(words)]}
 

@@ -1,0 +1,73 @@
+"""What trades by itself: cycles, watching, reconciling, and the jobs that have them done."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.bootstrap_core import Core
+from engine.jobs import Scheduler
+from engine.services.check_accounts import AccountChecks
+from engine.services.check_bots import Checks
+from engine.services.close_checks import CloseChecks
+from engine.services.findings import Rules
+from engine.services.listen_venues import Listening
+from engine.services.reconcile import Reconciler
+from engine.services.route_entries import EntryRouter
+from engine.services.run_cycle import CycleRunner
+from engine.services.supervise import Supervisor
+from engine.services.warm_up import WarmUp
+from engine.services.watch_positions import PositionWatcher
+
+
+@dataclass(frozen=True)
+class Trading:
+    """The services that the engine's jobs call."""
+
+    watcher: PositionWatcher
+    listening: Listening
+    warm_up: WarmUp
+    reconciler: Reconciler
+    runner: CycleRunner
+    checks: Checks
+    close_checks: CloseChecks
+    scheduler: Scheduler
+    account_checks: AccountChecks
+    supervisor: Supervisor
+
+
+def build_trading(
+    core: Core, loop: asyncio.AbstractEventLoop, give_up: Callable[[str], None]
+) -> Trading:
+    """Build them. ``give_up`` ends an engine that may not go on."""
+    settings, books, desk, venues = core.settings, core.books, core.desk, core.venues
+    lanes, sleep, feed, ledger = core.lanes, core.sleep, core.feed, core.ledger
+    watcher = PositionWatcher(books, desk, venues, core.prices, lanes, sleep, feed)
+    rules = Rules(foreign_trades=settings.foreign_trades, deposits=settings.deposits)
+    reconciler = Reconciler(books, desk, venues, rules, ledger)
+    router = EntryRouter(
+        books, venues, core.controls, desk.links, lanes, reconciler.is_checked, ledger.free_cash
+    )
+    runner = CycleRunner(
+        books, desk, watcher, core.controls, venues, core.host, feed, core.prices, lanes,
+        ledger.free_cash, router, may_decide=sleep.may_decide,
+        enters_on_fallback=settings.fallback_entries,
+    )  # fmt: skip
+    checks = Checks(runner.run, core.pulse, core.clock, give_up)
+    scheduler = Scheduler(core.clock, checks.begin, give_up)
+    return Trading(
+        watcher=watcher,
+        listening=Listening(books, desk, venues, lanes, loop),
+        warm_up=WarmUp(books, venues, core.host, feed, lanes, sleep),
+        reconciler=reconciler,
+        runner=runner,
+        checks=checks,
+        close_checks=CloseChecks(books, feed, sleep, checks.begin),
+        scheduler=scheduler,
+        account_checks=AccountChecks(
+            books, reconciler, venues, lanes, desk.links, settings.reconcile_every_s
+        ),
+        supervisor=Supervisor(
+            books, desk, core.controls, venues, lanes, core.pulse, scheduler, checks.begin, sleep,
+            reconciler.ensure_checked,
+        ),
+    )  # fmt: skip
