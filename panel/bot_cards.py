@@ -43,7 +43,9 @@ def card_html(bot: BotView) -> str:
     market = bot.account_name or config.market.split(":", 1)[0]
     about = f"{config.symbol} · {config.timeframe} · {config.strategy} · {market}"
     said = dict.fromkeys(filter(None, (reason_words(bot), data_words(bot, now()))))
-    reason = "".join(f'<div class="qd-reason">{escape(words)}</div>' for words in said)
+    reason = "".join(
+        f'<div class="qd-reason" title="{escape(words)}">{escape(words)}</div>' for words in said
+    )
     figures = (
         ("Last price", price(bot.last_price)),
         (check_label(bot), countdown_html(bot.next_check_at)),

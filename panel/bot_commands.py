@@ -14,6 +14,7 @@ from panel.modes import LIVE
 from panel.session import control_panel
 
 CAN_START = frozenset({"stopped", "faulted", "paused", "pausing"})
+AT_REST = frozenset({"stopped", "faulted"})
 CAN_PAUSE = frozenset({"running", "sleeping"})
 CAN_STOP = frozenset({"starting", "running", "sleeping", "paused", "pausing"})
 
@@ -28,11 +29,9 @@ def command_buttons(bot: BotView) -> None:
     state = state_of(bot)
     if state in CAN_START:
         label = "Resume" if state in ("paused", "pausing") else "Start"
-        is_asked = bot.mode == LIVE and state in ("stopped", "faulted")
         st.button(
-            label, icon=":material/play_arrow:", key=f"start-{bot.id}",
-            on_click=ask if is_asked else start, args=(STARTING, bot.id) if is_asked else (bot,),
-        )  # fmt: skip
+            label, icon=":material/play_arrow:", key=f"start-{bot.id}", on_click=start, args=(bot,)
+        )
     if state in CAN_PAUSE:
         st.button(
             "Pause", icon=":material/pause:", key=f"pause-{bot.id}", on_click=pause, args=(bot,),
@@ -59,7 +58,10 @@ def _stop_button(bot: BotView) -> None:
 
 
 def start(bot: BotView) -> None:
-    """Ask for the bot to run; a callback."""
+    """Ask for the bot to run, or first whether real money is meant; a callback."""
+    if bot.mode == LIVE and state_of(bot) in AT_REST:
+        ask(STARTING, bot.id)
+        return
     _command(lambda: control_panel().start_bot(bot.id), f"{bot.config.name} is starting.")
 
 

@@ -23,16 +23,16 @@ def state_words(feed: FeedView) -> str:
 
 FEED_COLUMNS: tuple[Column[FeedView], ...] = (
     Column("State", state_words),
-    Column("Market", lambda feed: feed.market),
     Column("Symbol", lambda feed: feed.symbol),
+    Column("Market", lambda feed: feed.market),
     Column("Frame", lambda feed: feed.timeframe),
-    Column("Candles from", lambda feed: feed.source),
     Column("Newest closed", lambda feed: feed.age_s, lambda age_s: f"{duration(age_s)} ago"),
+    Column("Candles from", lambda feed: feed.source),
+    Column("Remarks", lambda feed: " ".join(filter(None, (feed.error, feed.words))), width_px=340),
     Column("Bots", lambda feed: feed.bots),
     Column("Requests", lambda feed: feed.requests),
     Column("Errors", lambda feed: feed.errors),
     Column("Changed", lambda feed: feed.revisions),
-    Column("Remarks", lambda feed: " ".join(filter(None, (feed.error, feed.words))), width_px=420),
 )
 
 

@@ -12,7 +12,7 @@ FIRST_ZONES = (
     "UTC", "America/New_York", "Europe/London", "Europe/Berlin", "Asia/Kolkata", "Asia/Hong_Kong",
     "Asia/Tokyo", "Australia/Sydney",
 )  # fmt: skip
-OVERNIGHT = {"keep": "Keep positions", "close": "Close before the end"}
+OVERNIGHT = {"keep": "Keep", "close": "Close before the end"}
 
 
 @functools.cache

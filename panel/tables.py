@@ -79,6 +79,7 @@ def bots_frame(bots: Sequence[BotView]) -> pd.DataFrame:
                 "Name": bot.config.name,
                 "Command": _command_label(bot),
                 "State": state_of(bot),
+                "Money": bot.mode.upper(),
                 "Symbol": bot.config.symbol,
                 "Frame": bot.config.timeframe,
                 "Strategy": bot.config.strategy,

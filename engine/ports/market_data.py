@@ -115,3 +115,11 @@ class SparseMarket(MarketData, Protocol):
     say it is taken to where it has hours, and not to where it never closes."""
 
     has_empty_bars_left_out: bool
+
+
+@runtime_checkable
+class SeparateMarket(MarketData, Protocol):
+    """A market that says whether its prices are nobody else's: a test network's are made up, and no
+    other source stands in for them."""
+
+    has_prices_of_its_own: bool

@@ -34,10 +34,14 @@ class SecretKeeper:
 def given_secrets(adapter: VenueAdapter, given: Mapping[str, str]) -> dict[str, str]:
     """What was typed, without the spaces that come along when a key is copied; empty ones are not
     given. Raises ConfigError naming ``secrets.<name>``."""
-    fields = {field.name for field in adapter.secrets if not field.is_kept_by_login}
+    fields = [field.name for field in adapter.secrets if not field.is_kept_by_login]
     for name, value in given.items():
         if name not in fields:
-            raise ConfigError(f"{adapter.title} has no secret '{name}'.", field="secrets")
+            # What was given may be a secret in the wrong place: it is not repeated.
+            known = ", ".join(fields)
+            raise ConfigError(
+                f"{adapter.title} has no such secret; it asks for {known}.", field="secrets"
+            )
         if len(value) > LONGEST_SECRET:
             raise ConfigError("This is too long for a secret.", field=f"secrets.{name}")
     return {name: value.strip() for name, value in given.items() if value.strip()}

@@ -20,7 +20,7 @@ from engine.domain.instruments import Quote
 from engine.domain.records import Level
 from engine.domain.sessions import ALWAYS_OPEN, Timetable
 from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
-from engine.errors import DataError, QuarterdeckError
+from engine.errors import DataError, NotFound, QuarterdeckError
 from engine.ports import MarketData, SparseMarket
 from engine.services.fallback_candles import FallbackCandles
 from engine.services.feed_status import Fed, Feed
@@ -122,6 +122,8 @@ class CandleFeed:
             if feed.due_at is None or market.now() < feed.due_at:
                 feed.late = ""
                 return
+            if feed.other_since is not None:
+                break  # one round of all sources takes long enough
             if wait_s is not None:
                 await asyncio.sleep(wait_s)
         feed.retry_at = market.now() + LATE_REST
@@ -139,6 +141,9 @@ class CandleFeed:
             if not await self._ask_others(feed, market, error):
                 feed.candles = None
                 raise
+        except NotFound as error:
+            feed.fail(error.message, market.now())
+            raise
         else:
             if feed.other_since is not None:
                 await self._say_source(feed, f"Candles of {feed.symbol} come from"

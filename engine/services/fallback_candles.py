@@ -17,7 +17,7 @@ from engine.domain.instruments import Instrument, InstrumentKind
 from engine.domain.sessions import Timetable, calendar_of
 from engine.domain.timeframes import timeframe_s
 from engine.errors import DataError, NotFound, QuarterdeckError
-from engine.ports import CandleSource, MarketData
+from engine.ports import CandleSource, MarketData, SeparateMarket
 from engine.services.candle_sources import CandleSources
 
 CRYPTO, STOCK, FOREX = InstrumentKind.CRYPTO, InstrumentKind.STOCK, InstrumentKind.FOREX
@@ -93,6 +93,8 @@ class FallbackCandles:
     def of(self, market: MarketData, symbol: str, timeframe: str) -> list[OtherSource]:
         """Those that have the symbol in this timeframe; asks nobody but the market's listing, as
         far as it is known."""
+        if isinstance(market, SeparateMarket) and market.has_prices_of_its_own:
+            return []
         try:
             instrument = market.instrument(symbol)
         except QuarterdeckError:

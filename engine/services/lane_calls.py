@@ -80,3 +80,7 @@ class LaneCalls:
         run = self._lanes.run(account_lane(account_id), call, *args)
         with contextlib.suppress(TimeoutError):
             asyncio.run_coroutine_threadsafe(run, self._loop).result(self._patience_s)
+
+    def retire(self, account_id: str) -> None:
+        """Give back the thread of an account that is no more, once its calls are done."""
+        self._loop.call_soon_threadsafe(self._lanes.retire, account_lane(account_id))

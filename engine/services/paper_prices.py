@@ -1,19 +1,13 @@
 """A venue's prices under a market id of their own, to be traded on paper."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import cast
 
 from engine.domain.candles import Candles
-from engine.domain.instruments import Instrument, Quote
-from engine.ports import MarketData, StreamingMarket
-
-
-def prices_of(market: MarketData, market_id: str) -> MarketData:
-    """``market`` as ``market_id``: the same prices through the same connection."""
-    if isinstance(market, StreamingMarket):
-        return StreamingPrices(market, market_id)
-    return Prices(market, market_id)
+from engine.domain.instruments import Depth, Instrument, Quote
+from engine.ports import BulkMarket, DepthMarket, MarketData, SparseMarket, StreamingMarket
 
 
 class Prices:
@@ -54,13 +48,40 @@ class Prices:
         return self._market.bars_since(symbol, after)
 
 
-class StreamingPrices(Prices):
-    """Implements ``StreamingMarket``, too."""
-
-    def __init__(self, market: StreamingMarket, market_id: str) -> None:
-        super().__init__(market, market_id)
-        self._stream = market
-
+class _Streaming(Prices):
     def watch(self, symbol: str, on_quote: Callable[[Quote], None]) -> Callable[[], None]:
         """Call ``on_quote`` with each new price."""
-        return self._stream.watch(symbol, on_quote)
+        return cast(StreamingMarket, self._market).watch(symbol, on_quote)
+
+
+class _Bulk(Prices):
+    def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
+        """The prices of several symbols."""
+        return cast(BulkMarket, self._market).quotes(symbols)
+
+
+class _Deep(Prices):
+    def depth(self, symbol: str, levels: int) -> Depth:
+        """The best levels of the book."""
+        return cast(DepthMarket, self._market).depth(symbol, levels)
+
+
+class _Sparse(Prices):
+    @property
+    def has_empty_bars_left_out(self) -> bool:
+        """Whether candles in which nothing traded are missing."""
+        return cast(SparseMarket, self._market).has_empty_bars_left_out
+
+
+MORE: Mapping[type, type[Prices]] = {
+    StreamingMarket: _Streaming, BulkMarket: _Bulk, DepthMarket: _Deep, SparseMarket: _Sparse,
+}  # fmt: skip
+"""What a market may do beside, and who hands it on."""
+
+
+def prices_of(market: MarketData, market_id: str) -> MarketData:
+    """``market`` as ``market_id``: the same prices through the same connection, and all that the
+    market does beside."""
+    parts = tuple(part for protocol, part in MORE.items() if isinstance(market, protocol))
+    kind: type[Prices] = type("Prices", (*parts, Prices), {})
+    return kind(market, market_id)

@@ -88,8 +88,10 @@ class Supervisor:
             return self._start
         if bot.state is not self._wanted_state(bot):
             return self._follow
-        is_due = self._sleep.has_to_close(bot) and not self._desk.is_closing(bot.id)
-        return self._flatten if is_due else None
+        if self._sleep.has_to_close(bot) and not self._desk.is_closing(bot.id):
+            return self._flatten
+        is_unexplained = bot.state is BotState.SLEEPING and not bot.reason
+        return self._explain if is_unexplained else None
 
     async def _move(self, bot: Bot, step: Callable[[Bot], Awaitable[None]]) -> None:
         try:
@@ -166,6 +168,15 @@ class Supervisor:
             writing.save_bot(bot.id, state=state, reason=words, **changes)
             message = f"The bot is {state.value}. {words}".strip()
             writing.event(Level.INFO, f"bot.{state.value}", message, bot.id)
+
+    async def _explain(self, bot: Bot) -> None:
+        """A fill ends what was said on a bot; why it sleeps is true all the same."""
+        await self._on_lane(bot, self._say_rest, bot)
+
+    def _say_rest(self, bot: Bot) -> None:
+        if (rest := self._rest(bot)) is not None:
+            with self._books.writing() as writing:
+                writing.save_bot(bot.id, reason=rest.words)
 
     async def _flatten(self, bot: Bot) -> None:
         await self._on_lane(bot, self._close_for_rest, bot)

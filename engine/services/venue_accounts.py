@@ -122,7 +122,11 @@ class VenueAccounts:
             options=_kept_options(checked_options(adapter, asked.options)),
             is_enabled=False, created_at=now, updated_at=now,
         )  # fmt: skip
-        inspection = self._tried_out(account, adapter, secrets)
+        try:
+            inspection = self._tried_out(account, adapter, secrets)
+        except ConfigError:
+            self._calls.retire(account.trading_id)
+            raise
         if inspection is not None:
             account = judged(account, inspection, now)
         with self._books.writing() as writing:
@@ -270,6 +274,7 @@ class VenueAccounts:
             writing.event(Level.INFO, "account.deleted", words)
             writing.audit(actor, "account.delete", account.id, name=account.name)
         self._reopen(account)
+        self._calls.retire(account.trading_id)
 
     # --- logging in -----------------------------------------------------------------------------
 

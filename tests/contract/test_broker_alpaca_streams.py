@@ -1,6 +1,7 @@
 """What Alpaca tells by itself: hints that make things faster, and never the only source."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -55,9 +56,10 @@ def account() -> Iterator[Account]:
 def ear(account: Account) -> Iterator[Ear]:
     ear = Ear()
     end = account.broker.listen(ear)
-    wait_for(lambda: ear.connected)
+    wait_for(lambda: ear.connected and account.exchange.listeners)
     yield ear
     end()
+    assert not [one for one in threading.enumerate() if one.name == "alpaca-trade-updates"]
 
 
 def test_a_fill_is_told_with_the_trades_as_they_are_listed(account: Account, ear: Ear) -> None:
@@ -72,7 +74,7 @@ def test_a_cut_stream_is_connected_anew_and_both_are_told(account: Account, ear:
     cut = account.exchange.fault("disconnect_stream")
     wait_for(lambda: ear.disconnected)
     account.exchange.release(cut)
-    wait_for(lambda: ear.connected == 2)
+    wait_for(lambda: ear.connected == account.exchange.listeners == 2)
     account.broker.submit(order())
     wait_for(lambda: ear.reports)
 
@@ -100,7 +102,7 @@ def test_a_wrong_key_is_no_connection(account: Account) -> None:
     account.exchange.secret = "another"
     ear = Ear()
     end = account.broker.listen(ear)
-    time.sleep(0.1)
+    wait_for(lambda: account.exchange.streams_refused >= 2)
     end()
     assert ear.connected == 0
 
@@ -123,6 +125,7 @@ def watched(request: pytest.FixtureRequest) -> Iterator[tuple[Account, str, list
         wait_for(lambda: len(quotes) == 2)  # the book and the last trade as they are
         yield account, symbol, quotes
         end()
+        assert not [one for one in threading.enumerate() if one.name.endswith(" prices")]
 
 
 def test_prices_are_told_and_need_not_be_asked_for(

@@ -272,6 +272,17 @@ def test_a_key_that_cannot_be_written_is_told_and_nothing_is_sent(
     assert exchange.asked(PLACE) == 0
 
 
+def test_an_account_that_was_closed_meanwhile_sends_nothing(
+    exchange: ExampleExchange, opened: Open
+) -> None:
+    account = opened()
+    account.client.close()
+    for act in (account.broker.balances, lambda: account.broker.submit(buy())):
+        with pytest.raises(BrokerUnavailable, match="was closed; nothing was sent"):
+            act()
+    assert exchange.asked(PLACE) == 0
+
+
 def test_what_is_not_found_is_an_order_and_nothing_else(
     exchange: ExampleExchange, opened: Open
 ) -> None:

@@ -11,8 +11,9 @@ from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
 from engine.domain.money import to_epoch_ms
 from engine.errors import DataError, NotFound
+from engine.links.binance import test_addresses as addresses_of
 from engine.links.pause import Pause
-from engine.ports import BulkMarket
+from engine.ports import BulkMarket, SeparateMarket
 from tests.fakes.binance_public import BinancePublic, binance_public
 from tests.fakes.clock import FakeClock
 
@@ -85,6 +86,15 @@ def test_a_gap_ends_the_window(server: BinancePublic) -> None:
     candles = market.candles("BTC/USDT", "1h", limit=20)
     assert len(candles) == 7
     assert int(candles.time[-1]) == newest
+
+
+def test_a_test_network_has_prices_of_its_own(server: BinancePublic) -> None:
+    network = CcxtPublicMarket(
+        "testnet:binance", SystemClock(), addresses=addresses_of(server.url), timeout_ms=400
+    )
+    assert isinstance(network, SeparateMarket)
+    assert network.has_prices_of_its_own
+    assert not connected(server).has_prices_of_its_own
 
 
 def test_many_tickers_are_one_request(server: BinancePublic) -> None:

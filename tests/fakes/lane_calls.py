@@ -10,10 +10,12 @@ T = TypeVar("T")
 
 
 class InlineCalls(LaneCalls):
-    """``failure``, while set, is what every call raises instead, as of a venue that hangs."""
+    """``retired`` lists accounts whose thread was given back; ``failure``, while set, is what
+    every call raises instead, as of a venue that hangs."""
 
     def __init__(self) -> None:
         self.failure: QuarterdeckError | None = None
+        self.retired: list[str] = []
 
     def run(self, account_id: str, call: Callable[..., T], *args: object, look_at: str) -> T:
         """Now."""
@@ -24,3 +26,7 @@ class InlineCalls(LaneCalls):
     def finish(self, account_id: str, call: Callable[..., object], *args: object) -> None:
         """Now."""
         call(*args)
+
+    def retire(self, account_id: str) -> None:
+        """Only remembered."""
+        self.retired.append(account_id)

@@ -89,7 +89,7 @@ def test_accounts_alone_still_says_what_they_hold(run: Run) -> None:
         (("add", "Main", "--venue", "fake", "--mode", "test"), "", "needs: API key"),
         (("add", "Main", "--venue", "fake", "--mode", "test"), KEY, "Line 1 on stdin"),
         (("add", "Main", "--venue", "fake", "--mode", "test"), f"{SECRETS}pin=1",
-         "no secret 'pin'"),
+         "no such secret; it asks for key, secret, passphrase"),
         (("add", "Main", "--venue", "fake", "--mode", "test", "--option", "window_s"), SECRETS,
          "NAME=VALUE"),
         (("add", "Main", "--venue", "fake", "--mode", "test", "--option", "window_s=0"), SECRETS,

@@ -13,6 +13,7 @@ import pytest
 from engine.domain.bots import BotState, Overnight
 from engine.domain.candles import Candles
 from engine.domain.decisions import Action, Intent, Verdict
+from engine.domain.instruments import InstrumentKind
 from engine.errors import DataError, SourceBusy
 from engine.services import candle_feed, quote_desk
 from engine.services.candle_sources import CandleSources, SourceKind
@@ -136,6 +137,37 @@ def test_row_21_hours_from_the_opening_on_are_decided_as_they_close(on_wednesday
         days.to(at("2026-11-25 20:31"))
         decided = {one.candle_time: one.decided_at for one in days.decisions()}
         assert decided[at("2026-11-25 19:30")] == at("2026-11-25 20:30")
+
+
+def test_row_21_a_day_is_decided_at_the_next_opening(on_wednesday: Open) -> None:
+    with on_wednesday(timeframe="1d", interval_s=900) as days:
+        days.host.script.extend([HOLD] * 20)
+        days.tick()
+        days.to(at("2026-11-27 14:31"), step_s=900)
+        decided = {one.candle_time: one.decided_at for one in days.decisions()}
+        assert decided[at("2026-11-25 14:30")] == at("2026-11-27 14:30")
+        assert max(decided) == at("2026-11-25 14:30"), "Thanksgiving has no candle, and is no gap"
+        assert not days.events("cycle.")
+
+
+def test_row_21_a_week_of_currencies_ends_on_friday_in_new_york(tmp_path: Path) -> None:
+    euro = BTC.model_copy(
+        update={"symbol": "EUR/USD", "base": "EUR", "quote": "USD", "kind": InstrumentKind.FOREX}
+    )
+    market = SessionMarket(FakeClock(at("2026-11-26 12:00")), instruments=[euro])
+    settings = stock_config(symbol="EUR/USD", timeframe="15m")
+    with stock_days(tmp_path, market, settings) as days:
+        days.host.script.extend([HOLD] * 200)
+        days.to(at("2026-11-27 21:45"), step_s=900)
+        assert days.bot.state is BotState.RUNNING, "Thanksgiving is traded through"
+        days.to(at("2026-11-27 22:00"))
+        assert days.bot.reason == (
+            "Sleeps until Sun 2026-11-29 22:00 UTC (Sun 17:00 in New York): forex is closed"
+            " (weekend)."
+        )
+        days.to(at("2026-11-29 22:15"), step_s=900)
+        assert days.decisions()[-1].candle_time == at("2026-11-29 22:00")
+        assert not days.events("cycle.")
 
 
 def test_row_21_an_engine_that_starts_at_night_lets_its_bot_sleep(on_wednesday: Open) -> None:

@@ -10,7 +10,7 @@ from engine.domain.venue_accounts import Mode
 from engine.errors import OrderStateUnknown, StoreError
 from tests.fakes.services import FakeServices
 from tests.fakes.venue_adapter import BAD, WITHDRAWS
-from tests.pages.conftest import FakeEngine, open_page, words
+from tests.pages.conftest import EngineStarter, FakeEngine, open_page, words
 
 KEY, SECRET = "canary-key-1", "canary-secret-2"
 NEW = "new_account_"
@@ -239,3 +239,24 @@ def test_a_start_with_real_money_is_confirmed_by_name(fake_engine: FakeEngine) -
     assert services.get_bot(bot.id).state.value == "running"
     assert "qd-mode-live" in words(app)
     assert "Main" in words(app)
+
+
+def test_a_card_asks_before_it_starts_with_real_money(start_engine: EngineStarter) -> None:
+    services = start_engine(bot_count=1).services
+    account = added(services, mode=Mode.LIVE)
+    config = services.list_bots()[0].config.model_copy(
+        update={"name": "Real", "market": account.market_id, "timeframe": "1m"}
+    )
+    bot = services.create_bot(config, "test", "Real")
+    app = press(open_page("overview"), f"start-{bot.id}")
+    assert services.get_bot(bot.id).state.value == "stopped"
+    app.text_input(key="live:typed").set_value("Real")
+    press(app, "live_start")
+    assert services.get_bot(bot.id).state.value == "running"
+
+
+def test_the_form_is_empty_for_the_next_account(fake_engine: FakeEngine) -> None:
+    app = press(typed(open_accounts()), "account_add")
+    assert app.text_input(key=f"{NEW}name").value == ""
+    assert app.text_input(key=f"{NEW}fake_secret_key").value == ""
+    assert app.selectbox(key=f"{NEW}venue").value == "fake"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tooling.programs import find_browser
 
@@ -18,6 +18,7 @@ TIMEOUT_MS = 30_000
 @contextmanager
 def open_chromium() -> Iterator[Browser]:
     """Start a headless browser and close it at the end."""
+    expect.set_options(timeout=TIMEOUT_MS)  # a loaded machine is slow, and no failure
     executable = find_browser()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from engine.adapters.brokers.alpaca import reading as read
-from engine.adapters.brokers.alpaca.client import _exact
+from engine.adapters.brokers.alpaca.client import _exact, _pause_s
 from engine.adapters.brokers.alpaca.codes import CODES, Verdict, judge
 from engine.adapters.brokers.alpaca.reports import held, report
 from engine.domain.instruments import InstrumentKind
@@ -66,6 +66,22 @@ def test_an_answer_that_is_no_error_of_alpacas_says_nothing(text: str) -> None:
 
 def test_no_status_of_the_server_refuses_an_order() -> None:
     assert all(status < 500 for status, _code in CODES)
+
+
+@pytest.mark.parametrize(
+    ("headers", "wait_s"),
+    [
+        ({"retry-after": "7"}, 7),
+        ({"retry-after": "0"}, 1),
+        ({"retry-after": "99999"}, 3600),
+        ({"x-ratelimit-reset": "1772470860", "date": "Mon, 02 Mar 2026 17:00:35 GMT"}, 25),
+        ({"x-ratelimit-reset": "1772470860"}, 60),
+        ({"x-ratelimit-reset": "soon", "date": "Mon, 02 Mar 2026 17:00:35 GMT"}, 60),
+        ({}, 60),
+    ],
+)
+def test_a_pause_lasts_as_long_as_is_told(headers: dict[str, str], wait_s: float) -> None:
+    assert _pause_s(Answer(429, "", headers)) == wait_s
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", '{"a": -Infinity}', "{", "<html>"])

@@ -362,6 +362,27 @@ def test_an_unknown_symbol_is_looked_for_nowhere_else(coins: Desk, others: Other
     with pytest.raises(NotFound):
         coins.ask("NOPE/USDT", "1h", 20)
     assert not others.made
+    [feed] = coins.feed.rows()
+    assert feed.error == "There is no symbol 'NOPE/USDT'."
+
+
+def test_no_source_stands_in_for_the_prices_of_a_test_network(others: Others) -> None:
+    class TestNetwork(SessionMarket):
+        has_prices_of_its_own = True
+
+    market = TestNetwork(others._clock, instruments=[coin()], market_id="testnet:binance")
+    assert not others.fallbacks.of(market, "BTC/USDT", "1h")
+
+
+def test_a_late_candle_of_another_source_is_not_waited_for(coins: Desk, others: Others) -> None:
+    coins.market.failure = DOWN
+    coins.ask("BTC/USDT", "1h", 20)
+    source, asked = others.made["ccxt:kraken"], len(coins.market.requests)
+    coins.clock.advance(3600)
+    newest = int(MIDDAY.timestamp()) * 1000
+    source.missing = {newest}
+    assert coins.ask("BTC/USDT", "1h", 20).candles.last_close_time == MIDDAY
+    assert (len(coins.market.requests), len(source.asked)) == (asked + 1, 2)
 
 
 @pytest.mark.parametrize(

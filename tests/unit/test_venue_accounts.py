@@ -9,6 +9,7 @@ import pytest
 
 from engine.domain.bots import Bot, BotState, Desired
 from engine.domain.records import Level
+from engine.domain.routes import RoutingConfig
 from engine.domain.venue_accounts import Mode, VenueAccount
 from engine.errors import (
     BrokerUnavailable,
@@ -110,6 +111,7 @@ def test_a_key_that_can_withdraw_is_not_kept(office: Office) -> None:
     assert caught.value.field == "secrets"
     assert office.accounts.all() == []
     assert not office.store.rows("account_secrets")
+    assert len(office.calls.retired) == 1
 
 
 def test_an_account_that_fails_its_test_is_kept_disabled(office: Office) -> None:
@@ -309,6 +311,7 @@ def test_an_account_in_use_is_not_deleted_and_takes_its_secrets_along(office: Of
     with pytest.raises(NotFound):
         office.connections.open(account.id)
     assert office.audited() == ["account.add", "account.delete"]
+    assert office.calls.retired == [account.trading_id]
 
 
 def test_the_mirror_is_the_same_after_a_restart(office: Office) -> None:
@@ -352,3 +355,14 @@ def test_a_venue_without_a_login_says_so(office: Office) -> None:
     for call in calls:
         with pytest.raises(Conflict, match="needs no login"):
             call()
+
+
+def test_an_account_that_entries_may_be_routed_to_is_in_use(office: Office) -> None:
+    account = office.add()
+    other = office.add("Other")
+    bot = office.add_bot(account)
+    routing = RoutingConfig(markets=(other.market_id,))
+    with office.books.writing() as writing:
+        writing.save_bot(bot.id, config=bot.config.model_copy(update={"routing": routing}))
+    with pytest.raises(Conflict, match="'Trader' use 'Other'"):
+        office.accounts.delete(other.id, "me")

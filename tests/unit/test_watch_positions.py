@@ -176,3 +176,35 @@ def test_a_clock_that_was_set_back_leaves_no_stop_unwatched(room: Room) -> None:
     watcher.watch_bar(room.bot.id, room.market, bar, room.clock.now(), has_seen_price=False)
     lanes.close()
     assert [trade.exit_reason for trade in room.trades()] == ["stop_loss"]
+
+
+def test_a_market_that_was_opened_anew_is_listened_to_anew(room: Room) -> None:
+    """The stream of a connection that is gone tells nothing any more."""
+    ended: list[str] = []
+
+    class Telling(FakeMarket):
+        def watch(self, symbol: str, on_quote: Callable[[Quote], None]) -> Callable[[], None]:
+            began.append(self.market_id)
+            return lambda: ended.append(self.market_id)
+
+    began: list[str] = []
+    room.enter()
+    lanes = Lanes()
+    watcher = PositionWatcher(room.books, room.desk, room.venues, PriceBoard(), lanes)
+
+    async def look(market: FakeMarket) -> None:
+        market.set_price("BTC/USDT", "100")
+        room.venues.only_market = market
+        await watcher.watch()
+        await asyncio.gather(*watcher._looking.values())
+        await asyncio.gather(*watcher._acting.values())
+
+    async def scenario() -> None:
+        before = Telling(room.clock, market_id="before")
+        await look(before)
+        await look(before)
+        await look(Telling(room.clock, market_id="after"))
+
+    asyncio.run(scenario())
+    lanes.close()
+    assert (began, ended) == (["before", "after"], ["before"])

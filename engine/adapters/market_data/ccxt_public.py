@@ -16,7 +16,7 @@ from engine.domain.instruments import Depth, Instrument, Quote
 from engine.domain.money import ZERO, exact, from_epoch_ms, plain, to_epoch_ms
 from engine.domain.timeframes import SECONDS, timeframe_s
 from engine.errors import ConfigError, DataError, NotFound
-from engine.links.binance import SPOT_ONLY, Addresses, point
+from engine.links.binance import SPOT_ONLY, TEST_NAME, Addresses, point
 from engine.links.ccxt import refuse_text
 from engine.links.http import BoundedAnswers
 from engine.links.pause import Pause
@@ -72,6 +72,8 @@ class CcxtPublicMarket:
         self.market_id = market_id
         self.exchange_id = self._name = name
         self._is_sandbox = is_sandbox
+        is_test = addresses is not None and addresses.name == TEST_NAME
+        self.has_prices_of_its_own = is_sandbox or is_test
         self._ccxt = ccxt
         self._clock = clock
         self._lock = RLock()

@@ -47,6 +47,8 @@ class AlpacaExchange:
         self.on_frame: Callable[[dict[str, Any] | None], None] = lambda _frame: None
         self.on_price: Callable[[str | None], None] = lambda _symbol: None
         self.watched: list[str] = []
+        self.streams_refused = 0
+        self.listeners = 0  # that there ever were on the trading stream
         self.late: list[tuple[Fault, Callable[[], object]]] = []
         self.subscription: str = "iex"
         self.tells_legs = True  # in the answer to a new pair

@@ -44,10 +44,12 @@ class TradingStream:
             keys = (data.get("key_id"), data.get("secret_key"))
             is_known = keys == (self._exchange.key, self._exchange.secret)
             status = "authorized" if is_known else "unauthorized"
+            self._exchange.streams_refused += not is_known
             queue.put_nowait({"stream": "authorization", "data": {
                 "status": status, "action": "authenticate"}})  # fmt: skip
         elif action == "listen":
             self._queues.add(queue)
+            self._exchange.listeners += 1
             queue.put_nowait({"stream": "listening", "data": {"streams": data.get("streams")}})
 
     def _on_frame(self, frame: dict[str, Any] | None) -> None:

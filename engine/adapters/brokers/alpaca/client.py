@@ -8,6 +8,7 @@ import json
 import logging
 from collections.abc import Mapping
 from decimal import Decimal
+from email.utils import mktime_tz, parsedate_tz
 from threading import RLock
 from typing import Any
 
@@ -31,7 +32,7 @@ NAME = "Alpaca"
 TIMEOUT_S = 10.0
 MOST_BYTES = 32 * 1024 * 1024  # the list of all assets is some 10 MB
 PAUSE_S = 60.0  # limits are by the minute
-LONGEST_PAUSE_S = 3600.0
+LEAST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 3600.0
 QUIET_LOGGERS = ("alpaca", "urllib3", "websockets")
 """Their debug lines hold the key, or addresses."""
 
@@ -116,9 +117,7 @@ class AlpacaClient:
         return BrokerUnavailable(f"{NAME} gave no answer of use: {why}.")
 
     def _asks_for_pause(self, complaint: Complaint) -> BrokerUnavailable:
-        answer = self._answers.last
-        told = answer.retry_after_s if answer is not None else None
-        wait_s = min(PAUSE_S if told is None else told, LONGEST_PAUSE_S)
+        wait_s = _pause_s(self._answers.last)
         self._pause.ask(wait_s)
         return BrokerUnavailable(
             f"{NAME}: no requests for {wait_s:.0f} s: {complaint.sentence}.", retry_after_s=wait_s
@@ -139,6 +138,18 @@ REFUSALS: dict[Verdict, type[OrderRejected]] = {
     Verdict.NO_FUNDS: InsufficientFunds,
     Verdict.NOT_CANCELABLE: AlreadyDone,
 }
+
+
+def _pause_s(answer: Answer | None) -> float:
+    """How long to be silent: what the answer says, or until the minute that it counts in is over,
+    by Alpaca's own clock."""
+    told = answer.retry_after_s if answer is not None else None
+    if told is None and answer is not None:
+        until = answer.headers.get("x-ratelimit-reset", "")
+        date = parsedate_tz(answer.headers.get("date", ""))
+        if until.isdigit() and date is not None:
+            told = float(until) - mktime_tz(date)
+    return min(max(PAUSE_S if told is None else told, LEAST_PAUSE_S), LONGEST_PAUSE_S)
 
 
 def _exact(answer: Answer | None) -> Any:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from threading import RLock
 from typing import Any, TypeVar
@@ -24,7 +24,7 @@ from engine.ports import Clock
 log = logging.getLogger("quarterdeck.alpaca")
 
 T = TypeVar("T")
-LISTING_AGE = timedelta(hours=1)
+LISTING_AGE_S = 3600.0
 MOST_BARS = 10_000  # that many are asked for at once
 MOST_AT_ONCE = 100  # symbols of one request
 PATHS = {InstrumentKind.STOCK: "/stocks", InstrumentKind.CRYPTO: "/crypto/us"}
@@ -36,7 +36,6 @@ class AlpacaMarket:
     prices; ``feed`` is where those of stocks come from. Candles of stocks are those of sessions."""
 
     has_empty_bars_left_out = True
-
 
     def __init__(
         self,
@@ -69,23 +68,16 @@ class AlpacaMarket:
 
     def instruments(self) -> Sequence[Instrument]:
         """Active, tradable assets; asked for once an hour. Raises DataError."""
-        with self._lock:
-            now_s = self._clock.monotonic()
-            if self._listed_s is None or now_s - self._listed_s > LISTING_AGE.total_seconds():
-                self._list()
-                self._listed_s = now_s
-            return list(self._instruments.values())
+        return list(self._listed().values())
 
     def instrument(self, symbol: str) -> Instrument:
         """Raises NotFound, DataError."""
-        with self._lock:
-            self.instruments()
-            try:
-                return self._instruments[symbol]
-            except KeyError:
-                raise NotFound(
-                    f"{NAME} does not trade '{symbol}' ({ASSETS[self.kind]}).", field="symbol"
-                ) from None
+        found = self._listed().get(symbol)
+        if found is None:
+            raise NotFound(
+                f"{NAME} does not trade '{symbol}' ({ASSETS[self.kind]}).", field="symbol"
+            )
+        return found
 
     def timeframes(self) -> Sequence[str]:
         """What Alpaca gives, shortest first."""
@@ -111,7 +103,7 @@ class AlpacaMarket:
 
     def quotes(self, symbols: Sequence[str]) -> Mapping[str, Quote]:
         """Those that have a price, by few requests. Raises DataError."""
-        listed = {one.symbol for one in self.instruments()}
+        listed = self._listed()
         wanted = [symbol for symbol in symbols if symbol in listed]
         found: dict[str, Quote] = {}
         for start in range(0, len(wanted), MOST_AT_ONCE):
@@ -142,7 +134,7 @@ class AlpacaMarket:
         """BTCUSD as BTC/USD; what is not listed (any more) stays as it is. Raises DataError."""
         with self._lock:
             if self.kind is InstrumentKind.CRYPTO and "/" not in name:
-                self.instruments()
+                self._listed()
             return self._by_short_name.get(read.short(name), name)
 
     def rules_of(self, symbol: str) -> Instrument:
@@ -152,6 +144,15 @@ class AlpacaMarket:
         return known if known is not None else _delisted(symbol, self.kind)
 
     # --- requests ------------------------------------------------------------------------------
+
+    def _listed(self) -> Mapping[str, Instrument]:
+        """The assets by symbol, asked for again when they are an hour old. Raises DataError."""
+        with self._lock:
+            now_s = self._clock.monotonic()
+            if self._listed_s is None or now_s - self._listed_s > LISTING_AGE_S:
+                self._list()
+                self._listed_s = now_s
+            return self._instruments
 
     def _list(self) -> None:
         """Read the assets; a listing known before is kept on failure."""

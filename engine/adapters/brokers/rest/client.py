@@ -202,6 +202,8 @@ class RestClient:
     def _carry(self, request: Prepared, kind: Kind) -> Reply:
         """Send it and read no more, and for no longer, than an answer may be."""
         client = self._orders if kind is Kind.ORDER else self._questions
+        if client.is_closed:
+            raise BrokerUnavailable(f"{self.name}: the account was closed; nothing was sent.")
         until_s = time.monotonic() + 2 * self._timeout_s
         body = bytearray()
         with client.stream(
@@ -268,6 +270,7 @@ class RestClient:
         return self._in_doubt(f"{said} (status {reply.status})", kind)
 
     def _in_doubt(self, words: str, kind: Kind) -> BrokerError:
+        words = self._without_secrets(words)
         if kind is Kind.ORDER:
             return OrderStateUnknown(f"{self.name} did not say what became of it: {words}.")
         return BrokerUnavailable(f"{self.name} gave no answer of use: {words}.")
