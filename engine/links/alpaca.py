@@ -1,5 +1,6 @@
-"""Making alpaca-py send each request once, and wait no longer than it is told to."""
+"""Making alpaca-py send each request once, wait no longer than told to, and end when told to."""
 
+import asyncio
 from typing import Any
 
 from requests import PreparedRequest, Response
@@ -13,6 +14,14 @@ def tame(client: Any, timeout_s: float) -> None:
     adapter = _Patient(timeout_s)
     client._session.mount("https://", adapter)
     client._session.mount("http://", adapter)
+
+
+async def end_stream(client: Any, consuming: "asyncio.Task[Any]") -> None:
+    """End a stream of the SDK's that ``consuming`` reads. Before Python 3.12 its waiting can
+    swallow a cancellation; that its connection is gone ends it for certain."""
+    consuming.cancel()
+    await client.close()
+    await asyncio.gather(consuming, return_exceptions=True)
 
 
 class _Patient(HTTPAdapter):

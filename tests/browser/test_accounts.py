@@ -1,79 +1,37 @@
 """An account in a real browser, from its key to a round trip: one row a venue.
 
 Engine, panel and the vendor's adapter are the real ones; the venue is its stand-in on this machine.
+All rows use one engine and one panel, which starts with no account; what a row adds stays there.
 """
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 
 import pytest
-from playwright.sync_api import Error, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
-from tests.fakes.alpaca import exchange as alpaca
-from tests.fakes.alpaca.server import alpaca_exchange
-from tests.fakes.exchange import KEY, SECRET, binance_exchange
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.venue_cases import CASES, Form, VenueCase
 
-ACCOUNT, BOT = "My account", "Trader"
+MODE = "TEST"
 TRIES = 6
 
 
-@dataclass(frozen=True)
-class VenueCase:
-    """A venue as a person adds it: its title in the list, how its stand-in is started, which gives
-    what to type by label, what to choose by label, and what is bought there."""
-
-    title: str
-    serve: Callable[[], AbstractContextManager[Mapping[str, str]]]
-    secrets: tuple[str, ...]
-    symbol: str = "BTC/USDT"
-    amount: str = "250"
-    mode: str = "TEST"
-    choices: Mapping[str, str] = field(default_factory=dict)
-
-
-@contextmanager
-def serve_binance() -> Iterator[Mapping[str, str]]:
-    """The loopback exchange."""
-    with binance_exchange() as exchange:
-        yield {
-            "Address of a stand-in": exchange.url,
-            "API key": exchange.key,
-            "Secret key": exchange.secret,
-        }
-
-
-@contextmanager
-def serve_alpaca() -> Iterator[Mapping[str, str]]:
-    """The loopback broker."""
-    with alpaca_exchange() as exchange:
-        yield {
-            "Stand-in for orders": exchange.url,
-            "Stand-in for prices": exchange.url,
-            "Key": exchange.key,
-            "Secret": exchange.secret,
-        }
-
-
-CASES = {
-    "binance": VenueCase("Binance", serve_binance, secrets=(KEY, SECRET)),
-    "alpaca": VenueCase(
-        "Alpaca", serve_alpaca, secrets=(alpaca.KEY, alpaca.SECRET), symbol="BTC/USD",
-        choices={"Trades": "crypto"},
-    ),
-}  # fmt: skip
-
-
-@pytest.fixture
-def deck(tmp_path: Path) -> Iterator[Copy]:
+@pytest.fixture(scope="module")
+def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
     """Engine and panel over an empty data folder."""
-    with copy_of_quarterdeck(tmp_path / "data") as copy:
+    with copy_of_quarterdeck(tmp_path_factory.mktemp("deck") / "data") as copy:
         copy.start_engine()
         copy.start_panel()
         yield copy
+
+
+@pytest.fixture(scope="module")
+def stand_ins(deck: Copy) -> Iterator[ExitStack]:
+    """Keeps stand-ins up until the last row is done: those of earlier rows have bots."""
+    with ExitStack() as stack:
+        yield stack
 
 
 def visit(page: Page, deck: Copy, address: str) -> None:
@@ -101,31 +59,46 @@ def type_in(page: Page, label: str, text: str) -> None:
     field.press("Tab")
 
 
-def add_account(page: Page, deck: Copy, case: VenueCase, typed: Mapping[str, str]) -> None:
-    """By the form of the venue."""
+def add_account(page: Page, deck: Copy, name: str, case: VenueCase, form: Form) -> Locator:
+    """By the form of the venue; the card of the account, which takes entries."""
     visit(page, deck, "accounts")
-    expect(page.get_by_text("No account yet")).to_be_visible()
     choose(page, "Venue", case.title)
-    page.get_by_role("radio", name=case.mode, exact=True).click()
-    type_in(page, "Name", ACCOUNT)
-    for label, option in case.choices.items():
+    page.get_by_role("radio", name=MODE, exact=True).click()
+    type_in(page, "Name", name)
+    for label, option in form.chosen.items():
         choose(page, label, option)
-    for label, text in typed.items():
+    for label, text in form.typed.items():
         type_in(page, label, text)
     page.get_by_role("button", name="Test and add").click()
-    card = page.locator(".qd-account", has_text=ACCOUNT)
-    expect(card.locator(".qd-state")).to_have_text("takes entries", timeout=60_000)
-    expect(card.locator(".qd-mode")).to_have_text(case.mode)
-    expect(page.locator(".qd-checks li").first).to_be_visible()
+    card = page.locator('[class*="st-key-qd-venue-account-"]', has_text=name)
+    if case.login:
+        log_in(page, card, case.login)
+    expect(card.locator(".qd-state").first).to_have_text("takes entries", timeout=60_000)
+    expect(card.locator(".qd-mode")).to_have_text(MODE)
+    expect(card.locator(".qd-checks li").first).to_be_visible()
+    return card
 
 
-def create_and_start(page: Page, deck: Copy, case: VenueCase) -> None:
+def log_in(page: Page, card: Locator, answer: str) -> None:
+    """Paste what the venue's login page answers."""
+    card.get_by_role("button", name="Log in").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("link", name="Open the login page")).to_be_visible()
+    dialog.get_by_label("Address or token").fill(answer)
+    dialog.get_by_role("button", name="Complete the login").click()
+    expect(dialog).to_be_hidden()
+
+
+def create_and_start(page: Page, deck: Copy, name: str, case: VenueCase) -> None:
     """A bot on the account, by the form."""
     visit(page, deck, "create")
-    choose(page, "Market", f"{ACCOUNT} · {case.mode}")
+    choose(page, "Market", f"{name} · {MODE}")
     choose(page, "Symbol", case.symbol)
     page.get_by_role("button", name="1 min", exact=True).click()
-    type_in(page, "Name", BOT)
+    if case.has_hours:
+        page.get_by_text("Sleep: market hours").click()
+        page.get_by_text("Sleep while the market is closed").click()
+    type_in(page, "Name", name)
     expect(page.get_by_text("Can be lost")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Create and start").click()
     page.wait_for_url("**/bot?bot=*")
@@ -146,27 +119,27 @@ def give_size(page: Page, amount: str) -> None:
     expect(told).to_be_visible()
 
 
-@pytest.mark.parametrize("name", CASES)
-def test_from_a_key_to_a_round_trip(page: Page, deck: Copy, name: str) -> None:
-    case, client = CASES[name], Client(deck)
-    with case.serve() as typed:
-        add_account(page, deck, case, typed)
-        create_and_start(page, deck, case)
-        expect(page.locator(".qd-statusline .qd-mode", has_text=case.mode).first).to_be_visible()
+@pytest.mark.parametrize("row", CASES)
+def test_from_a_key_to_a_round_trip(page: Page, deck: Copy, stand_ins: ExitStack, row: str) -> None:
+    case, client, name = CASES[row], Client(deck), f"My {row}"
+    form = stand_ins.enter_context(case.serve(deck.place.data))
+    add_account(page, deck, name, case, form)
+    create_and_start(page, deck, name, case)
+    expect(page.locator(".qd-statusline .qd-mode", has_text=MODE).first).to_be_visible()
 
-        eventually(lambda: client.bot(BOT)["last_price"], bool)
-        visit(page, deck, f"bot?bot={BOT}&tab=Orders")
-        page.get_by_text("New order").click()
-        give_size(page, case.amount)
-        page.get_by_role("button", name="Buy ").click()
-        eventually(lambda: client.bot(BOT)["position"], bool)
+    eventually(lambda: client.bot(name)["last_price"], bool)
+    visit(page, deck, f"bot?bot={name}&tab=Orders")
+    page.get_by_text("New order").click()
+    give_size(page, case.amount)
+    page.get_by_role("button", name="Buy ").click()
+    eventually(lambda: client.bot(name)["position"], bool)
 
-        visit(page, deck, f"bot?bot={BOT}&tab=Positions")
-        page.get_by_role("button", name="Close a part or all").click()
-        page.get_by_role("dialog").get_by_text("100 %", exact=True).click()
-        page.get_by_role("button", name="Close 100 % at the market").click()
-        eventually(lambda: client.bot(BOT)["trade_count"], lambda count: count == 1)
-        trades = page.locator(".qd-strip > div", has_text="Trades")
-        expect(trades.first).to_contain_text("1", timeout=20_000)
-        for secret in case.secrets:
-            assert secret not in page.content()
+    visit(page, deck, f"bot?bot={name}&tab=Positions")
+    page.get_by_role("button", name="Close a part or all").click()
+    page.get_by_role("dialog").get_by_text("100 %", exact=True).click()
+    page.get_by_role("button", name="Close 100 % at the market").click()
+    eventually(lambda: client.bot(name)["trade_count"], lambda count: count == 1)
+    trades = page.locator(".qd-strip > div", has_text="Trades")
+    expect(trades.first).to_contain_text("1", timeout=20_000)
+    for secret in case.secrets:
+        assert secret not in page.content()

@@ -1,6 +1,7 @@
 """What Alpaca tells by itself: hints that make things faster, and never the only source."""
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from engine.adapters.brokers.alpaca.price_stream import AlpacaStreamingMarket
 from engine.domain.instruments import Quote
 from engine.domain.orders import OrderReport, OrderState
 from engine.errors import NotFound
+from engine.links.alpaca import end_stream
 from engine.ports import StreamingMarket
 from tests.contract.alpaca_account import Account, open_account, order, resting
 from tests.contract.alpaca_venue import SYMBOLS
@@ -96,6 +98,30 @@ def test_orders_of_the_other_kind_are_not_told(account: Account, ear: Ear) -> No
     account.exchange.by_hand("F", "buy", 1)
     wait_for(lambda: ear.reports)
     assert {report.symbol for report in ear.reports} == {"F"}
+
+
+def test_a_cancellation_that_the_sdk_swallows_ends_the_stream_all_the_same() -> None:
+    """As in asyncio.wait_for before Python 3.12, when a message comes in that moment."""
+
+    class Deaf:
+        closed = False
+
+        async def consume(self) -> None:
+            while not self.closed:
+                with contextlib.suppress(asyncio.CancelledError):
+                    await asyncio.sleep(0.001)
+
+        async def close(self) -> None:
+            self.closed = True
+
+    async def run() -> bool:
+        client = Deaf()
+        consuming = asyncio.create_task(client.consume())
+        await asyncio.sleep(0)
+        await asyncio.wait_for(end_stream(client, consuming), 5)
+        return consuming.done()
+
+    assert asyncio.run(run())
 
 
 def test_a_wrong_key_is_no_connection(account: Account) -> None:

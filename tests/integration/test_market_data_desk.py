@@ -88,6 +88,7 @@ def test_charts_draw_what_bots_live_on_without_a_request_of_their_own(
         with pytest.raises(DataError, match="stocks takes long to answer"):
             calls.ask(market, "AAPL", "15m", 5)
         held.cancel()
+        asyncio.run_coroutine_threadsafe(_settle(), loop).result(10)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
@@ -101,3 +102,9 @@ async def _hold(feed: CandleFeed, market: SessionMarket) -> None:
     assert row is not None
     async with row.lock:
         await asyncio.sleep(10)
+
+
+async def _settle() -> None:
+    """Let everything on the loop end: who gave up waiting left a question under way."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)

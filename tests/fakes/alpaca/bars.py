@@ -53,7 +53,7 @@ def _stretches(
     asset: Asset, sessions: Sessions, start: datetime, end: datetime
 ) -> Iterator[tuple[datetime, datetime]]:
     """When it trades: crypto always, stocks on days of the market, longer than the session."""
-    if asset.is_crypto:
+    if asset.is_crypto or sessions.never_closes:
         yield start, end + timedelta(seconds=1)
         return
     day = start.astimezone(NEW_YORK).date()

@@ -10,7 +10,7 @@ ZERO = Decimal(0)
 NEW_YORK = ZoneInfo("America/New_York")
 DONE = frozenset({"filled", "canceled", "expired", "rejected"})
 ON_THE_WAY = frozenset({"pending_new", "accepted"})
-OPENING, CLOSING = time(9, 30), time(16, 0)
+OPENING, CLOSING, LAST_MINUTE = time(9, 30), time(16, 0), time(23, 59)
 
 
 class Refused(Exception):
@@ -137,13 +137,17 @@ class Trade:
 @dataclass
 class Sessions:
     """The exchange's days: weekdays from 9:30 to 16:00 in New York, but for ``holidays`` and
-    ``early``."""
+    ``early``; every day and all day when it ``never_closes``."""
 
     holidays: set[date] = field(default_factory=set)
     early: dict[date, time] = field(default_factory=dict)
+    never_closes: bool = False
 
     def on(self, day: date) -> tuple[datetime, datetime] | None:
         """When the market opens and closes on a day, or None."""
+        if self.never_closes:
+            midnight = datetime.combine(day, time(), NEW_YORK)
+            return midnight, datetime.combine(day, LAST_MINUTE, NEW_YORK)
         if day.weekday() >= 5 or day in self.holidays:
             return None
         closing = self.early.get(day, CLOSING)
@@ -151,6 +155,8 @@ class Sessions:
 
     def is_open(self, now: datetime) -> bool:
         """Whether stocks trade."""
+        if self.never_closes:
+            return True
         session = self.on(now.astimezone(NEW_YORK).date())
         return session is not None and session[0] <= now < session[1]
 

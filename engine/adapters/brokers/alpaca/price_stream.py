@@ -14,6 +14,7 @@ from engine.adapters.brokers.alpaca.market import AlpacaMarket
 from engine.domain.instruments import InstrumentKind, Quote
 from engine.domain.money import ensure_utc, exact, plain
 from engine.errors import QuarterdeckError
+from engine.links.alpaca import end_stream
 from engine.links.streaming import FIRST_WAIT_S, StreamThread
 
 log = logging.getLogger("quarterdeck.alpaca")
@@ -134,10 +135,10 @@ class AlpacaStreamingMarket(AlpacaMarket):
                 await asyncio.wait({consuming}, timeout=LOOK_S)
             consuming.result()  # raises what ended it
         finally:
-            if consuming is not None:
-                consuming.cancel()
-                await asyncio.gather(consuming, return_exceptions=True)
-            await client.close()
+            if consuming is None:
+                await client.close()
+            else:
+                await end_stream(client, consuming)
 
     def _client(self) -> Any:
         from alpaca.data.enums import DataFeed

@@ -9,6 +9,7 @@ from typing import Any
 from engine.adapters.brokers.alpaca.reading import Row, Unreadable, row
 from engine.domain.orders import OrderReport
 from engine.errors import BrokerError, NotFound, QuarterdeckError
+from engine.links.alpaca import end_stream
 from engine.links.streaming import FIRST_WAIT_S, StreamThread
 from engine.ports import OrderListener
 
@@ -75,12 +76,18 @@ class TradeUpdates:
             await asyncio.to_thread(tell, message)  # it asks, and pings must not wait for that
 
         client.subscribe_trade_updates(on_update)
+        consuming: asyncio.Task[Any] | None = None
         try:
             await client._start_ws()
             connected()
-            await client._consume()
+            consuming = asyncio.create_task(client._consume())
+            await asyncio.wait({consuming})
+            consuming.result()  # raises what ended it
         finally:
-            await client.close()
+            if consuming is None:
+                await client.close()
+            else:
+                await end_stream(client, consuming)
 
 
 def _told_by(message: Any, told: Told) -> OrderReport | None:
