@@ -38,13 +38,17 @@ def visit(page: Page, deck: Copy, address: str) -> None:
     """Open a page of the panel and wait for its heading."""
     page.goto(f"http://127.0.0.1:{deck.place.panel_port}/{address}")
     page.get_by_role("heading", level=2).first.wait_for(timeout=30_000)
+    page.locator("[data-test-script-state=notRunning]").wait_for()  # all of it is drawn
 
 
 def choose(page: Page, label: str, option: str) -> None:
-    """Pick from a list by typing; again when the list is drawn anew meanwhile."""
+    """Pick from a list by typing, unless that is what it shows; again when the list is drawn anew
+    meanwhile."""
     box = page.get_by_role("combobox", name=label, exact=True)
     for _ in range(TRIES):
         with suppress(Error):
+            if box.input_value(timeout=5_000) == option:
+                return
             box.click(timeout=5_000)
             box.fill(option, timeout=5_000)
             page.get_by_role("option", name=option).first.click(timeout=5_000)

@@ -114,6 +114,22 @@ def test_prices_that_move_tell_the_offset(hours: float) -> None:
     assert time.agrees
 
 
+class GoingClock(FakeClock):
+    """Goes on between two looks, as every real one does."""
+
+    def now(self) -> datetime:
+        self.advance(0.000_001)
+        return super().now()
+
+
+def test_the_offset_is_of_whole_hours_while_the_clock_goes_on() -> None:
+    clock = GoingClock()
+    time = ServerTime(AUTO, clock)
+    _heard(time, clock, timedelta(hours=2))
+    assert time.offset == time.measured == timedelta(hours=2)
+    assert time.agrees
+
+
 def test_the_last_price_of_a_closed_market_tells_nothing() -> None:
     clock = FakeClock()
     time = ServerTime(AUTO, clock)

@@ -133,15 +133,17 @@ class Inspector:
     def _minimums(symbols: Sequence[Instrument]) -> list[AccountCheck]:
         if not symbols:
             return []
-        told = ", ".join(
-            f"{text(each.min_quantity)} {each.base} of {each.symbol}"
-            for each in symbols[:LOOKED_AT]
-        )
+        told = ", ".join(_minimum(each) for each in symbols[:LOOKED_AT])
         return [AccountCheck(name="Minimums", grade=Grade.OK, detail=f"At least {told}.")]
 
     @believed()
     def _balances(self, account: read.Row) -> dict[str, Decimal]:
         return {read.words(account, "currency"): read.amount(account, "equity")}
+
+
+def _minimum(listed: Instrument) -> str:
+    base = "" if listed.base == listed.symbol else f" {listed.base}"
+    return f"{text(listed.min_quantity)}{base} of {listed.symbol}"
 
 
 def _offset(offset: timedelta) -> str:

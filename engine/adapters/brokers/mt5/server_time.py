@@ -69,7 +69,8 @@ class ServerTime:
     @property
     def offset(self) -> timedelta:
         """How far the server's clock is ahead of UTC now."""
-        return self.to_server(self._clock.now()) - self._clock.now()
+        now = self._clock.now()  # once: a clock that goes on between two looks makes no whole hours
+        return self.to_server(now) - now
 
     @property
     def agrees(self) -> bool:
