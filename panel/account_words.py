@@ -20,11 +20,30 @@ def state_words(account: VenueAccountView) -> tuple[str, str]:
     """What an account does now, and the colour of that."""
     if account.trouble:
         return "cannot be opened", "red"
+    if needs_first_login(account):
+        return "log in", "orange"
+    if not account.is_enabled and account.inspection is None:
+        return "not tested", "orange"
     if not account.is_enabled:
-        return ("disabled", "gray") if account.inspection else ("not tested", "orange")
+        return ("disabled", "gray") if account.is_usable else ("last test failed", "red")
     if account.objection:
         return "log in", "orange"
     return ("takes entries", "green") if account.is_usable else ("last test failed", "red")
+
+
+def needs_first_login(account: VenueAccountView) -> bool:
+    """Whether nothing can be asked of its venue yet."""
+    return account.has_login and account.expires_at is None
+
+
+def objection_words(account: VenueAccountView) -> str:
+    """Why it takes no entries, and what goes on; empty when it does take them."""
+    if not account.objection:
+        return ""
+    if needs_first_login(account):
+        return "No entries before its first login."
+    going = " Exits and stops go on." if account.bots else ""
+    return f"No entries: {account.objection}.{going}"
 
 
 def head_html(account: VenueAccountView) -> str:

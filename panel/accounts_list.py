@@ -12,7 +12,7 @@ from panel.account_dialogs import (
     SECRETS,
     ask_about,
 )
-from panel.account_words import balances_words, checks_html, head_html
+from panel.account_words import balances_words, checks_html, head_html, objection_words
 from panel.asked import open_soon
 from panel.commands import attempt, show_outcomes
 from panel.facade import ControlPanel, PanelError
@@ -48,10 +48,8 @@ def _draw_account(panel: ControlPanel, account: VenueAccountView) -> None:
     st.html(head_html(account))
     if account.trouble:
         st.error(escape(account.trouble), icon=":material/key_off:")
-    elif account.objection:
-        going = " Exits and stops go on." if account.bots else ""
-        words = f"No entries: {escape(account.objection)}.{going}"
-        st.warning(words, icon=":material/block:")
+    elif words := objection_words(account):
+        st.warning(escape(words), icon=":material/block:")
     if account.has_login:
         _draw_login(account)
     st.html(checks_html(account) or "<span></span>")
