@@ -20,18 +20,27 @@ def state_words(account: VenueAccountView) -> tuple[str, str]:
     """What an account does now, and the colour of that."""
     if account.trouble:
         return "cannot be opened", "red"
+    if needs_first_login(account):
+        return "log in", "orange"
+    if not account.is_enabled and account.inspection is None:
+        return "not tested", "orange"
     if not account.is_enabled:
-        return ("disabled", "gray") if account.inspection else ("not tested", "orange")
+        return ("disabled", "gray") if account.is_usable else ("last test failed", "red")
     if account.objection:
         return "log in", "orange"
     return ("takes entries", "green") if account.is_usable else ("last test failed", "red")
+
+
+def needs_first_login(account: VenueAccountView) -> bool:
+    """Whether nothing can be asked of its venue yet."""
+    return account.has_login and account.expires_at is None
 
 
 def next_step(account: VenueAccountView) -> str:
     """What to do before it takes entries; empty when it does."""
     if account.is_enabled and account.objection is None:
         return ""
-    if account.has_login and (account.is_enabled or account.inspection is None):
+    if needs_first_login(account) or (account.has_login and account.is_enabled):
         return "Log in: it takes no entries until then."
     if account.inspection is None:
         return "Test it: it takes no entries until a test has gone well."

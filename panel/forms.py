@@ -8,6 +8,9 @@ import streamlit as st
 
 from panel.format import escape, escape_label
 
+MOST_TOLD = 1_000_000_000
+"""A bound beyond this is one of the machine's."""
+
 ErrorSlot = Callable[[str], None]
 """Called with a field's name right after its widget: keeps a place for what is wrong with it."""
 
@@ -27,8 +30,8 @@ class FieldSpec:
 
     @property
     def label(self) -> str:
-        """The title with its bounds, when both are there."""
-        if self.minimum is None or self.maximum is None:
+        """The title with its bounds, when both are there and tell a person something."""
+        if self.minimum is None or self.maximum is None or self.maximum > MOST_TOLD:
             return self.title
         return f"{self.title} ({self.minimum:g} to {self.maximum:g})"
 

@@ -104,7 +104,7 @@ def _draw_account(panel: ControlPanel, report: AccountReport) -> None:
         st.html(head_html(report))
         st.button(
             "Check now", icon=":material/sync:", key=f"check-{report.account_id}",
-            on_click=_check, args=(panel, report.account_id),
+            on_click=_check, args=(panel, report),
         )  # fmt: skip
     if report.objection:
         st.error(
@@ -134,12 +134,19 @@ def head_html(report: AccountReport) -> str:
     names = ", ".join(bot.name for bot in report.bots[:4])
     more = f" and {len(report.bots) - 4} more" if len(report.bots) > 4 else ""
     bots = f"{names}{more}" if names else "no bot"
+    if report.account_name:
+        bots = f"{bots} · {report.account_id}"
     return (
-        f'<div class="qd-account"><b>{escape(report.account_id)}</b>'
+        f'<div class="qd-account"><b>{escape(_title(report))}</b>'
         f"{mode_html(report.mode)}"
         f'<span class="qd-state qd-{colour}">{escape(words)}</span>'
         f'<span class="qd-quiet">{escape(checked)} · {escape(bots)}</span></div>'
     )
+
+
+def _title(report: AccountReport) -> str:
+    """What a person calls it, where it was added by hand."""
+    return report.account_name or report.account_id
 
 
 def _unchecked(report: AccountReport) -> tuple[str, str]:
@@ -186,5 +193,8 @@ def _mark_difference(value: object) -> str:
     return f"color: {DOWN}; font-weight: 600" if isinstance(value, float) and value else ""
 
 
-def _check(panel: ControlPanel, account_id: str) -> None:
-    attempt(lambda: panel.check_account(account_id), f"{account_id} was compared with its venue.")
+def _check(panel: ControlPanel, report: AccountReport) -> None:
+    attempt(
+        lambda: panel.check_account(report.account_id),
+        f"{_title(report)} was compared with its venue.",
+    )

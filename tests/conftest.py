@@ -13,7 +13,7 @@ from tests.support.processes import Copy, copy_of_quarterdeck
 
 LONGEST = (
     "test_fault_matrix_kills.py", "test_invariants.py", "test_kill_nine.py", "test_first_trade.py",
-    "test_engine_life.py", "test_fault_matrix_engine.py", "test_compute.py",
+    "test_accounts.py", "test_engine_life.py", "test_fault_matrix_engine.py", "test_compute.py",
     "test_fault_matrix_data.py", "test_strategy_isolation.py", "test_cli.py", "test_parity.py",
     "test_engine_isolation.py", "test_engine_recovery.py", "test_chart_zoom.py",
     "test_reconcile_engine.py", "test_backtests.py", "test_studies.py", "test_store_durability.py",

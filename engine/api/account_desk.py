@@ -137,6 +137,7 @@ class AccountDesk:
         is_known_bad = state.health in (AccountHealth.UNREACHABLE, AccountHealth.DENIED)
         return AccountReport(
             account_id=account_id,
+            account_name=self._name_of(account_id),
             mode=mode_of(account_id),
             health=state.health if is_checked or is_known_bad else AccountHealth.UNCHECKED,
             detail=state.detail,
@@ -149,6 +150,10 @@ class AccountDesk:
             ),
             worth=worth_of(self.converter, held, self.books.clock.now()),
         )
+
+    def _name_of(self, account_id: str) -> str:
+        added = list(self.books.venue_accounts.values())
+        return next((one.name for one in added if one.trading_id == account_id), "")
 
 
 def _row(asset: AssetState) -> AssetRow:

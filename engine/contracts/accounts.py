@@ -47,10 +47,12 @@ class AccountReport(Contract):
 
     ``objection`` is why the account takes no entries; None: it does. ``findings`` are the open
     ones, those that block first. ``worth`` is what all its assets are worth: the venue's side
-    where it is known, else the books'.
+    where it is known, else the books'. ``account_name`` is what a person calls an account at a
+    venue.
     """
 
     account_id: str
+    account_name: str = ""
     mode: str
     health: AccountHealth
     detail: str = ""

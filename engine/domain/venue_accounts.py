@@ -126,6 +126,11 @@ class VenueAccount(BaseModel):
         """Why it takes no entries at ``now``, or None. Exits always go."""
         if not self.is_enabled and self.inspection is None:
             return f"the account '{self.name}' has not been tested: test it on the Accounts page"
+        if not self.is_enabled and self.inspection is not None and not self.inspection.is_usable:
+            return (
+                f"the last test of the account '{self.name}' failed: its checks on the Accounts"
+                " page say what to do"
+            )
         if not self.is_enabled:
             return f"the account '{self.name}' is disabled: enable it on the Accounts page"
         if self.expires_at is not None and now >= self.expires_at:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
-from playwright.sync_api import Error, Locator, Page, expect
+from playwright.sync_api import Browser, Error, Locator, Page, expect
 
+from tests.support.browser import open_page
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tests.support.venue_cases import CASES, Form, VenueCase
@@ -25,6 +26,13 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         copy.start_engine()
         copy.start_panel()
         yield copy
+
+
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """One for all rows, so that the panel's scripts are read once; each visit is a new session."""
+    with open_page(browser) as page:
+        yield page
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +93,7 @@ def add_account(page: Page, deck: Copy, name: str, case: VenueCase, form: Form) 
 
 def log_in(page: Page, card: Locator, answer: str) -> None:
     """Paste what the venue's login page answers."""
+    expect(card.locator(".qd-state").first).to_have_text("log in", timeout=60_000)
     card.get_by_role("button", name="Log in").click()
     dialog = page.get_by_role("dialog")
     expect(dialog.get_by_role("link", name="Open the login page")).to_be_visible()

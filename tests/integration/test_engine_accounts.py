@@ -76,6 +76,7 @@ def test_a_bot_with_real_money_from_its_confirmation_to_its_last_exit(engine: En
     assert ask(client, "/bots/Real/start", {"confirm_name": "Real"})[0] == 200
     bot = client.wait_for_state("Real", "running")
     assert (bot["mode"], bot["account_name"]) == ("live", "Main")
+    assert [one["account_name"] for one in client.get("/reconcile")] == ["Main"]
     assert enter(client)["state"] == "filled"
     eventually(lambda: client.bot("Real")["position"], bool)
     assert ask(client, "/bots/Real/clone", {"name": "Two"})[0] == 409

@@ -105,7 +105,8 @@ def test_a_failed_test_shows_its_advice_and_nothing_enables_it(fake_engine: Fake
     account = added(services)
     app = open_accounts()
     shown = words(app)
-    assert "disabled" in shown
+    assert "last test failed" in shown
+    assert any("Follow the advice below" in one.value for one in app.warning)
     assert "Allow spot trading" in shown
     assert "Follow the advice below" in shown
     assert app.button(key=f"Enable-{account.id}").disabled

@@ -79,6 +79,18 @@ def test_only_a_fresh_clean_check_is_green(
     assert GREEN not in shown
 
 
+def test_an_account_is_called_as_a_person_calls_it(start_engine: EngineStarter) -> None:
+    services = start_engine().services
+    report = AccountReport(
+        account_id="test:4b313e95", account_name="Spot & more", mode="test",
+        health=AccountHealth.CLEAN, checked_at=services.now(),
+    )  # fmt: skip
+    services.reports = {report.account_id: report}
+    shown = words(open_reconcile())
+    assert "<b>Spot &amp; more</b>" in shown
+    assert "no bot · test:4b313e95" in shown
+
+
 def test_without_accounts_the_way_to_the_first_is_shown(start_engine: EngineStarter) -> None:
     start_engine(bot_count=0).services.reports.clear()
     assert "No account is in use yet" in words(open_reconcile())

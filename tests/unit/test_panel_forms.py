@@ -22,6 +22,7 @@ class Params(BaseModel):
     is_strict: bool = False
     mode: Mode = Mode.SLOW
     cap: int | None = Field(None, ge=1)
+    magic: int = Field(7, gt=0, lt=2**63, title="Magic number")
     note: str = ""
 
 
@@ -31,7 +32,7 @@ SPECS = {spec.name: spec for spec in field_specs(Params.model_json_schema())}
 def test_fields_keep_the_order_and_the_kind_of_the_schema() -> None:
     assert [(spec.name, spec.kind) for spec in SPECS.values()] == [
         ("period", "integer"), ("width", "number"), ("is_strict", "boolean"), ("mode", "choice"),
-        ("cap", "integer"), ("note", "text"),
+        ("cap", "integer"), ("magic", "integer"), ("note", "text"),
     ]  # fmt: skip
 
 
@@ -40,6 +41,7 @@ def test_labels_name_unit_and_bounds() -> None:
     assert SPECS["width"].minimum == 0
     assert SPECS["mode"].choices == ("fast", "slow")
     assert SPECS["cap"].minimum == 1
+    assert SPECS["magic"].label == "Magic number"  # up to 9.22337e+18 is nobody's choice
 
 
 def test_a_value_that_does_not_fit_its_widget_becomes_the_default() -> None:

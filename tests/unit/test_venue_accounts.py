@@ -266,6 +266,8 @@ def test_a_key_that_can_withdraw_by_now_disables_its_account_loudly(office: Offi
     office.venue.inspection = WITHDRAWS
     tested = office.accounts.test(account.id, "me")
     assert not tested.is_enabled
+    objection = office.books.account_objection(account.trading_id) or ""
+    assert objection.startswith("the last test of the account 'Main' failed")
     with office.store.reading() as tx:
         event = tx.events.select(is_descending=True, limit=1)[0]
     assert event.level is Level.ERROR
