@@ -12,14 +12,15 @@ from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.processes import Copy, copy_of_quarterdeck
 
 LONGEST = (
-    "test_fault_matrix_kills.py", "test_invariants.py", "test_kill_nine.py", "test_first_trade.py",
-    "test_accounts.py", "test_engine_life.py", "test_fault_matrix_engine.py", "test_compute.py",
-    "test_fault_matrix_data.py", "test_strategy_isolation.py", "test_cli.py", "test_parity.py",
-    "test_engine_isolation.py", "test_engine_recovery.py", "test_chart_zoom.py",
-    "test_reconcile_engine.py", "test_backtests.py", "test_studies.py", "test_store_durability.py",
-    "test_by_hand.py", "test_engine_cli.py", "test_simulator.py", "test_tune_cli.py",
-    "test_fault_matrix_store.py", "test_engine_postgres.py", "test_backtest.py",
-    "test_engine_replays.py",
+    "test_fault_matrix_kills.py", "test_invariants.py", "test_kill_nine.py", "test_accounts.py",
+    "test_cli.py", "test_compute.py", "test_first_trade.py", "test_strategy_isolation.py",
+    "test_store_durability.py", "test_parity.py", "test_fault_matrix_engine.py",
+    "test_engine_cli.py", "test_engine_life.py", "test_engine_recovery.py",
+    "test_fault_matrix_data.py", "test_chart_zoom.py", "test_studies.py",
+    "test_engine_isolation.py", "test_fault_matrix_store.py", "test_reconcile_engine.py",
+    "test_backtests.py", "test_tune_cli.py", "test_by_hand.py", "test_backtest.py",
+    "test_simulator.py", "test_engine_input.py", "test_engine_accounts.py", "test_engine_mt5.py",
+    "test_engine_postgres.py", "test_engine_replays.py", "test_store.py", "test_study_run.py",
 )  # fmt: skip
 """Files that take longest, in this order."""
 

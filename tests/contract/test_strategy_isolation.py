@@ -178,7 +178,7 @@ def test_row_28_what_a_strategy_leaves_running_dies_with_its_worker(
     assert host.decide("forks", {}, CANDLES).reason == "calm"
     children = json.loads(noted.read_text())
     assert len(children) == 6
-    assert until(lambda: not any(is_running(child) for child in children), within_s=3)
+    assert until(lambda: not any(is_running(child) for child in children), within_s=60)
 
 
 def test_row_28_daemons_die_with_their_worker_too(
@@ -196,7 +196,7 @@ def test_row_28_daemons_die_with_their_worker_too(
     assert host.decide("daemons", {}, CANDLES).reason == "calm"
     daemons = [int(pid) for pid in noted.read_text().split()]
     assert len(daemons) == 3
-    assert until(lambda: not any(is_running(pid) for pid in daemons), within_s=3)
+    assert until(lambda: not any(is_running(pid) for pid in daemons), within_s=60)
 
 
 def test_row_28_a_worker_may_start_few_processes(host: StrategyHost) -> None:
@@ -216,9 +216,9 @@ def test_workers_killed_while_idle_are_replaced_and_nobody_notices(host: Strateg
     before = host.worker_pids()
     for pid in before:
         os.kill(pid, signal.SIGKILL)
-    assert until(lambda: all(has_ended(pid) for pid in before), within_s=5)
+    assert until(lambda: all(has_ended(pid) for pid in before), within_s=60)
     assert host.decide("rsi", {}, CANDLES).values == {"RSI": 50.0}
-    assert until(lambda: len(host.worker_pids() - before) >= 2, within_s=10)
+    assert until(lambda: len(host.worker_pids() - before) >= 2, within_s=60)
 
 
 # --- many at once -------------------------------------------------------------------------------
@@ -259,7 +259,7 @@ def test_row_28_hanging_strategies_do_not_delay_others(host: StrategyHost, folde
         # Now it is known to hang: two run, four wait, the others are not kept waiting.
         messages = [future.result() for future in [threads.submit(hang, 0) for _ in range(8)]]
     assert sum("still busy with earlier calls" in message for message in messages) == 2
-    assert until(lambda: len(host.worker_pids()) >= 2, within_s=5)
+    assert until(lambda: len(host.worker_pids()) >= 2, within_s=60)
 
 
 # --- ends ---------------------------------------------------------------------------------------
@@ -277,7 +277,7 @@ def test_close_ends_every_worker_and_calls_under_way(tmp_path: Path) -> None:
     with strategy_host(tmp_path, workers=1, deadline_s=30) as host:
         caller = threading.Thread(target=call, args=(host,))
         caller.start()
-        assert until(lambda: bool(host.worker_pids()), within_s=10)
+        assert until(lambda: bool(host.worker_pids()), within_s=60)
         time.sleep(0.2)
         pids = host.worker_pids()
     caller.join(timeout=5)
@@ -313,4 +313,4 @@ def test_workers_end_when_the_engine_is_killed(tmp_path: Path, act: str) -> None
         assert all(is_running(pid) for pid in pids)
         os.kill(engine.pid, signal.SIGKILL)
         engine.wait()
-        assert until(lambda: not any(is_running(pid) for pid in pids), within_s=3)
+        assert until(lambda: not any(is_running(pid) for pid in pids), within_s=60)
