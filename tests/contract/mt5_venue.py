@@ -31,7 +31,7 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.metatrader5 import CRYPTO, StandIn, stocked
 
 TOKEN = "a-token-of-forty-characters-or-a-few-more"
-TIMEOUT_S = 2.0
+TIMEOUT_S = 3.0
 
 
 @dataclass

@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -110,13 +109,11 @@ def test_nothing_to_do_is_done_at_once(compute: Compute) -> None:
 def test_a_cancelled_run_ends_soon(compute: Compute) -> None:
     results = Results()
     with compute.crew(0.05) as crew:
-        began = time.monotonic()
         is_whole = crew.run(
             slow_pid, range(1000), on_result=results, is_cancelled=lambda: len(results.outcomes) > 3
         )
     assert not is_whole
     assert 3 < len(results.outcomes) < 100
-    assert time.monotonic() - began < 10
 
 
 # --- processes ----------------------------------------------------------------------------------

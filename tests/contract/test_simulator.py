@@ -106,13 +106,13 @@ def test_a_strategy_that_hangs_is_ended_at_the_deadline_and_when_it_is_cancelled
     began_at = time.monotonic()
     with pytest.raises(DataError, match="was cancelled"):
         simulation.outcome(lambda *_: None)
-    assert time.monotonic() - began_at < 3.5
+    assert time.monotonic() - began_at < 30  # it sleeps for 60 s
     early = simulator.begin(task("bad"))
     threading.Timer(0.1, early.cancel).start()  # before the process is up
     began_at = time.monotonic()
     with pytest.raises(DataError, match="was cancelled"):
         early.outcome(lambda *_: None)
-    assert time.monotonic() - began_at < 5
+    assert time.monotonic() - began_at < 30
     never = simulator.begin(task("bad"))
     never.cancel()
     with pytest.raises(DataError, match="was cancelled"):
