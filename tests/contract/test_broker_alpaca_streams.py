@@ -79,6 +79,8 @@ def test_a_cut_stream_is_connected_anew_and_both_are_told(account: Account, ear:
     wait_for(lambda: ear.connected == account.exchange.listeners == 2)
     account.broker.submit(order())
     wait_for(lambda: ear.reports)
+    assert ear.connected == 2
+    assert ear.reports[0].symbol == "AAPL"
 
 
 def test_an_event_that_cannot_be_looked_up_is_left_to_the_next_look(
@@ -179,6 +181,7 @@ def test_while_the_stream_is_gone_prices_are_asked_for(
     told = len(quotes)
     account.exchange.release(cut)
     wait_for(lambda: len(quotes) > told)
+    assert quotes[-1].symbol == symbol
 
 
 def test_what_is_watched_may_change_and_end(watched: tuple[Account, str, list[Quote]]) -> None:

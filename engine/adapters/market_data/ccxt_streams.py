@@ -8,7 +8,8 @@ from decimal import Decimal
 from threading import RLock
 from typing import Any
 
-from engine.adapters.market_data.ccxt_public import JUNK, CcxtPublicMarket, quote_of
+from engine.adapters.market_data.ccxt_public import CcxtPublicMarket
+from engine.adapters.market_data.ccxt_reading import JUNK, quote_of
 from engine.domain.instruments import Quote
 from engine.errors import DataError, QuarterdeckError
 from engine.links.streaming import StreamThread
