@@ -58,7 +58,7 @@ def ask(exchange: BinanceExchange, endpoint: str, sent: dict[str, str], key: str
     signature = hmac.new(secret.encode(), query.encode(), hashlib.sha256).hexdigest()
     answer = requests.request(
         method, f"{exchange.url}/api/v3/{path}?{query}&signature={signature}",
-        headers={"X-MBX-APIKEY": key} if key else {}, timeout=5,
+        headers={"X-MBX-APIKEY": key} if key else {}, timeout=30,
     )  # fmt: skip
     assert "X-MBX-USED-WEIGHT-1M" in answer.headers
     return answer.status_code, answer.json()

@@ -112,7 +112,7 @@ def test_a_lock_that_is_given_back_in_time_is_waited_for(store: SqlStore, store_
             waiting = pool.submit(write, store, 1)
             time.sleep(0.2)
             assert not waiting.done()
-        waiting.result(timeout=10)
+        waiting.result(timeout=60)
     assert ids(store) == ["e1"]
 
 
@@ -131,7 +131,7 @@ def test_a_hanging_writer_delays_others_no_longer_than_the_timeout(hasty: SqlSto
         with pytest.raises(StoreError, match="busy"):
             write(hasty, 2)
         leave.set()
-        hanging.result(timeout=10)
+        hanging.result(timeout=60)
     assert ids(hasty) == ["e1"]
 
 

@@ -46,7 +46,7 @@ def run_engine(data: Path, **variables: str) -> Ended:
     }
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "engine.out"
-        code = begin(["engine"], environment, log).wait(timeout=40)
+        code = begin(["engine"], environment, log).wait(timeout=120)
         return Ended(code, log.read_text("utf-8"))
 
 
@@ -246,7 +246,7 @@ def test_a_data_folder_that_may_not_be_written_is_one_sentence(tmp_path: Path) -
     for folder in (tmp_path, *tmp_path.parents):
         if Path(tempfile.gettempdir()) in folder.parents:
             folder.chmod(0o755)
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, timeout=40,
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, text=True, timeout=120,
                            capture_output=True, check=False)  # fmt: skip
     assert "cannot be written (Permission denied)" in refusal(Ended(ended.returncode, ended.stderr))
 
@@ -265,7 +265,7 @@ def test_a_malformed_env_file_is_one_sentence(tmp_path: Path) -> None:
             "try:\n    print(load_settings().api_port)\n"
             "except ConfigError as error:\n    print(error.message)\n"
         )
-        ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, text=True, timeout=20,
+        ended = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, text=True, timeout=90,
                                capture_output=True, check=False)  # fmt: skip
         assert "Traceback" not in ended.stderr, ended.stderr
         [sentence] = ended.stdout.splitlines()
@@ -286,7 +286,7 @@ def test_two_data_folders_on_one_postgresql(tmp_path: Path, postgres_url: str) -
 
         first.kill_engine()
         assert "holds this database" in refusal(run_engine(second.place.data, **variables))
-        eventually(lambda: _may_start(second), bool, timeout_s=60, every_s=0.5)
+        eventually(lambda: _may_start(second), bool, every_s=0.5)
         assert Client(second).bot("mine")["id"] == bot["id"]
 
         # The other way round: a graceful stop lets the next one in at once.

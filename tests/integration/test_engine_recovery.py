@@ -164,7 +164,7 @@ def test_fifty_bots_come_back_as_they_were_wanted(copy: Copy) -> None:
     eventually(lambda: states(client, names), lambda found: found == {"running"})
 
     restart(copy)
-    eventually(lambda: states(client, names), lambda found: found == {"running"}, timeout_s=10)
+    eventually(lambda: states(client, names), lambda found: found == {"running"})
     client.wait_for_state("paused", "paused")
     assert client.bot("paused")["desired"] == "paused"
     faulty = client.bot("faulty")

@@ -41,7 +41,7 @@ def test_a_bot_decides_by_rules_that_were_saved(tmp_path: Path) -> None:
         )
         client.create_bot(name="ruled", strategy="nervous", params={"length": 3}, amount="500")
         client.post("/bots/ruled/start")
-        eventually(lambda: client.bot("ruled")["trade_count"], lambda n: n >= 1, timeout_s=60)
+        eventually(lambda: client.bot("ruled")["trade_count"], lambda n: n >= 1)
         decisions = client.get("/bots/ruled/decisions")
         reasons = [one["reason"] for one in decisions if one["action"] == "enter_long"]
         assert reasons and all(one.startswith("enter long: RSI(length) ") for one in reasons)

@@ -162,7 +162,7 @@ def test_a_study_that_is_cancelled_and_killed_ends_as_one_that_ran_through(deck:
     under_way(client, study)
     assert client.ask("DELETE", f"/studies/{study['id']}").status_code == 409
     assert client.post(f"/studies/{study['id']}/cancel")["state"] == "cancelled"
-    eventually(lambda: workers(deck), lambda left: not left, timeout_s=5)
+    eventually(lambda: workers(deck), lambda left: not left)
     cancelled = trials(client, study)
     assert 0 < len(cancelled) < TRIALS
 

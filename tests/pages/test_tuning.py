@@ -31,7 +31,7 @@ def finished(engine: FakeEngine, **changes: Any) -> str:
     """A study that has ended; its id."""
     service = engine.services.fake_studies.room.service
     study = service.create(request(**changes), "test")
-    eventually(lambda: service.get(study.id), lambda one: not one.is_active, timeout_s=60)
+    eventually(lambda: service.get(study.id), lambda one: not one.is_active)
     return study.id
 
 

@@ -18,7 +18,7 @@ def api_over(services: EngineServices) -> Iterator[httpx.Client]:
     with serving(services) as served:
         headers = {"Authorization": f"Bearer {served.token}"}
         with httpx.Client(
-            base_url=served.url, headers=headers, trust_env=False, timeout=10
+            base_url=served.url, headers=headers, trust_env=False, timeout=60
         ) as http:
             yield http
 
