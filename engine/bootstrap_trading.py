@@ -9,6 +9,7 @@ from engine.jobs import Scheduler
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
 from engine.services.close_checks import CloseChecks
+from engine.services.conclude import Concluder
 from engine.services.findings import Rules
 from engine.services.listen_venues import Listening
 from engine.services.reconcile import Reconciler
@@ -47,10 +48,12 @@ def build_trading(
     router = EntryRouter(
         books, venues, core.controls, desk.links, lanes, reconciler.is_checked, ledger.free_cash
     )
+    concluder = Concluder(
+        books, desk, core.controls, ledger.free_cash, enters_on_fallback=settings.fallback_entries
+    )
     runner = CycleRunner(
-        books, desk, watcher, core.controls, venues, core.host, feed, core.prices, lanes,
-        ledger.free_cash, router, may_decide=sleep.may_decide,
-        enters_on_fallback=settings.fallback_entries,
+        books, concluder, desk, watcher, venues, core.host, feed, core.prices, lanes, router,
+        may_decide=sleep.may_decide,
     )  # fmt: skip
     checks = Checks(runner.run, core.pulse, core.clock, give_up)
     scheduler = Scheduler(core.clock, checks.begin, give_up)

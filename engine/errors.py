@@ -7,6 +7,9 @@ QuarterdeckError
 |-- DataError              candles or prices are missing or wrong: retry at the next cycle
 |   `-- SourceBusy         a source of candles may answer later, not before ``retry_after_s``
 |-- StrategyError          the strategy's own code failed: three in a row fault its bot
+|-- ModelError             a model did not answer as asked: nothing is opened on it
+|   |-- ModelUnavailable   it or its provider cannot be reached, or answers too late
+|   `-- ModelRateLimited   it asks for a pause of ``retry_after_s``
 |-- StoreError             the database refused: nothing was written, retry
 |   `-- LeaseLost          another engine holds the data: stop at once
 `-- BrokerError
@@ -71,6 +74,28 @@ class StrategyError(QuarterdeckError):
     """A strategy's own code raised, hung or answered nonsense."""
 
     code = "strategy"
+
+
+class ModelError(QuarterdeckError):
+    """A model did not answer as it was asked to; nothing is opened on it."""
+
+    code = "model"
+
+
+class ModelUnavailable(ModelError):
+    """The model or its provider cannot be reached, fails, or answers too late."""
+
+    code = "model_unavailable"
+
+
+class ModelRateLimited(ModelError):
+    """The provider asks for a pause: the rate or the quota is used up."""
+
+    code = "model_rate_limited"
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StoreError(QuarterdeckError):

@@ -6,17 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from engine.domain.conversion import read_equals
 from engine.domain.limits import Limits
 from engine.errors import ConfigError
 from engine.links.binance import TEST_URL, test_addresses
+from engine.settings_outside import VENDOR_URL, OutsideSettings
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-VENDOR_URL = r"^(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d+)?$"
 
 
 def _empty_is_none(value: Any) -> Any:
@@ -27,7 +25,7 @@ LimitAmount = Annotated[Decimal | None, BeforeValidator(_empty_is_none)]
 """An amount or, left empty, no limit."""
 
 
-class Settings(BaseSettings):
+class Settings(OutsideSettings):
     """Every setting, as ``QUARTERDECK_<NAME>`` in the environment or in ``.env``."""
 
     model_config = SettingsConfigDict(

@@ -9,8 +9,10 @@ from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from engine.domain.advice import AiConfig
 from engine.domain.money import ZERO, UtcDatetime
 from engine.domain.routes import Place, RoutingConfig
+from engine.domain.signals import SignalConfig
 from engine.domain.timeframes import timeframe_s
 
 NAME_PATTERN = r"^[^\W_][\w .\-]*$"
@@ -210,6 +212,13 @@ class BotConfig(ExitRules):
         default=None,
         title="Routing",
         description="accounts that may take an entry in place of the bot's own; None: only its own",
+    )
+
+    signals: SignalConfig | None = Field(
+        default=None, title="Signals", description="None: it listens to none from outside"
+    )
+    ai: AiConfig | None = Field(
+        default=None, title="Model", description="None: no model decides or advises"
     )
 
     @field_validator("timeframe")

@@ -12,6 +12,7 @@ from engine.ports.adapters import (
     VenueAdapter,
     VenueConnection,
 )
+from engine.ports.ai import Advisor, Model, Question, Reply
 from engine.ports.backtests import (
     CandleFileContent,
     CandleFiles,
@@ -53,6 +54,7 @@ from engine.ports.market_data import (
     SteppedMarket,
     StreamingMarket,
 )
+from engine.ports.news import NewsSource
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
@@ -62,6 +64,7 @@ from engine.ports.venues import Venues
 
 __all__ = [
     "AccountAccess",
+    "Advisor",
     "Balance",
     "Broker",
     "BrokerCapabilities",
@@ -80,13 +83,17 @@ __all__ = [
     "DepthMarket",
     "KeptResult",
     "MarketData",
+    "Model",
+    "NewsSource",
     "OrderListener",
     "Outcome",
     "PaperBook",
     "PaperOrder",
     "PlotSeries",
     "Prefix",
+    "Question",
     "ReadTable",
+    "Reply",
     "Repository",
     "ResultFiles",
     "RuleBook",

@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from engine.domain.accounts import AccountLine, AccountState, Finding
+from engine.domain.advice import Advice
 from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
+from engine.domain.news import NewsItem
 from engine.domain.orders import Order
 from engine.domain.positions import Fill, Position, PositionEntry, Trade
 from engine.domain.records import (
@@ -20,7 +22,9 @@ from engine.domain.records import (
     StrategyConfiguration,
 )
 from engine.domain.retunes import Retune
+from engine.domain.signals import Listener, Signal
 from engine.domain.studies import Study
+from engine.domain.tokens import ApiToken
 from engine.domain.venue_accounts import SealedSecret, VenueAccount
 
 T = TypeVar("T")
@@ -122,6 +126,11 @@ class Transaction(Protocol):
     venue_accounts: Repository[VenueAccount]
     secrets: Repository[SealedSecret]
     retunes: Repository[Retune]
+    signals: Repository[Signal]
+    listeners: Repository[Listener]
+    advice: Repository[Advice]
+    news: Repository[NewsItem]
+    tokens: Repository[ApiToken]
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Keep an instrument's rules as they were when a bot was checked by them."""

@@ -87,10 +87,15 @@ class OrderDesk:
         last: Decimal | None = None,
         instrument: Instrument | None = None,
         route: RoutePlan | None = None,
+        order_id: str | None = None,
+        amount: Decimal | None = None,
+        level_stop: Decimal | None = None,
+        level_target: Decimal | None = None,
     ) -> Order:
         """Commit to an entry. After an exit its amount is fixed only when it is sent, since the
         exit's proceeds are part of it. ``last`` and ``instrument`` price a limit entry; ``route``
-        is why it goes to the bot's account."""
+        is why it goes to the bot's account. ``order_id`` and ``amount`` (of quote) stand in for
+        those of the candle and the stake; the levels become the position's."""
         price = None
         if bot.config.entry_order is EntryOrder.LIMIT and last is not None and instrument:
             price = limit_price(bot, side, last, instrument)
@@ -99,14 +104,16 @@ class OrderDesk:
             expires_at = decided_at + timedelta(seconds=bot.config.entry_timeout_s)
         return self.plan(
             writing,
-            client_id=client_id(bot.id, candle_time, "e"),
+            client_id=order_id or client_id(bot.id, candle_time, "e"),
             bot_id=bot.id,
             account_id=bot.account_id,
             symbol=bot.symbol,
             side=entry_side(side),
             type=OrderType.MARKET if price is None else OrderType.LIMIT,
             purpose=Purpose.ENTRY,
-            quote_amount=None if after else stake(bot, size),
+            quote_amount=None if after else stake(bot, size) if amount is None else amount,
+            level_stop=level_stop,
+            level_target=level_target,
             price=price,
             expires_at=expires_at,
             reason="signal",

@@ -2,36 +2,29 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from decimal import Decimal
-from typing import Any
 
 from engine.domain.bots import WORKING_STATES, Bot, BotState, Desired
-from engine.domain.candles import Candles
 from engine.domain.cycle import choose_action, entry_of
-from engine.domain.decisions import Action, Decision, Intent, TraceStep, Verdict
+from engine.domain.decisions import Action, Intent
 from engine.domain.exits import price_bar
-from engine.domain.instruments import Instrument, Quote
+from engine.domain.instruments import Quote
 from engine.domain.money import exact, from_epoch_ms
-from engine.domain.orders import Order
-from engine.domain.positions import Position, PositionSide
 from engine.domain.records import Level
-from engine.domain.risk import CASH_RULE, Proposal, judge
 from engine.domain.routes import RoutePlan
 from engine.domain.sizing import stake
 from engine.domain.timeframes import timeframe_delta
-from engine.domain.trace import decision_of, first_steps, planned_step, route_step
-from engine.errors import ConfigError, Conflict, DataError, NotFound, StrategyError
+from engine.domain.trace import decision_of, first_steps
+from engine.errors import ConfigError, DataError, NotFound, StrategyError
 from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues
-from engine.services.books import Books, Writing
+from engine.services.books import Books
 from engine.services.candle_feed import CandleFeed, PriceBoard, check_candles
-from engine.services.controls import Controls
+from engine.services.conclude import Concluder
 from engine.services.feed_status import Fed
 from engine.services.hold_writer import HoldWriter
 from engine.services.lanes import STRATEGY_LANE, Lanes, account_lane
-from engine.services.order_desk import OrderDesk, client_id
-from engine.services.places import is_here
+from engine.services.order_desk import OrderDesk
 from engine.services.route_entries import EntryRouter
 from engine.services.watch_positions import PositionWatcher
 
@@ -57,33 +50,29 @@ class CycleRunner:
     def __init__(
         self,
         books: Books,
+        concluder: Concluder,
         desk: OrderDesk,
         watcher: PositionWatcher,
-        controls: Controls,
         venues: Venues,
         host: StrategyHost,
         feed: CandleFeed,
         prices: PriceBoard,
         lanes: Lanes,
-        free_cash: Callable[[str, str], Decimal | None] = lambda _account_id, _asset: None,
         router: EntryRouter | None = None,
         *,
         may_decide: Callable[[Bot], bool] = lambda _bot: True,
-        enters_on_fallback: bool = False,
     ) -> None:
         self._books = books
+        self._concluder = concluder
         self._desk = desk
         self._watcher = watcher
-        self._controls = controls
         self._venues = venues
         self._host = host
         self._feed = feed
         self._prices = prices
         self._lanes = lanes
-        self._free_cash = free_cash
         self._router = router
         self._may_decide = may_decide
-        self._enters_on_fallback = enters_on_fallback
         self._holds = HoldWriter(books, lanes)
         self._is_halted = False
 
@@ -133,7 +122,15 @@ class CycleRunner:
             market = self._venues.market(bot.market, bot.id)
         lane = account_lane(bot.account_id)
         await self._lanes.run(
-            lane, self.conclude, bot.id, market, candles, intent, config.params, route, fed.words
+            lane,
+            self._concluder.conclude,
+            bot.id,
+            market,
+            candles,
+            intent,
+            config.params,
+            route,
+            fed.words,
         )
 
     async def _route(self, bot: Bot, intent: Intent) -> RoutePlan | None:
@@ -226,152 +223,13 @@ class CycleRunner:
         close = exact(float(candles.close[-1]))
         seen = Quote(symbol=config.symbol, bid=close, ask=close, last=close, time=moment)
         self._prices.put(config.market, seen, bot.id)
-        self.conclude(bot.id, market, candles, intent)
+        self._concluder.conclude(bot.id, market, candles, intent)
 
     def _end_replay(self, bot_id: str) -> None:
         with self._books.writing() as writing:
             writing.save_bot(bot_id, desired=Desired.STOPPED, close_on_stop=False,
                              reason=REPLAY_ENDED)  # fmt: skip
             writing.event(Level.INFO, "replay.ended", REPLAY_ENDED, bot_id)
-
-    # --- the decision ---------------------------------------------------------------------------
-
-    def conclude(
-        self,
-        bot_id: str,
-        market: MarketData,
-        candles: Candles,
-        intent: Intent,
-        params: Mapping[str, Any] | None = None,
-        route: RoutePlan | None = None,
-        other_source: str = "",
-    ) -> None:
-        """Write the decision with its orders in one transaction, then let the desk send them.
-
-        ``params`` are those it was taken with; a bot that was tuned meanwhile decides anew.
-        ``market`` is where the bot trades, ``route`` why an entry goes there, ``other_source``
-        whose the candles are when they are not the market's own.
-        """
-        bot = self._books.bots.get(bot_id)
-        if bot is None or bot.state not in WORKING_STATES or not is_here(bot, market):
-            return
-        if params is not None and params != bot.config.params:
-            return
-        if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
-            return
-        position = self._books.positions.get(bot_id)
-        action, steps = self._judge(bot, market, candles, intent, position, route, other_source)
-        if action in (Action.EXIT, Action.REVERSE):
-            self._desk.cancel_entries(bot_id, market)
-            position = self._books.positions.get(bot_id)
-        decision = decision_of(bot, market.now(), candles, intent, action, steps)
-        instrument = market.instrument(bot.symbol)  # not within the transaction
-        try:
-            with self._books.writing() as writing:
-                self._write(writing, bot, instrument, decision, intent, position, route)
-                writing.mark_decided(bot_id, candles.last_close_time)
-        except Conflict:
-            # This candle was decided before, under other settings: never twice.
-            with self._books.writing() as writing:
-                writing.mark_decided(bot_id, candles.last_close_time)
-        self._desk.advance(bot_id, market)
-
-    def _write(
-        self,
-        writing: Writing,
-        bot: Bot,
-        instrument: Instrument,
-        decision: Decision,
-        intent: Intent,
-        position: Position | None,
-        route: RoutePlan | None,
-    ) -> None:
-        """The decision and the orders that follow from it."""
-        exit_order: Order | None = None
-        moment, decided_at = decision.candle_time, decision.decided_at
-        held = position.side if position else None
-        steps = list(decision.trace)
-        if position is not None and decision.action in (Action.EXIT, Action.REVERSE):
-            exit_order = self._desk.plan_exit(
-                writing, position, "signal",
-                order_id=client_id(bot.id, moment, "x"), decided_at=decided_at,
-            )  # fmt: skip
-            steps.append(planned_step(exit_order))
-        side = entry_of(decision.action, held)
-        if side is not None:
-            entry = self._desk.plan_entry(
-                writing, bot, side, size=intent.size, candle_time=moment,
-                decided_at=decided_at, after=exit_order, instrument=instrument, route=route,
-                last=(route.best.price if route else None) or exact(decision.price),
-            )  # fmt: skip
-            steps.append(planned_step(entry))
-        writing.tx.decisions.add(decision.model_copy(update={"trace": tuple(steps)}))
-        self._show_missing_funds(writing, bot, steps)
-        if decision.action is not Action.HOLD:
-            words = decision.action.value.replace("_", " ")
-            writing.event(Level.INFO, "decision", f"Decided to {words}: {decision.reason}", bot.id)
-
-    def _show_missing_funds(self, writing: Writing, bot: Bot, steps: Sequence[TraceStep]) -> None:
-        """Other vetoes are what a person has set; this one the user must hear of."""
-        for step in steps:
-            if step.verdict is Verdict.VETO and step.values.get("rule") == CASH_RULE:
-                message = f"The entry was held back: {step.detail}."
-                writing.save_bot(bot.id, reason=message)
-                writing.event(Level.WARNING, "order.insufficient_funds", message, bot.id)
-
-    def _judge(
-        self,
-        bot: Bot,
-        market: MarketData,
-        candles: Candles,
-        intent: Intent,
-        position: Position | None,
-        route: RoutePlan | None,
-        other_source: str,
-    ) -> tuple[Action, list[TraceStep]]:
-        """The action, and what every step had to say about it."""
-        config = bot.config
-        held = position.side if position else None
-        action = choose_action(intent, config.direction, held)
-        if self._desk.is_closing(bot.id):
-            action = Action.HOLD
-        steps = first_steps(candles, intent, action, other_source)
-        side = entry_of(action, held)
-        if route is not None:
-            steps.append(route_step(route))
-        if side is not None:
-            verdict = self._risk(bot, market, side, intent, position, other_source)
-            steps.append(verdict)
-            if verdict.verdict is Verdict.VETO:
-                action = Action.EXIT if action is Action.REVERSE else Action.HOLD
-        return action, steps
-
-    def _risk(
-        self,
-        bot: Bot,
-        market: MarketData,
-        side: PositionSide,
-        intent: Intent,
-        position: Position | None,
-        other_source: str,
-    ) -> TraceStep:
-        instrument = market.instrument(bot.symbol)
-        return judge(
-            Proposal(
-                bot=bot,
-                instrument=instrument,
-                side=side,
-                amount=stake(bot, intent.size),
-                position=position,
-                has_working_entry=self._desk.has_entry(bot.id),
-                control=self._controls.objection(
-                    account_id=bot.account_id, bot_id=bot.id, symbol=bot.symbol
-                ),
-                account=self._books.account_objection(bot.account_id),
-                candles=None if self._enters_on_fallback else other_source or None,
-                free_cash=self._free_cash(bot.account_id, instrument.quote),
-            )
-        )
 
     def _count_strategy_error(self, bot_id: str, message: str) -> None:
         """Show a strategy's failure; the third in a row faults its bot and nobody else."""

@@ -6,6 +6,19 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from engine.domain.advice import (
+    Advice,
+    AdviceOutcome,
+    AdvicePurpose,
+    AdviceState,
+    AiRole,
+    Counsel,
+    CounselVerdict,
+    EntryProposal,
+    ModelAction,
+    ModelDecision,
+    RiskLevel,
+)
 from engine.domain.backtest_runs import (
     BacktestRequest,
     BacktestRun,
@@ -17,11 +30,20 @@ from engine.domain.backtest_runs import (
 from engine.domain.backtests import BacktestTerms
 from engine.domain.bots import ActiveHours, BotState, Direction, RoiStep
 from engine.domain.decisions import Action, Decision, TraceStep, Verdict
+from engine.domain.news import NewsItem
 from engine.domain.orders import Order, OrderState, OrderType, Purpose, Side
 from engine.domain.positions import PositionEntry, PositionSide, Trade
 from engine.domain.records import AuditEntry, EquityPoint, Event, Level, StrategyConfiguration
 from engine.domain.retunes import Retune, RetuneSettings
 from engine.domain.search_space import Range
+from engine.domain.signals import (
+    Listener,
+    Signal,
+    SignalAction,
+    SignalOrder,
+    SignalSource,
+    SignalState,
+)
 from engine.domain.studies import (
     Luck,
     Study,
@@ -30,6 +52,7 @@ from engine.domain.studies import (
     StudyState,
     StudySummary,
 )
+from engine.domain.tokens import ApiToken, Scope
 from engine.domain.venue_accounts import (
     AccountCheck,
     Grade,
@@ -204,6 +227,56 @@ def secret(**changes: Any) -> SealedSecret:
     return SealedSecret.model_validate(fields | changes)
 
 
+def signal(**changes: Any) -> Signal:
+    """A signal that was acted on."""
+    fields: dict[str, Any] = {
+        "id": "sg000001", "source": SignalSource.TRADINGVIEW, "sender": BOT_ID, "digest": "ab12",
+        "bot_id": BOT_ID, "received_at": START, "sent_at": START, "address": "52.89.214.238",
+        "content_type": "application/json", "body": '{"action": "buy"} ☂',
+        "order": SignalOrder(action=SignalAction.OPEN, side=PositionSide.LONG,
+                             quantity=D("0.10"), stop_price=D("98.5")),
+        "decision_id": "d1", "order_ids": ("qd-1-e", "qd-1-x"), "copies": 3,
+    }  # fmt: skip
+    return Signal.model_validate(fields | changes)
+
+
+def listener() -> Listener:
+    """The bot's."""
+    return Listener(bot_id=BOT_ID, key_digest="cd34", sealed_key="a2V5", sealed_secret="c2VjcmV0",
+                    created_at=START, last_signal_at=START)  # fmt: skip
+
+
+def advice(**changes: Any) -> Advice:
+    """An answer whose horizon is not over."""
+    fields: dict[str, Any] = {
+        "id": "ad000001", "bot_id": BOT_ID, "bot_name": "First", "role": AiRole.ADVISOR,
+        "purpose": AdvicePurpose.REVIEW, "state": AdviceState.ANSWERED, "provider": "gemini",
+        "model": "gemini-2.5-flash", "market": "simulated", "symbol": "BTC/USDT",
+        "timeframe": "15m", "candle_time": START, "asked_at": START, "latency_s": 0.75,
+        "price": D("100.10"), "system": "Judge.", "prompt": "…", "answer": "{}",
+        "decision": ModelDecision(action=ModelAction.BUY, confidence=0.8, reasoning="up",
+                                  risk_level=RiskLevel.LOW, stop=D("98.5"), size=0.5),
+        "counsel": Counsel(verdict=CounselVerdict.REDUCE, reason="less", size=0.5),
+        "proposal": EntryProposal(side=PositionSide.LONG, amount=D("100"), price=D("100.10")),
+        "decision_id": "d1", "tokens_in": 900, "tokens_out": 80, "cost": D("0.00047"),
+        "outcome_due_at": START, "facts": {"news": 2},
+    }  # fmt: skip
+    return Advice.model_validate(fields | changes)
+
+
+def news_item() -> NewsItem:
+    """A piece of news with a sentiment."""
+    return NewsItem(id="n1", source="finnhub", symbol="BTC", published_at=START, title="Up ☂",
+                    summary="It went up.", url="https://news.example/1", sentiment=0.25,
+                    fetched_at=START)  # fmt: skip
+
+
+def token() -> ApiToken:
+    """A token that never ends."""
+    return ApiToken(id="tk000001", name="Phone", digest="ef56", scopes=(Scope.READ, Scope.TRADE),
+                    rate_per_minute=60, created_at=START)  # fmt: skip
+
+
 # By repository: an entity, and what is changed on it.
 SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
     "bots": (rich_bot(), {"state": BotState.FAULTED, "reason": "no ☂", "win_count": 2}),
@@ -241,5 +314,17 @@ SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
              balances={"USDT": D("0.10")}, can_withdraw=True, clock_skew_s=5.0)},
     ),
     "secrets": (secret(), {"sealed": "bm90aGluZw=="}),
+    "signals": (
+        signal(),
+        {"state": SignalState.ACTED, "order": None, "order_ids": (), "copies": 4},
+    ),
+    "listeners": (listener(), {"key_digest": "ee", "last_signal_at": None, "missed_since": START}),
+    "advice": (
+        advice(),
+        {"decision": None, "outcome_due_at": None,
+         "outcome": AdviceOutcome(move=-0.01, is_right=False, value=D("-1.10"))},
+    ),
+    "news": (news_item(), {"sentiment": None, "title": "Down"}),
+    "tokens": (token(), {"name": "Tablet", "last_used_at": START, "revoked_at": START}),
     "retunes": (retune(), {"wins": {}, "next_at": None, "outcome": "kept"}),
 }  # fmt: skip

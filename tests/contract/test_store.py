@@ -48,7 +48,7 @@ def repository_of(tx: Transaction, name: str) -> Repository[Any]:
 
 
 def key_of(name: str, item: BaseModel) -> str:
-    key = {"orders": "client_id", "retunes": "bot_id"}.get(name, "id")
+    key = {"orders": "client_id", "retunes": "bot_id", "listeners": "bot_id"}.get(name, "id")
     return str(item.model_dump()[key])
 
 

@@ -12,15 +12,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from engine.domain.accounts import AccountLine, AccountState, Finding
+from engine.domain.advice import Advice
 from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
+from engine.domain.news import NewsItem
 from engine.domain.orders import Order
 from engine.domain.positions import Fill, Position, PositionEntry, Trade
 from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
 from engine.domain.retunes import Retune
+from engine.domain.signals import Listener, Signal
 from engine.domain.studies import Study
+from engine.domain.tokens import ApiToken
 from engine.domain.venue_accounts import SealedSecret, VenueAccount
 from engine.errors import Conflict, LeaseLost, StoreError
 from engine.ports import Repository, Transaction
@@ -85,7 +89,22 @@ VENUE_ACCOUNTS = Shape(
 )  # fmt: skip
 SECRETS = Shape(SealedSecret, "account_secrets", noun="secret", time="updated_at",
                 is_counted=False)  # fmt: skip
-OWNED = (CONFIGURATIONS, DECISIONS, EQUITY, RETUNES)
+SIGNALS = Shape(Signal, "signals", noun="signal", time="received_at",
+                search=("body", "outcome", "sender"))  # fmt: skip
+LISTENERS = Shape(Listener, "listeners", noun="listener", time="created_at", key="bot_id",
+                  is_counted=False, is_owned=True,
+                  unique={("key_digest",): "There is already such a key."})  # fmt: skip
+ADVICE = Shape(Advice, "advice", noun="advice", time="asked_at", is_counted=False,
+               search=("bot_name", "symbol", "answer", "error"))  # fmt: skip
+NEWS = Shape(NewsItem, "news", noun="news item", time="published_at", is_counted=False,
+             search=("title", "summary"))  # fmt: skip
+TOKENS = Shape(
+    ApiToken, "api_tokens", noun="token", time="created_at", search=("name",), is_counted=False,
+    more={"name_key": lambda token: token.name.casefold()},
+    unique={("name_key",): "There is already a token of this name.",
+            ("digest",): "There is already such a token."},
+)  # fmt: skip
+OWNED = (CONFIGURATIONS, DECISIONS, EQUITY, RETUNES, LISTENERS)
 
 
 class BotRepository(MemoryRepository[Bot]):
@@ -130,6 +149,11 @@ class MemoryTransaction:
         self.retunes: Repository[Retune] = MemoryRepository(contents, RETUNES)
         self.venue_accounts: Repository[VenueAccount] = MemoryRepository(contents, VENUE_ACCOUNTS)
         self.secrets: Repository[SealedSecret] = MemoryRepository(contents, SECRETS)
+        self.signals: Repository[Signal] = MemoryRepository(contents, SIGNALS)
+        self.listeners: Repository[Listener] = MemoryRepository(contents, LISTENERS)
+        self.advice: Repository[Advice] = MemoryRepository(contents, ADVICE)
+        self.news: Repository[NewsItem] = MemoryRepository(contents, NEWS)
+        self.tokens: Repository[ApiToken] = MemoryRepository(contents, TOKENS)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""

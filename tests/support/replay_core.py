@@ -21,6 +21,7 @@ from engine.domain.strategy import Strategy
 from engine.ports import Broker, MarketData
 from engine.services.books import Books
 from engine.services.candle_feed import CandleFeed, PriceBoard
+from engine.services.conclude import Concluder
 from engine.services.controls import Controls
 from engine.services.gateway import Gateway
 from engine.services.lanes import Lanes
@@ -89,8 +90,8 @@ def play(
     desk = OrderDesk(books, venues, controls, gateway)
     lanes, prices = Lanes(), PriceBoard()
     watcher = PositionWatcher(books, desk, venues, prices, lanes)
-    runner = CycleRunner(books, desk, watcher, controls, venues, PreparedHost(strategy),
-                         CandleFeed(lanes), prices, lanes)  # fmt: skip
+    runner = CycleRunner(books, Concluder(books, desk, controls), desk, watcher, venues,
+                         PreparedHost(strategy), CandleFeed(lanes), prices, lanes)  # fmt: skip
     market_id = f"replay:{path}"
     bot = sample_bot(config.model_copy(update={"market": market_id}), id="b0000001",
                      account_id=venues.account_of(market_id, "b0000001"))  # fmt: skip

@@ -15,6 +15,7 @@ from engine.domain.records import Event
 from engine.services.books import Books
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.close_checks import CloseChecks
+from engine.services.conclude import Concluder
 from engine.services.controls import Controls
 from engine.services.fallback_candles import FallbackCandles
 from engine.services.lanes import Lanes
@@ -78,8 +79,9 @@ class StockDays:
         self.feed = CandleFeed(lanes, hours, fallbacks)
         self._watcher = PositionWatcher(books, desk, venues, prices, lanes, self.sleep, self.feed)
         self._runner = CycleRunner(
-            books, desk, self._watcher, controls, venues, self.host, self.feed, prices, lanes,
-            may_decide=self.sleep.may_decide, enters_on_fallback=enters_on_fallback,
+            books, Concluder(books, desk, controls, enters_on_fallback=enters_on_fallback), desk,
+            self._watcher, venues, self.host, self.feed, prices, lanes,
+            may_decide=self.sleep.may_decide,
         )  # fmt: skip
         self._jobs = Jobs()
         self._checks: list[str] = []

@@ -25,6 +25,7 @@ from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.check_accounts import AccountChecks
+from engine.services.conclude import Concluder
 from engine.services.controls import Controls
 from engine.services.gateway import Gateway
 from engine.services.instrument_book import InstrumentBook
@@ -131,8 +132,9 @@ class TwoVenues:
         )  # fmt: skip
         self.host = FakeStrategyHost()
         self.runner = CycleRunner(
-            books, self.desk, self.watcher, self.controls, self.venues, self.host,
-            CandleFeed(self.lanes), prices, self.lanes, self.ledger.free_cash, self.router,
+            books, Concluder(books, self.desk, self.controls, self.ledger.free_cash), self.desk,
+            self.watcher, self.venues, self.host, CandleFeed(self.lanes), prices, self.lanes,
+            self.router,
         )  # fmt: skip
         now = self.clock.now()
         self.supervisor = Supervisor(

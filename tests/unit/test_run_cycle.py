@@ -13,6 +13,7 @@ from engine.domain.decisions import Action, Decision, Intent, Verdict
 from engine.domain.positions import PositionSide
 from engine.errors import ConfigError, DataError, StrategyError
 from engine.services.candle_feed import CandleFeed, PriceBoard, check_candles
+from engine.services.conclude import Concluder
 from engine.services.lanes import Lanes
 from engine.services.run_cycle import CycleRunner
 from engine.services.watch_positions import PositionWatcher
@@ -37,8 +38,8 @@ class Cycle:
         prices = PriceBoard()
         watcher = PositionWatcher(room.books, room.desk, room.venues, prices, self.lanes)
         self.runner = CycleRunner(
-            room.books, room.desk, watcher, room.controls, room.venues, self.host, self.feed,
-            prices, self.lanes,
+            room.books, Concluder(room.books, room.desk, room.controls), room.desk, watcher,
+            room.venues, self.host, self.feed, prices, self.lanes,
         )  # fmt: skip
 
     def run(self, *script: Intent | StrategyError | ConfigError, seconds: float = 60) -> None:

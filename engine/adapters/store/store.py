@@ -13,6 +13,13 @@ from engine.adapters.store.columns import table_of
 from engine.adapters.store.database import Database, Session
 from engine.adapters.store.lease import DatabaseLease
 from engine.adapters.store.migrate import migrate
+from engine.adapters.store.outside_tables import (
+    AdviceRow,
+    ListenerRow,
+    NewsRow,
+    SignalRow,
+    TokenRow,
+)
 from engine.adapters.store.repository import SqlRepository, TableMap
 from engine.adapters.store.study_tables import RetuneRow, StudyRow
 from engine.adapters.store.tables import (
@@ -32,15 +39,19 @@ from engine.adapters.store.tables import (
 )
 from engine.adapters.store.venue_account_tables import AccountSecretRow, VenueAccountRow
 from engine.domain.accounts import AccountLine, AccountState, Finding
+from engine.domain.advice import Advice
 from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
+from engine.domain.news import NewsItem
 from engine.domain.orders import Order
 from engine.domain.positions import Fill, Position, PositionEntry, Trade
 from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
 from engine.domain.retunes import Retune
+from engine.domain.signals import Listener, Signal
 from engine.domain.studies import Study
+from engine.domain.tokens import ApiToken
 from engine.domain.venue_accounts import SealedSecret, VenueAccount
 from engine.ports import Repository, Transaction
 
@@ -94,6 +105,17 @@ VENUE_ACCOUNTS = TableMap(
 )  # fmt: skip
 SECRETS = TableMap(SealedSecret, AccountSecretRow, noun="secret", time="updated_at")
 RETUNES = TableMap(Retune, RetuneRow, noun="re-tuning", time="updated_at", key="bot_id")
+SIGNALS = TableMap(Signal, SignalRow, noun="signal", time="received_at",
+                   search=("body", "outcome", "sender"))  # fmt: skip
+LISTENERS = TableMap(Listener, ListenerRow, noun="listener", time="created_at", key="bot_id")
+ADVICE = TableMap(Advice, AdviceRow, noun="advice", time="asked_at",
+                  search=("bot_name", "symbol", "answer", "error"))  # fmt: skip
+NEWS = TableMap(NewsItem, NewsRow, noun="news item", time="published_at",
+                search=("title", "summary"))  # fmt: skip
+TOKENS = TableMap(
+    ApiToken, TokenRow, noun="token", time="created_at", search=("name",),
+    more=lambda token: {"name_key": token.name.casefold()},
+)  # fmt: skip
 
 _INSTRUMENTS = table_of(InstrumentRow)
 _INSTRUMENT_FIELDS = list(Instrument.model_fields)
@@ -131,6 +153,11 @@ class SqlTransaction:
         self.retunes: Repository[Retune] = SqlRepository(session, RETUNES)
         self.venue_accounts: Repository[VenueAccount] = SqlRepository(session, VENUE_ACCOUNTS)
         self.secrets: Repository[SealedSecret] = SqlRepository(session, SECRETS)
+        self.signals: Repository[Signal] = SqlRepository(session, SIGNALS)
+        self.listeners: Repository[Listener] = SqlRepository(session, LISTENERS)
+        self.advice: Repository[Advice] = SqlRepository(session, ADVICE)
+        self.news: Repository[NewsItem] = SqlRepository(session, NEWS)
+        self.tokens: Repository[ApiToken] = SqlRepository(session, TOKENS)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""
