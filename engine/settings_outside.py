@@ -24,6 +24,12 @@ class OutsideSettings(BaseSettings):
         description="the address that port listens on; others than this machine's need a proxy "
         "with TLS before them",
     )  # fmt: skip
+    inbox_public_url: str = Field(
+        default="", max_length=300, pattern=r"^(https?://[\w.\-]+(:\d+)?(/[\w.\-/]*)?)?$",
+        title="Public address of the inbox",
+        description="as a tunnel or a reverse proxy shows it to the world: "
+        "https://signals.example.org; only used to write addresses down",
+    )  # fmt: skip
     trusted_proxies: str = Field(
         default="", max_length=500, title="Trusted proxies",
         description="addresses or networks that tell who sent a signal by X-Forwarded-For",
