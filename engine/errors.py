@@ -10,6 +10,7 @@ QuarterdeckError
 |-- ModelError             a model did not answer as asked: nothing is opened on it
 |   |-- ModelUnavailable   it or its provider cannot be reached, or answers too late
 |   `-- ModelRateLimited   it asks for a pause of ``retry_after_s``
+|-- SignalRefused          a signal is not taken: its sender is told why, nothing follows
 |-- StoreError             the database refused: nothing was written, retry
 |   `-- LeaseLost          another engine holds the data: stop at once
 `-- BrokerError
@@ -95,6 +96,18 @@ class ModelRateLimited(ModelError):
 
     def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class SignalRefused(QuarterdeckError):
+    """What somebody sent is not taken. ``code`` names the reason, for programs; ``retry_after_s``
+    is when the same may be taken."""
+
+    code = "refused"
+
+    def __init__(self, code: str, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.code = code
         self.retry_after_s = retry_after_s
 
 
