@@ -18,13 +18,15 @@ from engine.api.auth import ensure_token
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
+from engine.api.inbox_app import create_inbox_app
 from engine.api.market_data_desk import MarketDataDesk
-from engine.api.server import ApiServer, bind_loopback
+from engine.api.server import ApiServer, bind, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
+from engine.bootstrap_signals import build_signals
 from engine.bootstrap_trading import build_trading
 from engine.domain.conversion import read_equals
 from engine.domain.records import Level
@@ -82,7 +84,7 @@ def run_engine(settings: Settings) -> int:
     lock = FolderLock(settings.data)
     try:
         lock.acquire()
-        listener = bind_loopback(settings.api_port)
+        listener, inbox = bind_loopback(settings.api_port), _bind_inbox(settings)
         token = ensure_token(settings.token_file)
         redaction = configure_logs(settings.logs, settings.log_level)
         for secret in (token, *settings.secrets):
@@ -94,14 +96,28 @@ def run_engine(settings: Settings) -> int:
         return REFUSED
     try:
         settings = _stored(settings, store)
-        return asyncio.run(_run(settings, store, token, listener, redaction.hide))
+        return asyncio.run(_run(settings, store, token, (listener, inbox), redaction.hide))
     except QuarterdeckError as error:
         sys.stderr.write(f"{error.message}\n")
         return REFUSED
     finally:
         listener.close()
+        if inbox is not None:
+            inbox.close()
         store.close()
         lock.release()
+
+
+def _bind_inbox(settings: Settings) -> socket.socket | None:
+    """The second port, where signals and nothing else come in; None unless one is set."""
+    if settings.inbox_port is None:
+        return None
+    return bind(settings.inbox_host, settings.inbox_port, "inbox_port")
+
+
+def _leave_for_later(signal_id: str) -> None:
+    """Nobody acts on signals yet."""
+    log.debug("signal %s is kept", signal_id)
 
 
 def _stored(settings: Settings, store: Store) -> Settings:
@@ -123,18 +139,24 @@ async def _run(
     settings: Settings,
     store: SqlStore,
     token: str,
-    listener: socket.socket,
+    listeners: tuple[socket.socket, socket.socket | None],
     hide: Callable[[str], None],
 ) -> int:
     ending = Ending(asyncio.get_running_loop(), asyncio.Event())
     engine = Engine(settings, store, token, ending, hide)
     _on_signals(ending)
-    server = ApiServer(engine.app, listener)
+    servers = [
+        ApiServer(app, listener)
+        for app, listener in zip((engine.app, engine.inbox_app), listeners, strict=True)
+        if listener is not None
+    ]
     await engine.start()
-    await server.start()
+    for server in servers:
+        await server.start()
     log.info("the engine listens on %s, data in %s", settings.api_url, settings.data)
     await ending.asked.wait()
-    await server.stop()
+    for server in servers:
+        await server.stop()
     await engine.stop()
     return ending.exit_code
 
@@ -162,8 +184,9 @@ class Engine:
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
         self._housekeeper = Housekeeper(
-            core.books, core.venues, self._equity, settings.hold_retention_days
-        )
+            core.books, core.venues, self._equity, settings.hold_retention_days,
+            settings.inbox_retention_days,
+        )  # fmt: skip
         terms = Terms(settings.base_currency, read_equals(settings.equal_assets))
         self._converter = Converter(
             core.books, core.prices, core.instruments, core.ledger, core.venues, core.lanes, terms
@@ -179,6 +202,7 @@ class Engine:
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
         )
+        self._signals = signals = build_signals(core, ending.loop, hide, _leave_for_later)
         self.facade = EngineFacade(
             engine_id=secrets.token_hex(8),
             books=core.books,
@@ -200,6 +224,8 @@ class Engine:
             settings_desk=SettingsDesk(core.books, settings),
             control_desk=ControlDesk(core.books, core.venues, core.controls, core.gateway),
             market_data=market_data,
+            signals=signals.desk,
+            webhooks=signals.receiver,
             venue_accounts=VenueAccountDesk(core.books, accounts, core.connections),
             candles=research.candles,
             backtests=research.backtests,
@@ -209,6 +235,7 @@ class Engine:
             stop_engine=ending.stop,
         )  # fmt: skip
         self.app = create_app(self.facade, token)
+        self.inbox_app = create_inbox_app(self.facade, token)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -227,6 +254,7 @@ class Engine:
             Job("equity", 10, self._sample),
             Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._research.retuner.begin_due),
+            Job("signals", 5, self._signals.expectations.check),
             Job("housekeeping", 3600, self._tidy),
         )
 
@@ -243,6 +271,7 @@ class Engine:
         self._core.gateway.load()
         self._equity.load()
         self._research.download_runner.load()
+        self._signals.listeners.load()
         with self._core.books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")
         self._research.backtest_runner.load()

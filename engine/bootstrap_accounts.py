@@ -18,7 +18,7 @@ def build_vault(settings: Settings, store: Store) -> Vault:
 
     def has_secrets() -> bool:
         with store.reading() as tx:
-            return tx.secrets.count() > 0
+            return tx.secrets.count() + tx.listeners.count() > 0
 
     given = settings.secret_key.get_secret_value().strip() if settings.secret_key else ""
     keyring = system_keyring if settings.keyring else None

@@ -12,10 +12,12 @@ from engine.api import (
     routes_bots,
     routes_candles,
     routes_engine,
+    routes_inbox,
     routes_market_data,
     routes_performance,
     routes_reference,
     routes_rules,
+    routes_signals,
     routes_studies,
     routes_venue_accounts,
 )
@@ -27,7 +29,7 @@ URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
-    routes_venue_accounts,
+    routes_venue_accounts, routes_signals, routes_inbox,
 )  # fmt: skip
 
 

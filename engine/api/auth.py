@@ -12,7 +12,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.api.errors import SECURITY_HEADERS, error_response
+from engine.api.errors import SECURITY_HEADERS, WEBHOOKS, error_response
 from engine.errors import ConfigError
 
 OPEN_PATHS = frozenset({"/health"})
@@ -89,8 +89,9 @@ class Gate:
     check of ``Host`` keeps a web page from reaching the engine by DNS rebinding.
     """
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
+    def __init__(self, app: ASGIApp, token: str, *, is_local: bool = True) -> None:
         self._app = app
+        self._is_local = is_local
         self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,7 +107,7 @@ class Gate:
                 response.headers.update(_CHALLENGE)
             await response(scope, receive, send)
             return
-        if scope["path"] in UPLOAD_PATHS:
+        if _has_own_rules(scope["path"]):
             await self._app(scope, receive, _with_headers(send))
             return
         body = await _read_body(receive)
@@ -121,13 +122,14 @@ class Gate:
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
         path: str = scope["path"]
-        if not _is_local(headers.get("host", "")):
+        if self._is_local and not _is_local(headers.get("host", "")):
             return 421, "wrong_host", "This engine answers to 127.0.0.1 and localhost only."
-        if path not in OPEN_PATHS and not self._is_authorized(headers.get("authorization", "")):
+        is_open = path in OPEN_PATHS or path.startswith(WEBHOOKS)
+        if not is_open and not self._is_authorized(headers.get("authorization", "")):
             return 401, "unauthorized", "The API token is missing or wrong."
         if "\0" in path or b"%00" in scope["query_string"]:
             return 400, "malformed", "The address has a character that no text may have."
-        if path not in UPLOAD_PATHS and not _is_small(headers.get("content-length", "0")):
+        if not _has_own_rules(path) and not _is_small(headers.get("content-length", "0")):
             return 413, *_TOO_LARGE
         return None
 
@@ -135,6 +137,11 @@ class Gate:
         scheme, _, token = header.partition(" ")
         is_same = hmac.compare_digest(token.strip().encode("latin-1", "replace"), self._token)
         return is_same and scheme.lower() == "bearer"
+
+
+def _has_own_rules(path: str) -> bool:
+    """Whether its route looks at type and size of the body by itself."""
+    return path in UPLOAD_PATHS or path.startswith(WEBHOOKS)
 
 
 _TOO_LARGE = ("too_large", f"The body must not exceed {MAX_BODY_BYTES} bytes.")

@@ -22,6 +22,7 @@ from engine.errors import (
     NotFound,
     OrderRejected,
     QuarterdeckError,
+    SignalRefused,
     StoreError,
     StrategyError,
 )
@@ -34,6 +35,7 @@ STATUS: dict[type[QuarterdeckError], int] = {
     NotFound: 404,
     StrategyError: 422,
     OrderRejected: 422,
+    SignalRefused: 422,
     DataError: 503,
     StoreError: 503,
     BrokerError: 503,
@@ -95,6 +97,9 @@ SENTENCES = {
 }
 """Pydantic's error types in plain words; a type that is not here keeps pydantic's own."""
 
+WEBHOOKS = "/webhook/"
+"""What the addresses of webhooks begin with; a key follows."""
+
 _WHERE = frozenset({"body", "query", "path", "header"})
 
 
@@ -155,7 +160,7 @@ def _on_quarterdeck_error(request: Request, error: Exception) -> Response:
     known = cast(QuarterdeckError, error)
     status = status_of(known)
     if status >= 500:
-        log.warning("%s %s: %s", request.method, request.url.path, known.message)
+        log.warning("%s %s: %s", request.method, _place_of(request), known.message)
     details = [ErrorDetail(field=known.field, message=known.message)] if known.field else []
     return error_response(status, known.code, known.message, details)
 
@@ -174,8 +179,14 @@ def _on_http_error(_request: Request, error: Exception) -> Response:
     return error_response(status, code, message)
 
 
+def _place_of(request: Request) -> str:
+    """The address without the key that a webhook's ends with."""
+    path = request.url.path
+    return f"{WEBHOOKS}…" if path.startswith(WEBHOOKS) else path
+
+
 def _on_unexpected(request: Request, error: Exception) -> Response:
     incident = secrets.token_hex(4)
-    log.error("incident %s at %s %s", incident, request.method, request.url.path, exc_info=error)
+    log.error("incident %s at %s %s", incident, request.method, _place_of(request), exc_info=error)
     message = f"The engine failed on this request; its log has the details under {incident}."
     return error_response(500, "internal", message)

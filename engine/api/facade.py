@@ -16,6 +16,7 @@ from engine.api.market_views import market_views
 from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
+from engine.api.signal_desk import SignalDesk
 from engine.api.study_desk import StudyDesk
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views, count_states, lateness, sum_bots, sum_trades
@@ -64,6 +65,7 @@ from engine.services.candle_feed import CandleFeed
 from engine.services.controls import Controls
 from engine.services.manual_orders import ManualOrders
 from engine.services.pulse import Pulse
+from engine.services.receive_signal import SignalReceiver
 
 OVERVIEW_TRADES = 10
 OVERVIEW_EVENTS = 20
@@ -98,6 +100,8 @@ class EngineFacade:
     studies: StudyDesk
     performance: PerformanceDesk
     venue_accounts: VenueAccountDesk
+    signals: SignalDesk
+    webhooks: SignalReceiver
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

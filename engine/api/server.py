@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import socket
 import sys
@@ -18,22 +19,36 @@ GRACE_S = 1
 
 def bind_loopback(port: int) -> socket.socket:
     """A listening socket on 127.0.0.1; port 0 picks a free one. Raises ConfigError if taken."""
+    return bind(LOOPBACK, port, "api_port")
+
+
+def bind(host: str, port: int, setting: str) -> socket.socket:
+    """A listening socket on an address of this machine. Raises ConfigError naming ``setting`` when
+    the port is taken, or the address is none of this machine's."""
     # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it an answer of
     # two packets waits 40 ms for a delayed ACK
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform == "win32":
             # There, SO_REUSEADDR would let two programs listen on one port.
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         else:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((LOOPBACK, port))
+        listener.bind((host, port))
         listener.listen(128)
     except OSError as error:
         listener.close()
+        if error.errno != errno.EADDRINUSE and host != LOOPBACK:
+            raise ConfigError(
+                f"The engine cannot listen on {host}, port {port} ({error.strerror}): is it an"
+                " address of this machine, and a port that your user may open?",
+                field=setting,
+            ) from error
         raise ConfigError(
-            f"Port {port} is used by another program; set QUARTERDECK_API_PORT to a free one.",
-            field="api_port",
+            f"Port {port} is used by another program; set QUARTERDECK_{setting.upper()} to a free"
+            " one.",
+            field=setting,
         ) from error
     return listener
 
@@ -63,6 +78,8 @@ class ApiServer:
         self._server = _EmbeddedServer(
             uvicorn.Config(
                 app,
+                http="httptools",
+                proxy_headers=False,  # X-Forwarded-For is believed of trusted proxies alone
                 lifespan="off",
                 ws="none",
                 log_config=None,

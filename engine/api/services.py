@@ -14,6 +14,7 @@ from engine.api.candle_desk import CandleServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
+from engine.api.signal_desk import SignalServices, WebhookServices
 from engine.api.venue_account_desk import VenueAccountServices
 from engine.contracts import (
     AccountReport,
@@ -293,6 +294,16 @@ class EngineServices(
     @property
     def performance(self) -> PerformanceServices:
         """How well it went."""
+        ...
+
+    @property
+    def signals(self) -> SignalServices:
+        """Signals from outside."""
+        ...
+
+    @property
+    def webhooks(self) -> WebhookServices:
+        """What takes them; unlike all others for the event loop."""
         ...
 
     @property

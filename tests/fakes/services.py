@@ -70,6 +70,7 @@ from tests.fakes.performance import FakePerformance
 from tests.fakes.rules import MemoryRuleBook, rule_desk
 from tests.fakes.studies import FakeStudies
 from tests.fakes.venue_account_desk import fake_venue_accounts
+from tests.fakes.webhooks import FakeWebhooks
 
 SETTINGS = (
     SettingView(key="paper_fee_bps", title="Paper fee", description="taker fee, in 0.01 %",
@@ -119,6 +120,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.live_facts: dict[str, LiveFacts] = {}
         self.rule_book = MemoryRuleBook()
         self.rules = rule_desk(self, self.rule_book)
+        self.webhooks = FakeWebhooks()
         self.performance = FakePerformance(self)
         self.fake_backtests = FakeBacktests(self)
         self.fake_studies = FakeStudies(self)

@@ -117,7 +117,9 @@ def test_a_bot_that_decides_often_keeps_its_newest_holds(
         writing.tx.decisions.add(*(decision(minute) for minute in range(1, 9)))
         writing.tx.decisions.add(decision(0, action=Action.EXIT))
     for _ in range(2):
-        Housekeeper(room.books, room.venues, ledger.keeper, hold_retention_days=14).tidy()
+        Housekeeper(
+            room.books, room.venues, ledger.keeper, hold_retention_days=14, signal_retention_days=90
+        ).tidy()
         with room.store.reading() as tx:
             kept = [one.candle_time.minute for one in tx.decisions.select()]
         assert kept == [0, 4, 5, 6, 7, 8], "the five newest, and what was no HOLD"
@@ -128,7 +130,9 @@ def test_housekeeping_forgets_old_holds_and_nothing_else(ledger: Ledger) -> None
     with room.books.writing() as writing:
         writing.tx.decisions.add(decision(0), decision(1, action=Action.EXIT), decision(3 * 1440))
     room.clock.advance(timedelta(days=3, hours=12).total_seconds())
-    Housekeeper(room.books, room.venues, ledger.keeper, hold_retention_days=1).tidy()
+    Housekeeper(
+        room.books, room.venues, ledger.keeper, hold_retention_days=1, signal_retention_days=90
+    ).tidy()
     with room.store.reading() as tx:
         left = [one.action for one in tx.decisions.select()]
     assert left == [Action.EXIT, Action.HOLD]
