@@ -10,6 +10,7 @@ from engine.domain.money import UtcDatetime
 from engine.domain.positions import PositionSide
 
 Price = Annotated[Decimal, Field(gt=0, le=Decimal("1e12"), max_digits=30)]
+Percent = Annotated[Decimal, Field(gt=0, le=1_000, max_digits=30)]
 
 
 class SignalSource(StrEnum):
@@ -83,13 +84,17 @@ class SignalOrder(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     action: SignalAction
-    side: PositionSide | None = Field(default=None, description="None only for flat")
+    side: PositionSide | None = Field(
+        default=None, description="None for flat, and for the close of whatever there is"
+    )
     symbol: str = Field(default="", max_length=60, description="as the sender calls it")
     quantity: Annotated[Decimal, Field(gt=0, le=Decimal("1e12"), max_digits=30)] | None = None
     quantity_kind: QuantityKind = QuantityKind.AMOUNT
     price: Price | None = Field(default=None, description="what the sender saw")
     stop_price: Price | None = None
     target_price: Price | None = None
+    stop_percent: Percent | None = Field(default=None, description="of the price when acted on")
+    target_percent: Percent | None = Field(default=None, description="of the price when acted on")
     expected: Expected | None = None
     comment: str = Field(default="", max_length=500)
 
