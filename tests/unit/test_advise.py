@@ -294,8 +294,9 @@ def test_the_providers_pause_is_kept() -> None:
     model.script = [ModelRateLimited("Slow down.", retry_after_s=30)]
     room = bench(model)
     review(room)
+    until = room.clock.now() + timedelta(seconds=30)
     assert "30 s are left" in review(room).reason
-    assert room.advisor.status().paused_until == room.clock.now() + timedelta(seconds=30)
+    assert room.advisor.status().paused_until == until
     assert len(model.questions) == 1
     room.clock.advance(31)
     assert review(room).verdict is CounselVerdict.PASS
