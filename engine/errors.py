@@ -84,9 +84,14 @@ class ModelError(QuarterdeckError):
 
 
 class ModelUnavailable(ModelError):
-    """The model or its provider cannot be reached, fails, or answers too late."""
+    """The model or its provider cannot be reached, fails, or answers too late. ``may_cost``: the
+    question went out and no answer says that it was refused, so it may be on the bill."""
 
     code = "model_unavailable"
+
+    def __init__(self, message: str, *, may_cost: bool = False) -> None:
+        super().__init__(message)
+        self.may_cost = may_cost
 
 
 class ModelRateLimited(ModelError):

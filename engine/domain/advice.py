@@ -21,6 +21,10 @@ from engine.domain.positions import Position, PositionSide
 
 ADVICE_STEP = "advisor"
 
+ADVISED = "advised"
+"""The reason of an entry whose levels are a model's: its stop holds only where it is nearer than
+the bot's own at the price that was paid."""
+
 
 class AiRole(StrEnum):
     """What a model is to a bot.
@@ -122,7 +126,8 @@ class EntryProposal(BaseModel):
 @dataclass(frozen=True)
 class Situation:
     """Everything that a model is told. ``values`` are the strategy's newest plotted series;
-    ``decision_id`` is that of the decision which the answer becomes a part of."""
+    ``decision_id`` is that of the decision which the answer becomes a part of; ``stop_loss`` and
+    ``take_profit`` are the bot's own, as fractions of the entry price."""
 
     bot_id: str
     bot_name: str
@@ -163,6 +168,11 @@ class Counsel(BaseModel):
     size: float = Field(default=1.0, gt=0, le=1)
     stop_price: Decimal | None = None
     target_price: Decimal | None = None
+
+    @property
+    def has_levels(self) -> bool:
+        """Whether the position's levels are the model's."""
+        return self.stop_price is not None or self.target_price is not None
 
     @property
     def step(self) -> TraceStep:

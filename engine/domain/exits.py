@@ -57,6 +57,20 @@ def fixed_levels(
     return stop, target
 
 
+def nearer_stop(side: PositionSide, one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """The one of two stops that ends a position of this side first; None where there is none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return max(one, other) if side is PositionSide.LONG else min(one, other)
+
+
+def nearer_target(side: PositionSide, one: Decimal | None, other: Decimal | None) -> Decimal | None:
+    """The one of two targets that ends a position of this side first; None where there is none."""
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other) if side is PositionSide.LONG else max(one, other)
+
+
 def better_price(position: Position, bar: PriceBar) -> Decimal:
     """The most favourable price of the position's life, this bar included."""
     if position.side is PositionSide.LONG:
@@ -113,8 +127,9 @@ def _stop(
     )
     if fixed is None:
         return trailing, "trailing_stop"
-    is_nearer = trailing > fixed if position.side is PositionSide.LONG else trailing < fixed
-    return (trailing, "trailing_stop") if is_nearer else (fixed, "stop_loss")
+    if trailing != fixed and nearer_stop(position.side, trailing, fixed) == trailing:
+        return trailing, "trailing_stop"
+    return fixed, "stop_loss"
 
 
 def _target(

@@ -9,22 +9,26 @@ from engine.domain.advice import Choice, Counsel, EntryProposal, Situation
 
 @dataclass(frozen=True)
 class Question:
-    """What a model is asked. ``schema`` is the JSON schema of the answer."""
+    """What a model is asked. ``schema`` is the JSON schema of the answer; ``most_tokens`` bounds
+    what it may write, its thoughts included."""
 
     model: str
     system: str
     prompt: str
     schema: Mapping[str, Any]
     timeout_s: float
+    most_tokens: int = 8_192
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What it said, unchecked, and what that took."""
+    """What it said, unchecked, and what that took. ``tokens_*`` are None where the provider does
+    not count them; ``stopped`` says why the answer is none, or not whole."""
 
     text: str
-    tokens_in: int
-    tokens_out: int
+    tokens_in: int | None
+    tokens_out: int | None
+    stopped: str = ""
 
 
 class Model(Protocol):
@@ -33,8 +37,8 @@ class Model(Protocol):
     provider: str
 
     def ask(self, question: Question) -> Reply:
-        """One question, sent once. Raises ModelRateLimited, ModelUnavailable (which tells a late
-        answer, too), ConfigError for a key or a model that does not exist."""
+        """One question, sent once; ends after about ``timeout_s``. Raises ModelRateLimited,
+        ModelUnavailable, ConfigError for a key or a model that does not exist."""
         ...
 
 

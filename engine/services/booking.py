@@ -11,8 +11,9 @@ from datetime import datetime
 from decimal import Decimal
 
 from engine.domain.accounts import HOUSE, Finding, FindingKind
+from engine.domain.advice import ADVISED
 from engine.domain.bots import Bot
-from engine.domain.exits import fixed_levels
+from engine.domain.exits import fixed_levels, nearer_stop, nearer_target
 from engine.domain.instruments import Instrument
 from engine.domain.ledger import (
     apply_fill,
@@ -36,7 +37,7 @@ from engine.domain.orders import (
     VenueFill,
     may_become,
 )
-from engine.domain.positions import Fill, Position
+from engine.domain.positions import Fill, Position, PositionSide
 from engine.domain.records import EquityPoint, Level
 from engine.services.books import Books, Writing, new_id
 
@@ -263,7 +264,7 @@ def _moved_position(
     # What a person has set stays where the bot has no level of its own.
     stop, target = stop or position.stop_price, target or position.target_price
     if order is not None:
-        stop, target = order.level_stop or stop, order.level_target or target
+        stop, target = _levels(order, position.side, stop, target)
     position = position.model_copy(
         update={
             "entry_count": position.entry_count + (known is None),
@@ -277,6 +278,19 @@ def _moved_position(
     else:
         writing.tx.entries.save(entry)
     return position
+
+
+def _levels(
+    order: Order, side: PositionSide, stop: Decimal | None, target: Decimal | None
+) -> tuple[Decimal | None, Decimal | None]:
+    """The levels an order brings instead of the bot's own; a model's only where they are nearer:
+    the price that was paid is not the one it judged."""
+    if order.reason == ADVISED:
+        return (
+            nearer_stop(side, order.level_stop, stop),
+            nearer_target(side, order.level_target, target),
+        )
+    return order.level_stop or stop, order.level_target or target
 
 
 def _record_fill(writing: Writing, instrument: Instrument, order: Order, fill: Fill) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from engine.domain.advice import Counsel, CounselVerdict
+from engine.domain.advice import ADVISED, Counsel, CounselVerdict
 from engine.domain.bots import WORKING_STATES, Bot
 from engine.domain.candles import Candles
 from engine.domain.cycle import choose_action, entry_of
@@ -119,6 +119,7 @@ class Concluder:
                 last=(route.best.price if route else None) or exact(decision.price),
                 level_stop=counsel.stop_price if counsel else None,
                 level_target=counsel.target_price if counsel else None,
+                reason=ADVISED if counsel and counsel.has_levels else "signal",
             )  # fmt: skip
             steps.append(planned_step(entry))
         writing.tx.decisions.add(decision.model_copy(update={"trace": tuple(steps)}))

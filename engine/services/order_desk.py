@@ -91,6 +91,7 @@ class OrderDesk:
         amount: Decimal | None = None,
         level_stop: Decimal | None = None,
         level_target: Decimal | None = None,
+        reason: str = "signal",
     ) -> Order:
         """Commit to an entry. After an exit its amount is fixed only when it is sent, since the
         exit's proceeds are part of it. ``last`` and ``instrument`` price a limit entry; ``route``
@@ -116,7 +117,7 @@ class OrderDesk:
             level_target=level_target,
             price=price,
             expires_at=expires_at,
-            reason="signal",
+            reason=reason,
             after_client_id=after.client_id if after else None,
             decided_at=decided_at,
             routing=route,
