@@ -6,7 +6,7 @@ from datetime import datetime
 from engine.domain.bots import Bot
 from engine.domain.candles import Candles
 from engine.domain.decisions import Action, Decision, Intent, TraceStep, Verdict
-from engine.domain.money import from_epoch_ms, to_epoch_ms
+from engine.domain.money import from_epoch_ms
 from engine.domain.orders import Order
 from engine.domain.routes import RouteCandidate, RoutePlan
 
@@ -67,6 +67,11 @@ def planned_step(order: Order) -> TraceStep:
     )
 
 
+def decision_id(bot_id: str, candles: Candles) -> str:
+    """The id of the decision on the newest candle."""
+    return f"{bot_id}-{candles.timeframe}-{int(candles.time[-1]) // 1000}"
+
+
 def decision_of(
     bot: Bot,
     decided_at: datetime,
@@ -78,7 +83,7 @@ def decision_of(
     """The decision on the newest candle; its reason is the first veto's, or the strategy's."""
     opened = from_epoch_ms(int(candles.time[-1]))
     return Decision(
-        id=f"{bot.id}-{candles.timeframe}-{to_epoch_ms(opened) // 1000}",
+        id=decision_id(bot.id, candles),
         bot_id=bot.id,
         candle_time=opened,
         decided_at=decided_at,
