@@ -12,10 +12,15 @@ from engine.domain.routes import RouteCandidate, RoutePlan
 
 
 def first_steps(
-    candles: Candles, intent: Intent, action: Action, other_source: str = ""
+    candles: Candles,
+    intent: Intent,
+    action: Action,
+    other_source: str = "",
+    *,
+    is_of_model: bool = False,
 ) -> list[TraceStep]:
-    """What was looked at, and what the strategy made of it. ``other_source`` says whose the
-    candles are when they are not the market's own."""
+    """What was looked at, and what the strategy (or the model that decides in its stead) made of
+    it. ``other_source`` says whose the candles are when they are not the market's own."""
     close = float(candles.close[-1])
     detail = f"{len(candles)} closed {candles.timeframe} candles"
     return [
@@ -26,7 +31,7 @@ def first_steps(
             values={"close": close, "closed_at": candles.last_close_time.isoformat()},
         ),
         TraceStep(
-            step="strategy",
+            step="model" if is_of_model else "strategy",
             verdict=Verdict.HOLD if action is Action.HOLD else Verdict.PASS,
             detail=intent.reason,
             values={**intent.values, "confidence": intent.confidence, "size": intent.size},
