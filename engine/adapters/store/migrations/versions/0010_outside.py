@@ -68,7 +68,7 @@ def _advice() -> None:
         "advice",
         *_texts("id bot_id bot_name role purpose state provider model market symbol timeframe"),
         *_texts("candle_time asked_at price system prompt answer error decision_id cost"),
-        *_texts("replay_of facts"),
+        *_texts("replay_of facts action verdict"),
         *_texts("decision counsel proposal outcome outcome_due_at", nullable=True),
         sa.Column("latency_s", sa.Float, nullable=False),
         sa.Column("tokens_in", sa.Integer, nullable=False),
