@@ -290,6 +290,7 @@ class Engine:
         await asyncio.to_thread(self._research.study_runner.close)
         await asyncio.gather(
             self._trading.checks.finish(STOP_GRACE_S),
+            self._finish_advice(),
             self._trading.supervisor.finish(STOP_GRACE_S),
             self._trading.account_checks.finish(STOP_GRACE_S),
         )
@@ -302,6 +303,10 @@ class Engine:
             self._lease.release()
         except QuarterdeckError as error:
             log.warning("the stop could not be written: %s", error)
+
+    async def _finish_advice(self) -> None:
+        if self._trading.consultant is not None:
+            await self._trading.consultant.finish(STOP_GRACE_S)
 
     def _renew_account(self, account: VenueAccount) -> None:
         """Forget what was made over a connection that has been closed."""

@@ -6,18 +6,30 @@ from dataclasses import dataclass
 
 from engine.bootstrap_core import Core
 from engine.jobs import Scheduler
+from engine.ports.ai import Advisor
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
 from engine.services.close_checks import CloseChecks
 from engine.services.conclude import Concluder
+from engine.services.consult import Consultant, Links
 from engine.services.findings import Rules
 from engine.services.listen_venues import Listening
 from engine.services.reconcile import Reconciler
 from engine.services.route_entries import EntryRouter
 from engine.services.run_cycle import CycleRunner
+from engine.services.situations import Situations
 from engine.services.supervise import Supervisor
+from engine.services.waiting_entries import WaitingEntries
 from engine.services.warm_up import WarmUp
 from engine.services.watch_positions import PositionWatcher
+
+
+@dataclass(frozen=True)
+class Advice:
+    """Who is asked about bots with a model, and who gathers what is told about them."""
+
+    advisor: Advisor
+    situations: Situations
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,7 @@ class Trading:
     warm_up: WarmUp
     reconciler: Reconciler
     runner: CycleRunner
+    consultant: Consultant | None
     checks: Checks
     close_checks: CloseChecks
     scheduler: Scheduler
@@ -37,9 +50,13 @@ class Trading:
 
 
 def build_trading(
-    core: Core, loop: asyncio.AbstractEventLoop, give_up: Callable[[str], None]
+    core: Core,
+    loop: asyncio.AbstractEventLoop,
+    give_up: Callable[[str], None],
+    advice: Advice | None = None,
 ) -> Trading:
-    """Build them. ``give_up`` ends an engine that may not go on."""
+    """Build them. ``give_up`` ends an engine that may not go on; without ``advice`` no bot may
+    have a model."""
     settings, books, desk, venues = core.settings, core.books, core.desk, core.venues
     lanes, sleep, feed, ledger = core.lanes, core.sleep, core.feed, core.ledger
     watcher = PositionWatcher(books, desk, venues, core.prices, lanes, sleep, feed)
@@ -51,9 +68,19 @@ def build_trading(
     concluder = Concluder(
         books, desk, core.controls, ledger.free_cash, enters_on_fallback=settings.fallback_entries
     )
+
+    def check_now(bot_id: str) -> None:
+        checks.begin(bot_id)
+
+    consultant = None
+    if advice is not None:
+        consultant = Consultant(
+            books, concluder, WaitingEntries(books, concluder, desk), advice.advisor,
+            advice.situations, venues, lanes, router, Links(check_now, give_up),
+        )  # fmt: skip
     runner = CycleRunner(
         books, concluder, desk, watcher, venues, core.host, feed, core.prices, lanes, router,
-        may_decide=sleep.may_decide,
+        consultant, may_decide=sleep.may_decide,
     )  # fmt: skip
     checks = Checks(runner.run, core.pulse, core.clock, give_up)
     scheduler = Scheduler(core.clock, checks.begin, give_up)
@@ -63,6 +90,7 @@ def build_trading(
         warm_up=WarmUp(books, venues, core.host, feed, lanes, sleep),
         reconciler=reconciler,
         runner=runner,
+        consultant=consultant,
         checks=checks,
         close_checks=CloseChecks(books, feed, sleep, checks.begin),
         scheduler=scheduler,

@@ -266,3 +266,13 @@ class Advice(BaseModel):
         default=None, description="when its horizon is over; None: it is known, or there is none"
     )
     facts: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def action(self) -> str:
+        """What the model wants; empty without an answer."""
+        return self.decision.action.value if self.decision else ""
+
+    @property
+    def verdict(self) -> str:
+        """What became of the entry; empty where none was judged."""
+        return self.counsel.verdict.value if self.counsel else ""

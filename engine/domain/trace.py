@@ -6,16 +6,21 @@ from datetime import datetime
 from engine.domain.bots import Bot
 from engine.domain.candles import Candles
 from engine.domain.decisions import Action, Decision, Intent, TraceStep, Verdict
-from engine.domain.money import from_epoch_ms, to_epoch_ms
+from engine.domain.money import from_epoch_ms
 from engine.domain.orders import Order
 from engine.domain.routes import RouteCandidate, RoutePlan
 
 
 def first_steps(
-    candles: Candles, intent: Intent, action: Action, other_source: str = ""
+    candles: Candles,
+    intent: Intent,
+    action: Action,
+    other_source: str = "",
+    *,
+    is_of_model: bool = False,
 ) -> list[TraceStep]:
-    """What was looked at, and what the strategy made of it. ``other_source`` says whose the
-    candles are when they are not the market's own."""
+    """What was looked at, and what the strategy (or the model that decides in its stead) made of
+    it. ``other_source`` says whose the candles are when they are not the market's own."""
     close = float(candles.close[-1])
     detail = f"{len(candles)} closed {candles.timeframe} candles"
     return [
@@ -26,7 +31,7 @@ def first_steps(
             values={"close": close, "closed_at": candles.last_close_time.isoformat()},
         ),
         TraceStep(
-            step="strategy",
+            step="model" if is_of_model else "strategy",
             verdict=Verdict.HOLD if action is Action.HOLD else Verdict.PASS,
             detail=intent.reason,
             values={**intent.values, "confidence": intent.confidence, "size": intent.size},
@@ -67,6 +72,11 @@ def planned_step(order: Order) -> TraceStep:
     )
 
 
+def decision_id(bot_id: str, candles: Candles) -> str:
+    """The id of the decision on the newest candle."""
+    return f"{bot_id}-{candles.timeframe}-{int(candles.time[-1]) // 1000}"
+
+
 def decision_of(
     bot: Bot,
     decided_at: datetime,
@@ -78,7 +88,7 @@ def decision_of(
     """The decision on the newest candle; its reason is the first veto's, or the strategy's."""
     opened = from_epoch_ms(int(candles.time[-1]))
     return Decision(
-        id=f"{bot.id}-{candles.timeframe}-{to_epoch_ms(opened) // 1000}",
+        id=decision_id(bot.id, candles),
         bot_id=bot.id,
         candle_time=opened,
         decided_at=decided_at,

@@ -58,7 +58,7 @@ from engine.ports.news import NewsSource
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
-from engine.ports.store import Prefix, Repository, Store, Transaction
+from engine.ports.store import NotAfter, Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.venues import Venues
 
@@ -85,6 +85,7 @@ __all__ = [
     "MarketData",
     "Model",
     "NewsSource",
+    "NotAfter",
     "OrderListener",
     "Outcome",
     "PaperBook",

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
@@ -32,6 +33,13 @@ T = TypeVar("T")
 
 class Prefix(str):
     """A value for ``select``'s equals that stands for all texts beginning with it."""
+
+
+@dataclass(frozen=True)
+class NotAfter:
+    """A value for ``select``'s equals that stands for every time up to this one; never for None."""
+
+    moment: datetime
 
 
 class Repository(Protocol[T]):
@@ -70,7 +78,7 @@ class Repository(Protocol[T]):
         **equals: Any,
     ) -> Sequence[T]:
         """Rows whose columns equal ``equals`` (a list, tuple or set means one of; None means NULL;
-        a ``Prefix`` means beginning with it).
+        a ``Prefix`` means beginning with it, ``NotAfter`` a time up to it).
 
         ``since`` (inclusive) and ``until`` (exclusive) bound the table's time column, which is
         also the default order; ``search`` is a case-insensitive part of its text columns.

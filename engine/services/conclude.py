@@ -1,6 +1,7 @@
 """What follows from an intent: the verdicts of advisor and risk gate, the decision, its orders."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -18,12 +19,15 @@ from engine.domain.risk import CASH_RULE, Proposal, judge
 from engine.domain.routes import RoutePlan
 from engine.domain.sizing import stake
 from engine.domain.trace import decision_of, first_steps, planned_step, route_step
+from engine.domain.waiting import WAITS, Waiting, decides, exit_of, waiting_entry
 from engine.errors import Conflict
 from engine.ports import MarketData
 from engine.services.books import Books, Writing
 from engine.services.controls import Controls
 from engine.services.order_desk import OrderDesk, client_id
 from engine.services.places import is_here
+
+EXIT_LEG = "x"
 
 
 class Concluder:
@@ -54,42 +58,76 @@ class Concluder:
         route: RoutePlan | None = None,
         other_source: str = "",
         counsel: Counsel | None = None,
-    ) -> None:
+        decided_at: datetime | None = None,
+    ) -> Waiting | None:
         """Write the decision with its orders in one transaction, then let the desk send them.
 
         ``params`` are those it was taken with; a bot that was tuned meanwhile decides anew.
         ``market`` is where the bot trades, ``route`` why an entry goes there, ``other_source``
         whose the candles are when they are not the market's own, ``counsel`` what an advisor made
-        of the entry.
+        of the entry; ``decided_at``, when it was asked, stands in for the present.
+
+        A bot with a model opens nothing without a counsel: then what has to be asked is the
+        answer, with nothing written but the exit of a reversal.
         """
         bot = self._books.bots.get(bot_id)
         if bot is None or bot.state not in WORKING_STATES or not is_here(bot, market):
-            return
+            return None
         if params is not None and params != bot.config.params:
-            return
+            return None
         if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
-            return
+            return None
         position = self._books.positions.get(bot_id)
         intent = limited(intent, counsel)
         action, steps = self._judge(
             bot, market, candles, intent, position, route, other_source, counsel
         )
+        waiting = None
+        side = entry_of(action, position.side if position else None)
+        if bot.config.ai is not None and counsel is None and side is not None:
+            waiting = waiting_entry(bot, candles, intent, position, side, other_source)
+            if action is not Action.REVERSE:
+                return waiting
+            action, steps = Action.EXIT, [*steps, WAITS]
         if action in (Action.EXIT, Action.REVERSE):
             self._desk.cancel_entries(bot_id, market)
             position = self._books.positions.get(bot_id)
-        decision = decision_of(bot, market.now(), candles, intent, action, steps)
+        moment = decided_at or market.now()
+        decision = decision_of(bot, moment, candles, intent, action, steps)
         instrument = market.instrument(bot.symbol)  # not within the transaction
         try:
             with self._books.writing() as writing:
-                self._write(writing, bot, instrument, decision, intent, position, route, counsel)
+                self.write(writing, bot, instrument, decision, intent, position, route, counsel)
                 writing.mark_decided(bot_id, candles.last_close_time)
         except Conflict:
             # This candle was decided before, under other settings: never twice.
             with self._books.writing() as writing:
                 writing.mark_decided(bot_id, candles.last_close_time)
         self._desk.advance(bot_id, market)
+        return waiting
 
-    def _write(
+    def conclude_exit(
+        self,
+        bot_id: str,
+        market: MarketData,
+        candles: Candles,
+        intent: Intent,
+        params: Mapping[str, Any],
+        other_source: str = "",
+    ) -> bool:
+        """Conclude the exit that an intent wants, without the entry that may come with it; False
+        when it wants none."""
+        bot, position = self._books.bots.get(bot_id), self._books.positions.get(bot_id)
+        if bot is None or position is None or self._desk.is_closing(bot_id):
+            return False
+        action = choose_action(intent, bot.config.direction, position.side)
+        if action not in (Action.EXIT, Action.REVERSE):
+            return False
+        alone = exit_of(intent, position.side)
+        self.conclude(bot_id, market, candles, alone, params, None, other_source)
+        return True
+
+    def write(
         self,
         writing: Writing,
         bot: Bot,
@@ -99,16 +137,18 @@ class Concluder:
         position: Position | None,
         route: RoutePlan | None,
         counsel: Counsel | None,
+        after: Order | None = None,
     ) -> None:
-        """The decision and the orders that follow from it."""
-        exit_order: Order | None = None
+        """The decision and the orders that follow from it; its entry goes ``after`` an exit that
+        is under way already."""
+        exit_order = after
         moment, decided_at = decision.candle_time, decision.decided_at
         held = position.side if position else None
         steps = list(decision.trace)
         if position is not None and decision.action in (Action.EXIT, Action.REVERSE):
             exit_order = self._desk.plan_exit(
                 writing, position, "signal",
-                order_id=client_id(bot.id, moment, "x"), decided_at=decided_at,
+                order_id=client_id(bot.id, moment, EXIT_LEG), decided_at=decided_at,
             )  # fmt: skip
             steps.append(planned_step(exit_order))
         side = entry_of(decision.action, held)
@@ -153,13 +193,14 @@ class Concluder:
         action = choose_action(intent, config.direction, held)
         if self._desk.is_closing(bot.id):
             action = Action.HOLD
-        steps = first_steps(candles, intent, action, other_source)
+        is_of_model = counsel is not None and decides(bot)
+        steps = first_steps(candles, intent, action, other_source, is_of_model=is_of_model)
         side = entry_of(action, held)
         if route is not None:
             steps.append(route_step(route))
+        if counsel is not None:
+            steps.append(counsel.step)
         if side is not None:
-            if counsel is not None:
-                steps.append(counsel.step)
             amount = stake(bot, intent.size)
             steps.append(self.risk(bot, market, side, amount, position, other_source))
             if any(step.verdict is Verdict.VETO for step in steps):

@@ -19,11 +19,12 @@ from engine.domain.positions import PositionSide
 from engine.domain.records import Level
 from engine.domain.routes import Place, RoutePlan
 from engine.domain.routing import Offer, match_instrument, plan_route
+from engine.domain.sizing import stake
 from engine.errors import DataError, NotFound, QuarterdeckError
 from engine.ports import DepthMarket, MarketData, Venues
 from engine.services.books import Books
 from engine.services.controls import Controls
-from engine.services.lanes import Lanes
+from engine.services.lanes import Lanes, account_lane
 from engine.services.places import choices_of, is_mobile
 from engine.services.venue_links import VenueLinks
 
@@ -72,6 +73,18 @@ class EntryRouter:
         """Whether an entry of the bot may choose its account now, or has to go home: it takes
         entries, moves, and is flat."""
         return is_mobile(bot) and bot.state is BotState.RUNNING and self._is_flat(bot.id)
+
+    async def settle(self, bot: Bot, side: PositionSide, size: float) -> RoutePlan | None:
+        """Have a flat bot that has a choice of accounts go to the best for an entry of ``size`` of
+        its stake; why it went there. Raises like ``plan``."""
+        if not self.is_wanted(bot):
+            return None
+        lane = account_lane(bot.account_id)
+        if bot.config.routing is None:
+            await self._lanes.run(lane, self.go_home, bot.id)
+            return None
+        plan = await self.plan(bot, side, stake(bot, size))
+        return plan if await self._lanes.run(lane, self.move, bot.id, plan) else None
 
     def _is_flat(self, bot_id: str) -> bool:
         return bot_id not in self._books.positions and not self._books.working.get(bot_id)

@@ -13,7 +13,6 @@ from engine.domain.instruments import Quote
 from engine.domain.money import exact, from_epoch_ms
 from engine.domain.records import Level
 from engine.domain.routes import RoutePlan
-from engine.domain.sizing import stake
 from engine.domain.timeframes import timeframe_delta
 from engine.domain.trace import decision_of, first_steps
 from engine.errors import ConfigError, DataError, NotFound, StrategyError
@@ -21,6 +20,7 @@ from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.candle_feed import CandleFeed, PriceBoard, check_candles
 from engine.services.conclude import Concluder
+from engine.services.consult import Consultant
 from engine.services.feed_status import Fed
 from engine.services.hold_writer import HoldWriter
 from engine.services.lanes import STRATEGY_LANE, Lanes, account_lane
@@ -59,6 +59,7 @@ class CycleRunner:
         prices: PriceBoard,
         lanes: Lanes,
         router: EntryRouter | None = None,
+        consultant: Consultant | None = None,
         *,
         may_decide: Callable[[Bot], bool] = lambda _bot: True,
     ) -> None:
@@ -72,6 +73,7 @@ class CycleRunner:
         self._prices = prices
         self._lanes = lanes
         self._router = router
+        self._consultant = consultant
         self._may_decide = may_decide
         self._holds = HoldWriter(books, lanes)
         self._is_halted = False
@@ -103,14 +105,19 @@ class CycleRunner:
         history = await self._lanes.run(
             STRATEGY_LANE, self._host.history, config.strategy, config.params
         )
-        fed = await self._feed.ask(market, config.symbol, config.timeframe, history)
+        shown = config.ai.candle_count if config.ai is not None else 0
+        fed = await self._feed.ask(market, config.symbol, config.timeframe, max(history, shown))
         candles = fed.candles
         if bot.decided_until is not None and candles.last_close_time <= bot.decided_until:
             await self._tell_why_nothing_is_decided(bot, fed)
             return
+        seen = candles[slice(-history, None)]  # a model may be shown more
         intent = await self._lanes.run(
-            STRATEGY_LANE, self._host.decide, config.strategy, config.params, candles
+            STRATEGY_LANE, self._host.decide, config.strategy, config.params, seen
         )
+        if config.ai is not None:
+            await self._consult(bot, fed, intent)
+            return
         if not intent.wants_something:
             steps = first_steps(candles, intent, Action.HOLD, fed.words)
             decision = decision_of(bot, market.now(), candles, intent, Action.HOLD, steps)
@@ -133,18 +140,18 @@ class CycleRunner:
             fed.words,
         )
 
+    async def _consult(self, bot: Bot, fed: Fed, intent: Intent) -> None:
+        if self._consultant is None:
+            raise ValueError(f"bot {bot.id} has a model, and nobody was wired to ask it")
+        await self._consultant.look(bot, fed, intent)
+
     async def _route(self, bot: Bot, intent: Intent) -> RoutePlan | None:
         """Have a flat bot that has a choice of accounts go to the best for the entry it wants; why
         it went there."""
         side = entry_of(choose_action(intent, bot.config.direction, None), None)
-        if self._router is None or side is None or not self._router.is_wanted(bot):
+        if self._router is None or side is None:
             return None
-        lane = account_lane(bot.account_id)
-        if bot.config.routing is None:
-            await self._lanes.run(lane, self._router.go_home, bot.id)
-            return None
-        plan = await self._router.plan(bot, side, stake(bot, intent.size))
-        return plan if await self._lanes.run(lane, self._router.move, bot.id, plan) else None
+        return await self._router.settle(bot, side, intent.size)
 
     async def _tell_why_nothing_is_decided(self, bot: Bot, fed: Fed) -> None:
         """A candle that should be there is not, or time went back: no candle is decided twice."""

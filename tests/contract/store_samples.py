@@ -88,6 +88,7 @@ def order(**changes: Any) -> Order:
         "symbol": "BTC/USDT", "side": Side.BUY, "type": OrderType.LIMIT, "purpose": Purpose.ENTRY,
         "state": OrderState.OPEN, "quantity": D("0.5"), "price": D("99.5"), "filled": D("0.1"),
         "position_id": "p1", "decided_at": START, "created_at": START, "updated_at": START,
+        "stake_share": D("0.25"),
     }  # fmt: skip
     return Order(**(fields | changes))
 

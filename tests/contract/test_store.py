@@ -17,10 +17,11 @@ from engine.domain.orders import OrderState
 from engine.domain.records import Level
 from engine.domain.routes import Place, RouteCandidate, RoutePlan
 from engine.errors import Conflict, NotFound, StoreError
-from engine.ports import Prefix, Repository, Store, Transaction
+from engine.ports import NotAfter, Prefix, Repository, Store, Transaction
 from tests.contract.store_samples import (
     BOT_ID,
     SAMPLES,
+    advice,
     audit,
     configuration,
     decision,
@@ -237,6 +238,26 @@ def test_select_and_count_narrow(store: Store) -> None:
                 assert tx.events.count(**query) == len(numbers), query
                 ids = {row_id for row_id, _ in tx.events.values("id", "time", **query)}
                 assert ids == set(found), query
+
+
+def test_advice_is_chosen_by_what_came_of_it_and_by_when_it_is_due(store: Store) -> None:
+    later = START + timedelta(microseconds=1)
+    with store.transaction() as tx:
+        tx.advice.add(
+            advice(),
+            advice(id="later", outcome_due_at=later),
+            advice(id="never", outcome_due_at=None, decision=None, counsel=None),
+        )
+    with store.reading() as tx:
+        for query, ids in (
+            ({"outcome_due_at": NotAfter(START)}, ["ad000001"]),
+            ({"outcome_due_at": NotAfter(later), "order_by": "outcome_due_at"},
+             ["ad000001", "later"]),
+            ({"outcome_due_at": NotAfter(START - timedelta(seconds=1))}, []),
+            ({"verdict": "reduce", "action": "buy"}, ["ad000001", "later"]),
+            ({"action": ""}, ["never"]),
+        ):  # fmt: skip
+            assert [one.id for one in tx.advice.select(**query)] == ids, query
 
 
 def test_chosen_columns_come_as_exact_values(store: Store) -> None:

@@ -94,8 +94,11 @@ SIGNALS = Shape(Signal, "signals", noun="signal", time="received_at",
 LISTENERS = Shape(Listener, "listeners", noun="listener", time="created_at", key="bot_id",
                   is_counted=False, is_owned=True,
                   unique={("key_digest",): "There is already such a key."})  # fmt: skip
-ADVICE = Shape(Advice, "advice", noun="advice", time="asked_at", is_counted=False,
-               search=("bot_name", "symbol", "answer", "error"))  # fmt: skip
+ADVICE = Shape(
+    Advice, "advice", noun="advice", time="asked_at", is_counted=False,
+    search=("bot_name", "symbol", "answer", "error"),
+    more={"action": lambda advice: advice.action, "verdict": lambda advice: advice.verdict},
+)  # fmt: skip
 NEWS = Shape(NewsItem, "news", noun="news item", time="published_at", is_counted=False,
              search=("title", "summary"))  # fmt: skip
 TOKENS = Shape(

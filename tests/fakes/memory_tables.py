@@ -9,7 +9,7 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel
 
 from engine.errors import Conflict, NotFound, StoreError
-from engine.ports import Prefix
+from engine.ports import NotAfter, Prefix
 
 T = TypeVar("T", bound=BaseModel)
 Rows = dict[str, Any]
@@ -257,6 +257,8 @@ class MemoryRepository(Generic[T]):
 def _equal(read: Callable[[Any], Any], wanted: Any) -> Test:
     if isinstance(wanted, Prefix):
         return lambda item: str(read(item)).startswith(wanted)
+    if isinstance(wanted, NotAfter):
+        return lambda item: (value := read(item)) is not None and value <= wanted.moment
     if isinstance(wanted, list | tuple | set | frozenset):
         return lambda item: read(item) in wanted
     return lambda item: bool(read(item) == wanted)

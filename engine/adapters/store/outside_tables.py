@@ -57,7 +57,8 @@ class ListenerRow(Row, table=True):
 
 
 class AdviceRow(Row, table=True):
-    """A question to a model; its bot may be gone."""
+    """A question to a model; its bot may be gone. ``action`` and ``verdict`` are those of its
+    decision and its counsel, to choose by."""
 
     __tablename__ = "advice"
     __table_args__ = (Index(None, "bot_id", "asked_at"),)
@@ -81,6 +82,8 @@ class AdviceRow(Row, table=True):
     prompt: str = text()
     answer: str = text()
     error: str = text()
+    action: str = text()
+    verdict: str = text()
     decision: dict[str, Any] | None = json(default=None)
     counsel: dict[str, Any] | None = json(default=None)
     proposal: dict[str, Any] | None = json(default=None)

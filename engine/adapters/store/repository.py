@@ -23,7 +23,7 @@ from engine.adapters.store.columns import Row, table_of
 from engine.adapters.store.database import Session
 from engine.adapters.store.types import ExactDecimal, clean_text
 from engine.errors import NotFound
-from engine.ports import Prefix
+from engine.ports import NotAfter, Prefix
 
 T = TypeVar("T", bound=BaseModel)
 
@@ -222,6 +222,8 @@ def _equal(column: ColumnElement[Any], value: Any) -> ColumnElement[bool]:
     if isinstance(value, Prefix):
         beginning = clean_text(value)  # not LIKE, which knows no case on SQLite
         return func.substr(column, 1, len(beginning)) == beginning
+    if isinstance(value, NotAfter):
+        return column <= value.moment
     if isinstance(value, list | tuple | set | frozenset):
         return column.in_(list(value))
     return column.is_(None) if value is None else column == value

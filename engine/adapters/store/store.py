@@ -108,8 +108,11 @@ RETUNES = TableMap(Retune, RetuneRow, noun="re-tuning", time="updated_at", key="
 SIGNALS = TableMap(Signal, SignalRow, noun="signal", time="received_at",
                    search=("body", "outcome", "sender"))  # fmt: skip
 LISTENERS = TableMap(Listener, ListenerRow, noun="listener", time="created_at", key="bot_id")
-ADVICE = TableMap(Advice, AdviceRow, noun="advice", time="asked_at",
-                  search=("bot_name", "symbol", "answer", "error"))  # fmt: skip
+ADVICE = TableMap(
+    Advice, AdviceRow, noun="advice", time="asked_at",
+    search=("bot_name", "symbol", "answer", "error"),
+    more=lambda advice: {"action": advice.action, "verdict": advice.verdict},
+)  # fmt: skip
 NEWS = TableMap(NewsItem, NewsRow, noun="news item", time="published_at",
                 search=("title", "summary"))  # fmt: skip
 TOKENS = TableMap(

@@ -12,6 +12,8 @@ def upgrade() -> None:
     _signals()
     _listeners()
     _advice()
+    with op.batch_alter_table("orders") as table:  # what a model has left of a reversal's entry
+        table.add_column(sa.Column("stake_share", sa.Text))
     op.create_table(
         "news",
         *_texts("id source symbol published_at title summary url fetched_at"),
@@ -66,7 +68,7 @@ def _advice() -> None:
         "advice",
         *_texts("id bot_id bot_name role purpose state provider model market symbol timeframe"),
         *_texts("candle_time asked_at price system prompt answer error decision_id cost"),
-        *_texts("replay_of facts"),
+        *_texts("replay_of facts action verdict"),
         *_texts("decision counsel proposal outcome outcome_due_at", nullable=True),
         sa.Column("latency_s", sa.Float, nullable=False),
         sa.Column("tokens_in", sa.Integer, nullable=False),

@@ -1,0 +1,621 @@
+"""Bots with a model: entries wait for it and nothing else does; what changed meanwhile counts."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from decimal import Decimal as D
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.domain.advice import AiConfig, AiRole, Choice, Counsel, CounselVerdict
+from engine.domain.bots import BotState, Direction
+from engine.domain.decisions import Action, Decision, Intent, Verdict
+from engine.domain.exits import live_bar
+from engine.domain.orders import OrderState, Purpose
+from engine.domain.positions import PositionSide
+from engine.domain.records import KillLevel
+from engine.errors import DataError
+from engine.services.asked_once import AskedOnce
+from engine.services.candle_feed import CandleFeed, PriceBoard
+from engine.services.conclude import Concluder
+from engine.services.consult import Consultant, Links
+from engine.services.lanes import Lanes
+from engine.services.run_cycle import CycleRunner
+from engine.services.situations import Situations
+from engine.services.waiting_entries import WaitingEntries
+from engine.services.watch_positions import PositionWatcher
+from tests.fakes.advisor import GO, STAY, FakeAdvisor, buy, close, hold
+from tests.fakes.broker import Fault
+from tests.fakes.clock import FakeClock
+from tests.fakes.market import FakeMarket
+from tests.fakes.memory_store import MemoryStore
+from tests.fakes.strategy_host import FakeStrategyHost
+from tests.unit.conftest import Room, open_room
+from tests.unit.samples import config
+
+LONG = Intent(enter_long=True, reason="the strategy says so", size=0.5, values={"rsi": 25.0})
+SHORT = Intent(enter_short=True, reason="down it goes")
+OUT = Intent(exit_long=True, reason="enough")
+NOTHING = Intent(reason="nothing to do", values={"rsi": 50.0})
+
+
+class Desk:
+    """A cycle runner with a scripted strategy and a scripted model, over a market of hand-made
+    bars."""
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+        self.host = FakeStrategyHost()
+        self.advisor = FakeAdvisor(room.store)
+        self.checked: list[str] = []
+        self.lanes = Lanes()
+        self.build()
+
+    def build(self) -> None:
+        """Everything that does not outlive a crash."""
+        room, lanes, prices = self.room, self.lanes, PriceBoard()
+        concluder = Concluder(room.books, room.desk, room.controls)
+        self.watcher = PositionWatcher(room.books, room.desk, room.venues, prices, lanes)
+        advisor = AskedOnce(self.advisor, room.store, lanes, lambda *_: GO, lambda *_: buy())
+        self.consultant = Consultant(
+            room.books, concluder, WaitingEntries(room.books, concluder, room.desk), advisor,
+            Situations(room.books, room.venues, lanes), room.venues, lanes,
+            links=Links(check_now=self.checked.append),
+        )  # fmt: skip
+        self.runner = CycleRunner(
+            room.books, concluder, room.desk, self.watcher, room.venues, self.host,
+            CandleFeed(lanes), prices, lanes, consultant=self.consultant,
+        )  # fmt: skip
+
+    def crash(self) -> None:
+        """What a crash and a start leave."""
+        self.room.restart()
+        self.advisor.dies = False
+        self.build()
+
+    def bar(self, close: float = 100.0) -> None:
+        """One more candle closes, at a price."""
+        market = self.room.market
+        assert isinstance(market, FakeMarket)
+        market.add_bar("BTC/USDT", close, close, close, close, 1.0)
+        self.room.move(str(close))
+        self.room.broker.now = self.room.clock.now()
+
+    async def check(self, answer: Intent) -> None:
+        """One check with the strategy's answer; the model is not waited for."""
+        self.host.script.append(answer)
+        await self.runner.run(self.room.bot.id)
+
+    def run(self, *script: Intent) -> None:
+        """For each answer of the strategy a candle, a check, and the model's answer."""
+        for answer in script:
+            self.bar()
+            asyncio.run(self._run(answer))
+
+    async def _run(self, answer: Intent) -> None:
+        await self.check(answer)
+        await self.consultant.finish(10)
+
+    @asynccontextmanager
+    async def thinking(self, answer: Intent) -> AsyncIterator[None]:
+        """While the model thinks about a candle on which the strategy said ``answer``."""
+        self.bar()
+        self.advisor.hold_back()
+        await self.check(answer)
+        await self.advisor.is_asked()
+        yield
+        self.advisor.release()
+        await self.consultant.finish(10)
+
+    def save(self, **changes: Any) -> None:
+        """Change the one bot."""
+        with self.room.books.writing() as writing:
+            writing.save_bot(self.room.bot.id, **changes)
+
+    def decisions(self) -> list[Decision]:
+        """All decisions, oldest first."""
+        with self.room.store.reading() as tx:
+            return list(tx.decisions.select())
+
+    def last(self) -> Decision:
+        """The newest decision."""
+        return self.decisions()[-1]
+
+    def sent(self, purpose: Purpose) -> list[str]:
+        """The client ids of the orders of a purpose that reached the venue."""
+        return [one.client_id for one in self.room.orders()
+                if one.purpose is purpose and one.client_id in self.room.broker.sent]  # fmt: skip
+
+
+@pytest.fixture
+def open_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+    """Opens a desk whose bot has the given settings."""
+    desks: list[Desk] = []
+    rooms = []
+
+    def opened(ai: AiConfig | None = None, **changes: Any) -> Desk:
+        clock = FakeClock()
+        market = FakeMarket(clock)
+        market.history("BTC/USDT", [100.0] * 80)
+        settings = config(ai=ai or AiConfig(), **changes)
+        manager = open_room(tmp_path, clock, market, MemoryStore(clock.now), bot_config=settings)
+        rooms.append(manager)
+        room = next(manager.gen)
+        desks.append(Desk(room))
+        return desks[-1]
+
+    yield opened
+    for desk in desks:
+        desk.lanes.close()
+        desk.room.store.close()
+
+
+Opener = Callable[..., Desk]
+
+
+def play(work: Coroutine[None, None, None]) -> None:
+    """Run a story on an event loop."""
+    asyncio.run(work)
+
+
+# --- advisor ------------------------------------------------------------------------------------
+
+
+def test_only_an_entry_is_asked_about(open_desk: Opener) -> None:
+    desk = open_desk()
+    desk.run(NOTHING, LONG, NOTHING, OUT)
+    assert len(desk.advisor.reviewed) == 1
+    assert [one.action for one in desk.decisions()] == [
+        Action.HOLD, Action.ENTER_LONG, Action.HOLD, Action.EXIT,
+    ]  # fmt: skip
+    assert len(desk.room.trades()) == 1
+
+
+def test_what_the_model_is_told(open_desk: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk = open_desk(AiConfig(candle_count=60))
+    monkeypatch.setattr(desk.host, "history", lambda *_: 20)
+    desk.run(LONG)
+    [(situation, proposal)] = desk.advisor.reviewed
+    decision = desk.last()
+    assert situation.decision_id == decision.id
+    assert len(situation.candles) == 60
+    assert desk.host.decided[-1][2] == 20, "the strategy sees what it sees without a model"
+    assert situation.values == {"rsi": 25.0}
+    assert (proposal.side, proposal.amount, proposal.price) == (PositionSide.LONG, D(50), D(100))
+    assert (proposal.stop_price, proposal.target_price) == (D(98), D(105))
+    assert [step.step for step in decision.trace] == [
+        "candles", "strategy", "advisor", "risk", "order desk",
+    ]  # fmt: skip
+    assert decision.trace[2].values["verdict"] == "pass"
+
+
+def test_a_veto_opens_nothing_and_says_why(open_desk: Opener) -> None:
+    desk = open_desk()
+    desk.advisor.counsels.append(STAY)
+    desk.run(LONG)
+    assert desk.last().action is Action.HOLD
+    assert desk.last().reason == "the model sees no reason"
+    assert desk.last().trace[2].verdict is Verdict.VETO
+    assert not desk.room.orders()
+
+
+def test_a_counsel_makes_an_entry_smaller_and_gives_it_levels(open_desk: Opener) -> None:
+    desk = open_desk()
+    desk.advisor.counsels.append(
+        Counsel(verdict=CounselVerdict.REDUCE, reason="half", size=0.5, stop_price=D(99),
+                target_price=D(103))
+    )  # fmt: skip
+    desk.run(LONG)
+    [order] = desk.room.orders()
+    assert order.quote_amount == D(25), "half of the half that the strategy wants"
+    assert (desk.room.position.stop_price, desk.room.position.target_price) == (D(99), D(103))
+
+
+def test_an_entry_that_the_risk_gate_refuses_is_not_asked_about(open_desk: Opener) -> None:
+    desk = open_desk()
+    desk.run(LONG, LONG)
+    assert len(desk.advisor.reviewed) == 1
+    assert desk.last().reason == "already in position with 1 of 1 entries"
+    desk.save(state=BotState.PAUSED)
+    desk.run(OUT, LONG)
+    assert len(desk.advisor.reviewed) == 1
+    assert desk.last().reason == "the bot is paused"
+
+
+def test_the_cycle_does_not_wait_for_the_model(open_desk: Opener) -> None:
+    desk = open_desk()
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            assert desk.consultant.is_thinking(desk.room.bot.id)
+            await desk.check(LONG)  # the next check of the same candle
+            assert len(desk.advisor.reviewed) == 1
+            assert not desk.decisions()
+        assert desk.last().action is Action.ENTER_LONG
+        assert desk.checked == [desk.room.bot.id], "a candle may have closed meanwhile"
+
+    play(story())
+
+
+def test_a_stop_is_hit_while_the_model_thinks_about_a_further_entry(open_desk: Opener) -> None:
+    desk = open_desk(max_entries=2)
+    desk.run(LONG)
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            desk.room.move("97")
+            bar = live_bar(D(97), desk.room.clock.now())
+            now = desk.room.clock.now()
+            desk.watcher.watch_bar(
+                desk.room.bot.id, desk.room.market, bar, now, has_seen_price=False
+            )
+            assert desk.room.trades()[0].exit_reason == "stop_loss"
+
+    play(story())
+    assert desk.last().action is Action.HOLD
+    assert desk.last().reason == "the bot's position changed while the model was asked"
+    assert len(desk.sent(Purpose.ENTRY)) == 1
+
+
+def test_an_exit_of_the_next_candle_does_not_wait_for_the_answer(open_desk: Opener) -> None:
+    desk = open_desk(max_entries=2)
+    desk.run(LONG)
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            desk.bar()
+            await desk.check(OUT)
+            assert len(desk.room.trades()) == 1
+            assert desk.last().action is Action.EXIT
+
+    play(story())
+    older = desk.decisions()[1]
+    assert older.action is Action.HOLD
+    assert older.reason == "a newer candle was decided while the model was asked"
+    assert len(desk.sent(Purpose.ENTRY)) == 1
+    assert desk.room.bot.decided_until == desk.decisions()[2].candle_time + timedelta(minutes=1)
+
+
+def test_a_candle_that_closes_meanwhile_is_decided_after_the_answer(open_desk: Opener) -> None:
+    desk = open_desk()
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            desk.room.clock.advance(0)
+            await desk.check(NOTHING)
+        assert len(desk.decisions()) == 1
+        desk.bar()
+        await desk.check(NOTHING)
+        assert len(desk.decisions()) == 2
+
+    play(story())
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"state": BotState.PAUSED}, "the bot is paused"),
+        ({"state": BotState.STOPPED}, None),
+        ({"state": BotState.FAULTED}, None),
+        ({"config": config(ai=AiConfig(), params={"length": 5})}, None),
+        ({"config": config(ai=AiConfig(min_confidence=0.9))}, None),
+    ],
+)
+def test_a_bot_that_was_changed_meanwhile_enters_nothing(
+    open_desk: Opener, change: dict[str, Any], reason: str | None
+) -> None:
+    desk = open_desk()
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            desk.save(**change)
+
+    play(story())
+    assert not desk.room.orders()
+    assert [one.reason for one in desk.decisions()] == ([reason] if reason else [])
+
+
+def test_a_bot_that_was_deleted_meanwhile_is_no_error(open_desk: Opener) -> None:
+    desk = open_desk()
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            with desk.room.books.writing() as writing:
+                writing.delete_bot(desk.room.bot.id)
+
+    play(story())
+    assert not desk.room.orders()
+
+
+def test_the_kill_switch_meanwhile_opens_nothing(open_desk: Opener) -> None:
+    desk = open_desk()
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            desk.room.controls.set(KillLevel.PAUSE_ENTRIES, "a person")
+
+    play(story())
+    assert desk.last().action is Action.HOLD
+    assert not desk.room.orders()
+
+
+def test_an_answer_that_comes_too_late_opens_nothing(open_desk: Opener) -> None:
+    desk = open_desk()
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            desk.room.clock.advance(61)
+
+    play(story())
+    assert desk.last().reason == "the answer came 61 s after the question, which is too late"
+    assert not desk.room.orders()
+
+
+@pytest.mark.parametrize(
+    ("price", "words"), [("98.5", "stop of 99"), ("97.9", "stop of 98"), ("103", "target of 103")]
+)
+def test_a_price_beyond_a_level_opens_nothing(open_desk: Opener, price: str, words: str) -> None:
+    desk = open_desk()
+    stop = D(99) if words == "stop of 99" else None
+    desk.advisor.counsels.append(GO.model_copy(update={"stop_price": stop, "target_price": D(103)}))
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            desk.room.move(price)
+
+    play(story())
+    assert desk.last().reason == f"the price went past the {words} while the model was asked"
+    assert not desk.room.orders()
+
+
+# --- reversals ----------------------------------------------------------------------------------
+
+
+def test_a_reversal_exits_at_once_and_enters_once_the_model_has_spoken(open_desk: Opener) -> None:
+    desk = open_desk(direction=Direction.BOTH)
+    desk.run(LONG)
+
+    async def story() -> None:
+        async with desk.thinking(SHORT):
+            assert len(desk.room.trades()) == 1, "the exit has not waited"
+            assert desk.last().action is Action.EXIT
+            assert desk.last().trace[-2].detail.startswith("the entry waits for the model")
+            [_, (situation, proposal)] = desk.advisor.reviewed
+            assert situation.position is None
+            assert proposal.side is PositionSide.SHORT
+
+    play(story())
+    exit_, entry = desk.decisions()[1:]
+    assert (exit_.action, entry.action) == (Action.EXIT, Action.ENTER_SHORT)
+    assert entry.id == f"{exit_.id}-e"
+    assert entry.candle_time - exit_.candle_time == timedelta(microseconds=1)
+    assert desk.room.position.side is PositionSide.SHORT
+
+
+def test_a_reversal_that_the_model_refuses_ends_flat(open_desk: Opener) -> None:
+    desk = open_desk(direction=Direction.BOTH)
+    desk.run(LONG)
+    desk.advisor.counsels.append(STAY)
+    desk.run(SHORT)
+    assert [one.action for one in desk.decisions()[1:]] == [Action.EXIT, Action.HOLD]
+    assert not desk.room.books.positions
+
+
+def test_the_entry_of_a_reversal_goes_after_an_exit_still_under_way_with_its_share(
+    open_desk: Opener,
+) -> None:
+    desk = open_desk(direction=Direction.BOTH)
+    desk.run(LONG)
+    desk.room.broker.faults.append(Fault.RESTS)
+    desk.advisor.counsels.append(GO.model_copy(update={"size": 0.5}))
+    desk.run(SHORT.model_copy(update={"size": 0.5}))
+    [entry] = [one for one in desk.room.orders() if one.state is OrderState.INTENT]
+    assert entry.stake_share == D("0.25")
+    desk.room.broker.fill(desk.sent(Purpose.EXIT)[0])
+    desk.room.advance()
+    desk.room.advance()
+    [sent] = [one for one in desk.room.broker.requests if one.client_id == entry.client_id]
+    assert sent.quote_amount == D(25), "a quarter of the stake, not all of it"
+
+
+def test_an_exit_that_was_refused_lets_no_entry_follow(open_desk: Opener) -> None:
+    desk = open_desk(direction=Direction.BOTH)
+    desk.run(LONG)
+    desk.room.broker.faults.append(Fault.REJECTED)
+    desk.run(SHORT)
+    assert desk.last().action is Action.HOLD
+    assert len(desk.sent(Purpose.ENTRY)) == 1
+
+
+def test_without_a_model_a_reversal_keeps_the_strategys_share(room: Room) -> None:
+    """The amount of an entry after an exit is fixed when it is sent: at its share of the stake."""
+    room.enter()
+    now = room.clock.now()
+    with room.books.writing() as writing:
+        first = room.desk.plan_exit(writing, room.position, "signal", order_id="x", decided_at=now)
+        room.desk.plan_entry(
+            writing, room.bot, PositionSide.SHORT, size=0.5, candle_time=now + timedelta(minutes=1),
+            decided_at=now, after=first,
+        )  # fmt: skip
+    room.advance()
+    room.advance()
+    assert room.broker.requests[-1].quote_amount == D(50)
+
+
+# --- crashes ------------------------------------------------------------------------------------
+
+
+def test_a_crash_between_answer_and_conclusion_asks_no_second_time(open_desk: Opener) -> None:
+    desk = open_desk()
+    desk.advisor.dies = True
+    desk.run(LONG)
+    assert not desk.decisions()
+    desk.crash()
+    asyncio.run(desk._run(LONG))
+    assert len(desk.advisor.reviewed) == 1
+    assert desk.last().action is Action.ENTER_LONG
+    asyncio.run(desk._run(LONG))
+    assert len(desk.sent(Purpose.ENTRY)) == 1
+
+
+def test_a_crash_while_the_model_thinks_decides_the_candle_afterwards(open_desk: Opener) -> None:
+    desk = open_desk()
+
+    async def story() -> None:
+        desk.bar()
+        desk.advisor.hold_back()
+        await desk.check(LONG)
+        await desk.advisor.is_asked()
+        await desk.consultant.finish(0)
+
+    play(story())
+    assert not desk.decisions()
+    desk.advisor.is_held = False
+    desk.crash()
+    asyncio.run(desk._run(LONG))
+    assert [one.action for one in desk.decisions()] == [Action.ENTER_LONG]
+    assert len(desk.sent(Purpose.ENTRY)) == 1
+
+
+@pytest.mark.parametrize("dies", [True, False], ids=["before the entry", "after it"])
+def test_a_crash_within_a_reversal_loses_no_exit_and_doubles_no_entry(
+    open_desk: Opener, dies: bool
+) -> None:
+    desk = open_desk(direction=Direction.BOTH)
+    desk.run(LONG)
+    desk.advisor.dies = dies
+    desk.run(SHORT)
+    desk.crash()
+    asyncio.run(desk._run(SHORT))
+    desk.room.advance()
+    assert len(desk.sent(Purpose.EXIT)) == 1
+    assert len(desk.sent(Purpose.ENTRY)) == (1 if dies else 2)
+    assert len(desk.room.trades()) == 1
+
+
+def test_an_entry_that_was_decided_before_is_not_decided_again(open_desk: Opener) -> None:
+    desk = open_desk()
+    desk.run(LONG)
+    desk.save(decided_until=None)  # the mark was lost, the decision was not
+    desk.crash()
+    asyncio.run(desk._run(LONG))
+    assert len(desk.decisions()) == 1
+    assert len(desk.room.orders()) == 1
+
+
+# --- decider ------------------------------------------------------------------------------------
+
+DECIDER = AiConfig(role=AiRole.DECIDER)
+
+
+def test_a_decider_opens_and_closes_whatever_the_strategy_wants_to_open(open_desk: Opener) -> None:
+    desk = open_desk(DECIDER)
+    desk.advisor.choices.extend([hold(), buy(), close()])
+    desk.run(LONG, NOTHING, NOTHING)
+    assert [one.action for one in desk.decisions()] == [
+        Action.HOLD, Action.ENTER_LONG, Action.EXIT,
+    ]  # fmt: skip
+    first = desk.decisions()[0]
+    assert [step.step for step in first.trace] == ["candles", "model", "advisor"]
+    assert first.trace[1].values["rsi"] == 25.0, "the strategy's numbers are shown to it"
+    assert desk.decisions()[1].reason == "it rises"
+
+
+def test_the_strategys_exit_counts_without_asking_a_decider(open_desk: Opener) -> None:
+    desk = open_desk(DECIDER)
+    desk.advisor.choices.append(buy())
+    desk.run(NOTHING, OUT)
+    assert len(desk.advisor.decided) == 1
+    assert desk.last().action is Action.EXIT
+    assert desk.last().trace[1].step == "strategy"
+
+
+def test_a_strategys_reversal_is_an_exit_to_a_decider(open_desk: Opener) -> None:
+    desk = open_desk(DECIDER, direction=Direction.BOTH)
+    desk.advisor.choices.append(buy())
+    desk.run(NOTHING, SHORT)
+    assert desk.last().action is Action.EXIT
+    assert not desk.room.books.positions
+
+
+def test_a_decider_that_is_not_sure_enough_holds(open_desk: Opener) -> None:
+    desk = open_desk(DECIDER)
+    desk.advisor.choices.append(Choice(LONG, STAY))
+    desk.run(NOTHING)
+    assert desk.last().action is Action.HOLD
+    assert not desk.room.orders()
+
+
+def test_a_deciders_reversal_is_one_decision_of_the_size_it_wants(open_desk: Opener) -> None:
+    desk = open_desk(DECIDER, direction=Direction.BOTH)
+    turn = Choice(SHORT, GO.model_copy(update={"size": 0.25}))
+    desk.advisor.choices.extend([buy(), turn])
+    desk.run(NOTHING, NOTHING)
+    desk.room.advance()
+    assert desk.last().action is Action.REVERSE
+    assert desk.room.broker.requests[-1].quote_amount == D(25)
+
+
+def test_a_decider_is_asked_at_most_so_often_across_a_restart(open_desk: Opener) -> None:
+    desk = open_desk(AiConfig(role=AiRole.DECIDER, ask_every_s=180))
+    desk.run(NOTHING, NOTHING)
+    desk.crash()
+    desk.run(NOTHING, NOTHING)
+    assert len(desk.advisor.decided) == 2, "the first candle and the fourth"
+    assert desk.decisions()[1].reason == "the model is not asked: at most every 180 s"
+
+
+def test_a_decider_is_not_paid_for_what_cannot_follow(open_desk: Opener) -> None:
+    desk = open_desk(DECIDER)
+    desk.save(state=BotState.PAUSED)
+    desk.run(NOTHING)
+    assert not desk.advisor.decided
+    assert desk.last().reason == "the model is not asked: the bot is paused"
+
+
+def test_a_decider_answers_once_for_a_candle_across_a_crash(open_desk: Opener) -> None:
+    desk = open_desk(DECIDER)
+    desk.advisor.dies = True
+    desk.run(NOTHING)
+    desk.crash()
+    asyncio.run(desk._run(NOTHING))
+    assert len(desk.advisor.decided) == 1
+    assert desk.last().action is Action.ENTER_LONG, "as the kept answer is judged again"
+
+
+# --- trouble ------------------------------------------------------------------------------------
+
+
+def test_a_market_that_does_not_answer_is_shown_and_asked_again(open_desk: Opener) -> None:
+    desk = open_desk()
+    desk.bar()
+    market = desk.room.market
+    assert isinstance(market, FakeMarket)
+
+    async def story() -> None:
+        async with desk.thinking(LONG):
+            market.failure = DataError("The exchange does not answer.")
+
+    play(story())
+    assert desk.room.bot.reason == "The exchange does not answer."
+    assert not desk.decisions()
+    assert not desk.checked, "or it would ask in a circle"
+    market.failure = None
+    asyncio.run(desk._run(LONG))
+    assert len(desk.advisor.reviewed) == 1
+    assert desk.last().action is Action.ENTER_LONG
+
+
+def test_a_runner_without_a_consultant_says_so(open_desk: Opener) -> None:
+    desk = open_desk()
+    desk.runner = CycleRunner(
+        desk.room.books, Concluder(desk.room.books, desk.room.desk, desk.room.controls),
+        desk.room.desk, desk.watcher, desk.room.venues, desk.host, CandleFeed(desk.lanes),
+        PriceBoard(), desk.lanes,
+    )  # fmt: skip
+    desk.bar()
+    with pytest.raises(ValueError, match="nobody was wired"):
+        asyncio.run(desk.check(LONG))
