@@ -60,6 +60,7 @@ from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
 from engine.ports.store import Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
+from engine.ports.terminals import Mailbox, PushedMarkets, Terminals
 from engine.ports.venues import Venues
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "DailyLogin",
     "DepthMarket",
     "KeptResult",
+    "Mailbox",
     "MarketData",
     "Model",
     "NewsSource",
@@ -91,6 +93,7 @@ __all__ = [
     "PaperOrder",
     "PlotSeries",
     "Prefix",
+    "PushedMarkets",
     "Question",
     "ReadTable",
     "Reply",
@@ -117,6 +120,7 @@ __all__ = [
     "StrategyInfo",
     "StreamingBroker",
     "StreamingMarket",
+    "Terminals",
     "Transaction",
     "Vault",
     "VenueAdapter",
