@@ -26,6 +26,7 @@ from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
+from engine.bootstrap_metatrader import build_metatrader
 from engine.bootstrap_signals import build_signals
 from engine.bootstrap_trading import build_trading
 from engine.domain.conversion import read_equals
@@ -198,6 +199,7 @@ class Engine:
         )  # fmt: skip
         bots = BotService(core.books, core.venues, core.host, self._reconcile)
         self._research = research = build_research(core, bots, views, ending.loop)
+        self._metatrader = build_metatrader(core, trading.checks, ending.loop)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
@@ -226,6 +228,7 @@ class Engine:
             market_data=market_data,
             signals=signals.desk,
             webhooks=signals.receiver,
+            metatrader=self._metatrader,
             venue_accounts=VenueAccountDesk(core.books, accounts, core.connections),
             candles=research.candles,
             backtests=research.backtests,
@@ -338,3 +341,4 @@ class Engine:
     async def _tidy(self) -> None:
         self._core.feed.drop_unused(self._core.books.clock.now())
         await self._core.lanes.run(BOOKKEEPING_LANE, self._housekeeper.tidy)
+        await self._core.lanes.run(BOOKKEEPING_LANE, self._metatrader.prices.tidy)

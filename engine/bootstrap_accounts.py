@@ -7,7 +7,7 @@ from engine.adapters.brokers.venues import find_adapters
 from engine.adapters.clock.system import SystemClock
 from engine.adapters.secrets.aes_vault import AesVault
 from engine.adapters.secrets.key_sources import KeySources, system_keyring
-from engine.ports import Broker, MarketData, Store, Vault
+from engine.ports import Broker, MarketData, Store, Terminals, Vault
 from engine.services.connections import Connections
 from engine.services.registry import BrokerFactory, MarketKind
 from engine.settings import Settings
@@ -26,10 +26,11 @@ def build_vault(settings: Settings, store: Store) -> Vault:
 
 
 def build_connections(
-    vault: Vault, store: Store, clock: SystemClock, hide: Callable[[str], None], data: Path
-) -> Connections:
+    vault: Vault, store: Store, clock: SystemClock, hide: Callable[[str], None], data: Path,
+    terminals: Terminals,
+) -> Connections:  # fmt: skip
     """Connections to all venues there are adapters for."""
-    return Connections(store, vault, find_adapters(), clock, hide, data)
+    return Connections(store, vault, find_adapters(), clock, hide, data, terminals)
 
 
 def account_markets(connections: Connections) -> dict[str, MarketKind]:

@@ -25,6 +25,7 @@ from engine.services.order_desk import OrderDesk
 from engine.services.pulse import Pulse
 from engine.services.registry import VenueRegistry
 from engine.services.sleep import SleepKeeper
+from engine.services.terminals import TerminalBooks
 from engine.settings import Settings
 
 
@@ -41,6 +42,7 @@ class Core:
     controls: Controls
     host: StrategyHost
     vault: Vault
+    terminals: TerminalBooks
     connections: Connections
     venues: VenueRegistry
     prices: PriceBoard
@@ -62,8 +64,9 @@ def build_core(
     lanes, books = Lanes(), Books(store, clock)
     controls = Controls(books, settings.data / LATCH_NAME, kill)
     vault = build_vault(settings, store)
-    connections = build_connections(vault, store, clock, hide, settings.data)
-    venues = build_venues(settings, store, clock, connections)
+    terminals = TerminalBooks(store)
+    connections = build_connections(vault, store, clock, hide, settings.data, terminals)
+    venues = build_venues(settings, store, clock, connections, terminals)
     instruments = InstrumentBook(store)
     gateway = Gateway(books, controls, settings.limits, venues.is_stepped)
     sources = build_candle_sources(settings, clock)
@@ -81,6 +84,7 @@ def build_core(
             settings.strategy_memory_mb,
         ),
         vault=vault,
+        terminals=terminals,
         connections=connections,
         venues=venues,
         prices=PriceBoard(),

@@ -2,6 +2,7 @@
 
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.clock.system import SystemClock
+from engine.adapters.market_data.pushed import PushedMarket
 from engine.adapters.market_data.replay import ReplayMarket, find_replays
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.adapters.store.paper_book import SqlPaperBook
@@ -10,10 +11,11 @@ from engine.bootstrap_accounts import account_brokers, account_markets
 from engine.bootstrap_candles import (
     OFFERED_EXCHANGES,
 )  # fmt: skip
+from engine.domain.pushed import MARKET_KIND, market_of
 from engine.errors import NotFound
 from engine.links.binance import test_addresses
 from engine.links.pause import Pause
-from engine.ports import Broker, MarketData
+from engine.ports import Broker, MarketData, Terminals
 from engine.services.connections import Connections
 from engine.services.registry import (
     PAPER,
@@ -28,8 +30,9 @@ TESTNET = "testnet:binance"
 
 
 def build_venues(
-    settings: Settings, store: SqlStore, clock: SystemClock, connections: Connections
-) -> VenueRegistry:
+    settings: Settings, store: SqlStore, clock: SystemClock, connections: Connections,
+    terminals: Terminals,
+) -> VenueRegistry:  # fmt: skip
     """The markets there are, paper accounts over each of them, and the accounts a person added."""
     book = SqlPaperBook(store.database)
     candles = settings.data / "candles"
@@ -53,6 +56,15 @@ def build_venues(
 
         return CcxtStreamingMarket(market_id, clock)
 
+    def pushed(market_id: str) -> MarketData:
+        account = market_id.partition(":")[2]
+        if account not in terminals.accounts():
+            raise NotFound(
+                f"No prices were pushed for '{market_id}' yet: see docs/metatrader.md.",
+                field="market",
+            )
+        return PushedMarket(market_id, account, terminals, clock)
+
     test_market, test_account = binance_test_network(settings, clock)
     kinds = {
         "simulated": MarketKind(simulated, lambda: ["simulated"]),
@@ -63,6 +75,9 @@ def build_venues(
         "ccxt": MarketKind(ccxt, lambda: list(OFFERED_EXCHANGES)),
         "testnet": MarketKind(
             test_market, lambda: [TESTNET] if settings.keys else [], account_kind="test"
+        ),
+        MARKET_KIND: MarketKind(
+            pushed, lambda: [market_of(account) for account in terminals.accounts()]
         ),
         **account_markets(connections),
     }  # fmt: skip

@@ -14,6 +14,7 @@ from engine.api import (
     routes_engine,
     routes_inbox,
     routes_market_data,
+    routes_metatrader,
     routes_performance,
     routes_reference,
     routes_rules,
@@ -29,7 +30,7 @@ URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
-    routes_venue_accounts, routes_signals, routes_inbox,
+    routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
+from engine.api.metatrader_desk import MetaTraderDesk
 from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
@@ -95,6 +96,7 @@ class EngineFacade:
     control_desk: ControlDesk
     candles: CandleDesk
     market_data: MarketDataDesk
+    metatrader: MetaTraderDesk
     backtests: BacktestDesk
     rules: RuleDesk
     studies: StudyDesk

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from engine.api.candle_desk import CandleServices
 from engine.api.market_data_desk import MarketDataServices
+from engine.api.metatrader_desk import MetaTraderServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
 from engine.api.signal_desk import SignalServices, WebhookServices
@@ -274,6 +275,11 @@ class EngineServices(
     @property
     def market_data(self) -> MarketDataServices:
         """Feeds of candles."""
+        ...
+
+    @property
+    def metatrader(self) -> MetaTraderServices:
+        """The bridge to MetaTrader."""
         ...
 
     @property

@@ -60,6 +60,7 @@ from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
 from engine.ports.store import NotAfter, Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
+from engine.ports.terminals import Mailbox, PushedMarkets, Terminals
 from engine.ports.venues import Venues
 
 __all__ = [
@@ -82,6 +83,7 @@ __all__ = [
     "DailyLogin",
     "DepthMarket",
     "KeptResult",
+    "Mailbox",
     "MarketData",
     "Model",
     "NewsSource",
@@ -92,6 +94,7 @@ __all__ = [
     "PaperOrder",
     "PlotSeries",
     "Prefix",
+    "PushedMarkets",
     "Question",
     "ReadTable",
     "Reply",
@@ -118,6 +121,7 @@ __all__ = [
     "StrategyInfo",
     "StreamingBroker",
     "StreamingMarket",
+    "Terminals",
     "Transaction",
     "Vault",
     "VenueAdapter",

@@ -15,6 +15,7 @@ from engine.domain.instruments import InstrumentKind
 from engine.domain.venue_accounts import Inspection, Mode
 from engine.ports.brokers import Broker
 from engine.ports.market_data import Clock, MarketData
+from engine.ports.terminals import Terminals
 
 
 def nothing() -> None:
@@ -46,6 +47,8 @@ class AccountAccess:
     clock: Clock
     data: Path = field(default=Path("data"), kw_only=True)
     """The user's data folder, for adapters with files there."""
+    terminals: Terminals | None = field(default=None, kw_only=True, repr=False)
+    """What Expert Advisors push and fetch, for adapters that trade through one."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
+from engine.domain.mailbox import BoxOrder
 from engine.domain.news import NewsItem
 from engine.domain.orders import Order
 from engine.domain.positions import Fill, Position, PositionEntry, Trade
+from engine.domain.pushed import PushedBar, PushedPrice, Terminal
 from engine.domain.records import (
     AuditEntry,
     EquityPoint,
@@ -139,6 +141,10 @@ class Transaction(Protocol):
     advice: Repository[Advice]
     news: Repository[NewsItem]
     tokens: Repository[ApiToken]
+    pushed_bars: Repository[PushedBar]
+    pushed_prices: Repository[PushedPrice]
+    terminals: Repository[Terminal]
+    box_orders: Repository[BoxOrder]
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Keep an instrument's rules as they were when a bot was checked by them."""

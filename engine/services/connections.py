@@ -17,6 +17,7 @@ from engine.ports import (
     Clock,
     MarketData,
     Store,
+    Terminals,
     Vault,
     VenueAdapter,
     VenueConnection,
@@ -30,7 +31,7 @@ class Connections:
     """One connection an account, shared by its market and its broker. Thread-safe.
 
     ``hide`` is told of every secret before an adapter gets it, so that no log ever shows it.
-    ``data`` is the user's data folder.
+    ``data`` is the user's data folder, ``terminals`` what Expert Advisors push and fetch.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Connections:
         clock: Clock,
         hide: Callable[[str], None],
         data: Path = Path("data"),
+        terminals: Terminals | None = None,
     ) -> None:
         self._store = store
         self._vault = vault
@@ -48,6 +50,7 @@ class Connections:
         self._clock = clock
         self._hide = hide
         self._data = data
+        self._terminals = terminals
         self._opened: dict[str, VenueConnection] = {}
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
         self._lock = threading.Lock()
@@ -88,6 +91,7 @@ class Connections:
             secrets=dict(secrets),
             clock=self._clock,
             data=self._data,
+            terminals=self._terminals,
         )
 
     # --- connections ----------------------------------------------------------------------------

@@ -30,9 +30,18 @@ from engine.domain.backtest_runs import (
 from engine.domain.backtests import BacktestTerms
 from engine.domain.bots import ActiveHours, BotState, Direction, RoiStep
 from engine.domain.decisions import Action, Decision, TraceStep, Verdict
+from engine.domain.mailbox import BoxOrder, Deal
 from engine.domain.news import NewsItem
 from engine.domain.orders import Order, OrderState, OrderType, Purpose, Side
 from engine.domain.positions import PositionEntry, PositionSide, Trade
+from engine.domain.pushed import (
+    HeldPosition,
+    PushedBar,
+    PushedPrice,
+    SymbolFacts,
+    Terminal,
+    TerminalState,
+)
 from engine.domain.records import AuditEntry, EquityPoint, Event, Level, StrategyConfiguration
 from engine.domain.retunes import Retune, RetuneSettings
 from engine.domain.search_space import Range
@@ -278,6 +287,41 @@ def token() -> ApiToken:
                     rate_per_minute=60, created_at=START)  # fmt: skip
 
 
+def pushed_price() -> PushedPrice:
+    """A pair with all its rules."""
+    facts = SymbolFacts(digits=5, point=D("0.00001"), contract_size=D(100_000), lot_min=D("0.01"),
+                        lot_step=D("0.01"), lot_max=D(50), base="EUR", profit="USD")  # fmt: skip
+    return PushedPrice(id="1\nEURUSD", account="1", symbol="EURUSD", timeframes=("15m",),
+                       bid=D("1.10001"), ask=D("1.10003"), sent_at=START, received_at=START,
+                       digits=5, facts=facts, indicators={"rsi_14": 51.5})  # fmt: skip
+
+
+def pushed_bar() -> PushedBar:
+    """A bar of it."""
+    return PushedBar(id="1\nEURUSD\n15m\n2026", account="1", symbol="EURUSD", timeframe="15m",
+                     time=START, open=D("1.1"), high=D("1.2"), low=D("1.05"), close=D("1.15"),
+                     volume=D(120))  # fmt: skip
+
+
+def terminal() -> Terminal:
+    """A demo account with a position."""
+    state = TerminalState(currency="USD", balance=D(100), equity=D("99.5"), margin=D(1),
+                          margin_free=D("98.5"), is_demo=True, is_hedging=True,
+                          may_trade=True)  # fmt: skip
+    held = HeldPosition(ticket="7", symbol="EURUSD", side=Side.BUY, lots=D("0.01"), price=D("1.1"),
+                        magic="5", time=START)  # fmt: skip
+    return Terminal(account="1", server="Demo", source="metatrader-ea", seen_at=START, state=state,
+                    positions=(held,), state_at=START, magic=str(2**63 - 1))  # fmt: skip
+
+
+def box_order() -> BoxOrder:
+    """An order that was given out."""
+    return BoxOrder(id="qd-1-e", account="1", magic="5", account_id="test:a", client_id="qd-1-e",
+                    comment="Q1", symbol="EURUSD", side=Side.BUY, type=OrderType.LIMIT,
+                    lots=D("0.02"), contract=D(100_000), price=D("1.05"), valid_until=START,
+                    created_at=START, touched_at=START, offered_at=START)  # fmt: skip
+
+
 # By repository: an entity, and what is changed on it.
 SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
     "bots": (rich_bot(), {"state": BotState.FAULTED, "reason": "no ☂", "win_count": 2}),
@@ -327,5 +371,13 @@ SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
     ),
     "news": (news_item(), {"sentiment": None, "title": "Down"}),
     "tokens": (token(), {"name": "Tablet", "last_used_at": START, "revoked_at": START}),
+    "pushed_prices": (pushed_price(), {"facts": None, "indicators": {}, "received": 2}),
+    "pushed_bars": (pushed_bar(), {"close": D("1.16"), "changes": 1}),
+    "terminals": (terminal(), {"state": None, "positions": (), "magic": None}),
+    "box_orders": (
+        box_order(),
+        {"end": "filled", "order": "9", "price": None, "is_reported": True,
+         "deals": (Deal(ticket="3", lots=D("0.02"), price=D("1.05"), time=START),)},
+    ),
     "retunes": (retune(), {"wins": {}, "next_at": None, "outcome": "kept"}),
 }  # fmt: skip

@@ -49,7 +49,13 @@ def repository_of(tx: Transaction, name: str) -> Repository[Any]:
 
 
 def key_of(name: str, item: BaseModel) -> str:
-    key = {"orders": "client_id", "retunes": "bot_id", "listeners": "bot_id"}.get(name, "id")
+    keys = {
+        "orders": "client_id",
+        "retunes": "bot_id",
+        "listeners": "bot_id",
+        "terminals": "account",
+    }
+    key = keys.get(name, "id")
     return str(item.model_dump()[key])
 
 

@@ -17,9 +17,11 @@ from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
+from engine.domain.mailbox import BoxOrder
 from engine.domain.news import NewsItem
 from engine.domain.orders import Order
 from engine.domain.positions import Fill, Position, PositionEntry, Trade
+from engine.domain.pushed import PushedBar, PushedPrice, Terminal
 from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
 from engine.domain.retunes import Retune
 from engine.domain.signals import Listener, Signal
@@ -107,6 +109,13 @@ TOKENS = Shape(
     unique={("name_key",): "There is already a token of this name.",
             ("digest",): "There is already such a token."},
 )  # fmt: skip
+PUSHED_BARS = Shape(PushedBar, "pushed_bars", noun="bar", time="time", is_counted=False)
+PUSHED_PRICES = Shape(PushedPrice, "pushed_prices", noun="price", time="received_at",
+                      order="symbol", search=("symbol",), is_counted=False)  # fmt: skip
+TERMINALS = Shape(Terminal, "terminals", noun="terminal", time="seen_at", key="account",
+                  is_counted=False)  # fmt: skip
+BOX_ORDERS = Shape(BoxOrder, "box_orders", noun="order", time="touched_at", order="created_at",
+                   is_counted=False)  # fmt: skip
 OWNED = (CONFIGURATIONS, DECISIONS, EQUITY, RETUNES, LISTENERS)
 
 
@@ -157,6 +166,10 @@ class MemoryTransaction:
         self.advice: Repository[Advice] = MemoryRepository(contents, ADVICE)
         self.news: Repository[NewsItem] = MemoryRepository(contents, NEWS)
         self.tokens: Repository[ApiToken] = MemoryRepository(contents, TOKENS)
+        self.pushed_bars: Repository[PushedBar] = MemoryRepository(contents, PUSHED_BARS)
+        self.pushed_prices: Repository[PushedPrice] = MemoryRepository(contents, PUSHED_PRICES)
+        self.terminals: Repository[Terminal] = MemoryRepository(contents, TERMINALS)
+        self.box_orders: Repository[BoxOrder] = MemoryRepository(contents, BOX_ORDERS)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""

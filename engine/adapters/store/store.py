@@ -20,6 +20,12 @@ from engine.adapters.store.outside_tables import (
     SignalRow,
     TokenRow,
 )
+from engine.adapters.store.pushed_tables import (
+    BoxOrderRow,
+    PushedBarRow,
+    PushedPriceRow,
+    TerminalRow,
+)
 from engine.adapters.store.repository import SqlRepository, TableMap
 from engine.adapters.store.study_tables import RetuneRow, StudyRow
 from engine.adapters.store.tables import (
@@ -44,9 +50,11 @@ from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.instruments import Instrument
+from engine.domain.mailbox import BoxOrder
 from engine.domain.news import NewsItem
 from engine.domain.orders import Order
 from engine.domain.positions import Fill, Position, PositionEntry, Trade
+from engine.domain.pushed import PushedBar, PushedPrice, Terminal
 from engine.domain.records import AuditEntry, EquityPoint, Event, Lease, StrategyConfiguration
 from engine.domain.retunes import Retune
 from engine.domain.signals import Listener, Signal
@@ -119,6 +127,11 @@ TOKENS = TableMap(
     ApiToken, TokenRow, noun="token", time="created_at", search=("name",),
     more=lambda token: {"name_key": token.name.casefold()},
 )  # fmt: skip
+PUSHED_BARS = TableMap(PushedBar, PushedBarRow, noun="bar", time="time")
+PUSHED_PRICES = TableMap(PushedPrice, PushedPriceRow, noun="price", time="received_at",
+                         order="symbol", search=("symbol",))  # fmt: skip
+TERMINALS = TableMap(Terminal, TerminalRow, noun="terminal", time="seen_at", key="account")
+BOX_ORDERS = TableMap(BoxOrder, BoxOrderRow, noun="order", time="touched_at", order="created_at")
 
 _INSTRUMENTS = table_of(InstrumentRow)
 _INSTRUMENT_FIELDS = list(Instrument.model_fields)
@@ -161,6 +174,10 @@ class SqlTransaction:
         self.advice: Repository[Advice] = SqlRepository(session, ADVICE)
         self.news: Repository[NewsItem] = SqlRepository(session, NEWS)
         self.tokens: Repository[ApiToken] = SqlRepository(session, TOKENS)
+        self.pushed_bars: Repository[PushedBar] = SqlRepository(session, PUSHED_BARS)
+        self.pushed_prices: Repository[PushedPrice] = SqlRepository(session, PUSHED_PRICES)
+        self.terminals: Repository[Terminal] = SqlRepository(session, TERMINALS)
+        self.box_orders: Repository[BoxOrder] = SqlRepository(session, BOX_ORDERS)
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""

@@ -1,0 +1,1 @@
+"""Accounts whose orders an Expert Advisor fetches and executes."""

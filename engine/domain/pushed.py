@@ -1,0 +1,286 @@
+"""What an Expert Advisor, or a person's own script, tells of a market and of a terminal."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from engine.domain.instruments import Instrument, InstrumentKind
+from engine.domain.money import ONE, UtcDatetime, plain
+from engine.domain.orders import Side
+
+MARKET_KIND = "metatrader"
+TIMEFRAMES = {
+    "M1": "1m", "M3": "3m", "M5": "5m", "M15": "15m", "M30": "30m",
+    "H1": "1h", "H2": "2h", "H4": "4h", "H6": "6h", "H12": "12h", "D1": "1d",
+}  # fmt: skip
+"""MetaTrader's names of candle lengths, as far as Quarterdeck knows them."""
+
+COINS = frozenset({"BTC", "ETH", "XRP", "LTC", "BCH", "ADA", "DOT", "SOL", "DOGE", "BNB", "XLM"})
+PATHS = (
+    (InstrumentKind.CRYPTO, ("crypto", "coin", "digital")),
+    (InstrumentKind.STOCK, ("stock", "share", "equit", "etf")),
+)
+PAIR_LETTERS = 6
+COIN_STEP, ODD_LOT = Decimal("0.00001"), Decimal("0.01")
+"""Steps of quantity of symbols whose rules were never told."""
+
+Amount = Annotated[Decimal, Field(gt=0, le=Decimal("1e12"), max_digits=40)]
+NotNegative = Annotated[Decimal, Field(ge=0, le=Decimal("1e12"), max_digits=40)]
+Money = Annotated[Decimal, Field(ge=Decimal("-1e15"), le=Decimal("1e15"), max_digits=40)]
+
+
+def market_of(account: str) -> str:
+    """The id of the market that an account's pushed prices make."""
+    return f"{MARKET_KIND}:{account}"
+
+
+class TradeMode(StrEnum):
+    """What the broker lets be done with a symbol."""
+
+    FULL = "full"
+    LONG_ONLY = "long_only"
+    SHORT_ONLY = "short_only"
+    CLOSE_ONLY = "close_only"
+    DISABLED = "disabled"
+
+
+class SymbolFacts(BaseModel):
+    """The rules of a symbol as the terminal knows them. ``contract_size`` is units in a lot."""
+
+    model_config = ConfigDict(frozen=True)
+
+    digits: int = Field(ge=0, le=12)
+    point: Amount
+    tick_size: Amount | None = None
+    contract_size: Amount
+    lot_min: Amount
+    lot_step: Amount
+    lot_max: Amount
+    base: str = Field(min_length=1, max_length=20)
+    profit: str = Field(min_length=1, max_length=20, description="the currency of its prices")
+    trade_mode: TradeMode = TradeMode.FULL
+    path: str = Field(default="", max_length=200)
+
+
+class Bar(BaseModel):
+    """A closed bar of bid prices; ``volume`` counts ticks."""
+
+    model_config = ConfigDict(frozen=True)
+
+    time: UtcDatetime
+    open: Amount
+    high: Amount
+    low: Amount
+    close: Amount
+    volume: NotNegative = Decimal(0)
+
+
+class TerminalState(BaseModel):
+    """An account's figures, in its currency, and what may be done with it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    currency: str = Field(min_length=1, max_length=20)
+    balance: Money
+    equity: Money
+    margin: Money
+    margin_free: Money
+    is_demo: bool
+    is_hedging: bool
+    may_trade: bool = Field(description="algorithmic trading is on, and the advisor executes")
+
+
+class HeldPosition(BaseModel):
+    """An open position in the terminal."""
+
+    model_config = ConfigDict(frozen=True)
+
+    ticket: str = Field(pattern=r"^\d{1,20}$")
+    symbol: str = Field(min_length=1, max_length=60)
+    side: Side
+    lots: Amount
+    price: Amount
+    magic: str = Field(pattern=r"^\d{1,19}$")
+    time: UtcDatetime
+
+
+class Sender(BaseModel):
+    """Who speaks, and the account's state if that is told with it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    account: str
+    server: str = ""
+    source: str = ""
+    state: TerminalState | None = None
+    positions: tuple[HeldPosition, ...] | None = None
+
+
+class PushedPrices(BaseModel):
+    """One message of prices: the newest ones, the last closed bar, older bars when they were asked
+    for (oldest first), and indicators at that bar."""
+
+    model_config = ConfigDict(frozen=True)
+
+    sender: Sender
+    symbol: str
+    timeframe: str
+    sent_at: UtcDatetime
+    bid: Amount
+    ask: Amount
+    bar: Bar | None
+    earlier: tuple[Bar, ...] = ()
+    indicators: Mapping[str, float] = Field(default_factory=dict)
+    facts: SymbolFacts | None = None
+
+
+class PushedBar(BaseModel):
+    """A bar as it is kept. ``changes`` counts how often it was told otherwise later."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    account: str
+    symbol: str
+    timeframe: str
+    time: UtcDatetime
+    open: Decimal
+    high: Decimal
+    low: Decimal
+    close: Decimal
+    volume: Decimal
+    changes: int = 0
+
+    def is_told_as(self, bar: Bar) -> bool:
+        """Whether a bar says the same."""
+        return (self.open, self.high, self.low, self.close, self.volume) == (
+            bar.open, bar.high, bar.low, bar.close, bar.volume,
+        )  # fmt: skip
+
+
+class PushedPrice(BaseModel):
+    """The newest prices of a symbol, with what else was told of it last. ``digits`` is how many
+    decimals its prices were ever told with; ``timeframes`` of which bars ever came, shortest first;
+    ``received`` counts its messages."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    account: str
+    symbol: str
+    timeframes: tuple[str, ...] = ()
+    bid: Decimal
+    ask: Decimal
+    sent_at: UtcDatetime
+    received_at: UtcDatetime
+    digits: int
+    facts: SymbolFacts | None = None
+    indicators: Mapping[str, float] = Field(default_factory=dict)
+    received: int = 1
+
+
+class Terminal(BaseModel):
+    """An account with an Expert Advisor: when it was heard last, and what it said of itself.
+
+    ``state_at`` is when state and positions were told; ``polled_at`` when orders were asked for,
+    with ``magic``.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    account: str
+    server: str = ""
+    source: str = ""
+    seen_at: UtcDatetime
+    state: TerminalState | None = None
+    positions: tuple[HeldPosition, ...] | None = None
+    state_at: UtcDatetime | None = None
+    polled_at: UtcDatetime | None = None
+    magic: str | None = None
+    received: int = 0
+
+    def heard(self, sender: Sender, now: datetime) -> "Terminal":
+        """After another message; what was not told stays as it was."""
+        changes: dict[str, object] = {
+            "server": sender.server or self.server,
+            "source": sender.source or self.source,
+            "seen_at": now,
+            "received": self.received + 1,
+        }
+        if sender.state is not None:
+            changes |= {"state": sender.state, "state_at": now}
+        if sender.positions is not None:
+            changes["positions"] = sender.positions
+        return self.model_copy(update=changes)
+
+
+def key_of(*parts: str) -> str:
+    """The key of a row: parts that have no line break in them."""
+    return "\n".join(parts)
+
+
+def bar_key(account: str, symbol: str, timeframe: str, time: datetime) -> str:
+    """The key of a bar."""
+    return key_of(account, symbol, timeframe, f"{time:%Y-%m-%dT%H:%M}")
+
+
+def decimals_of(*prices: Decimal) -> int:
+    """How many decimals the longest of some prices has."""
+    exponents = (plain(price).as_tuple().exponent for price in prices)
+    return max((-each for each in exponents if isinstance(each, int)), default=0)
+
+
+def instrument_of(price: PushedPrice, currency: str) -> Instrument:
+    """What is known of a symbol as an instrument; ``currency`` of the account, '' if unknown.
+
+    Without facts a symbol of six letters is a pair, and its tick follows from the decimals seen.
+    See ADR 0016 for the base of what is not quoted in the account's currency.
+    """
+    facts = price.facts
+    if facts is None:
+        return _guessed(price)
+    is_pair = price.symbol.startswith(f"{facts.base}{facts.profit}") and facts.base != facts.profit
+    return Instrument(
+        symbol=price.symbol,
+        kind=_kind_of(facts.base, facts.path),
+        base=facts.base if is_pair and facts.profit == currency else price.symbol,
+        quote=facts.profit,
+        price_tick=plain(facts.tick_size or facts.point),
+        quantity_step=plain(facts.lot_step * facts.contract_size),
+        min_quantity=plain(facts.lot_min * facts.contract_size),
+        max_quantity=plain(facts.lot_max * facts.contract_size),
+        can_short=facts.trade_mode in (TradeMode.FULL, TradeMode.SHORT_ONLY),
+    )
+
+
+def _guessed(price: PushedPrice) -> Instrument:
+    letters = price.symbol[:PAIR_LETTERS]
+    tick = Decimal(1).scaleb(-price.digits)
+    if len(letters) < PAIR_LETTERS or not (letters.isalpha() and letters.isupper()):
+        return Instrument(
+            symbol=price.symbol, kind=InstrumentKind.FOREX, base=price.symbol, quote="USD",
+            price_tick=tick, quantity_step=ODD_LOT, min_quantity=ODD_LOT, can_short=True,
+        )  # fmt: skip
+    kind = _kind_of(letters[:3], "")
+    step = COIN_STEP if kind is InstrumentKind.CRYPTO else ONE
+    return Instrument(
+        symbol=price.symbol, kind=kind, base=letters[:3], quote=letters[3:],
+        price_tick=tick, quantity_step=step, min_quantity=step, can_short=True,
+    )  # fmt: skip
+
+
+def _kind_of(base: str, path: str) -> InstrumentKind:
+    if base in COINS:
+        return InstrumentKind.CRYPTO
+    for kind, marks in PATHS:
+        if any(mark in path.lower() for mark in marks):
+            return kind
+    return InstrumentKind.FOREX
+
+
+Status = Literal["placed", "partly_filled", "filled", "cancelled", "expired", "rejected", "unknown"]
+"""What a report of the advisor's says of an order."""
