@@ -23,6 +23,7 @@ from engine.api.server import ApiServer, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
+from engine.bootstrap_api import build_for_programs
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
 from engine.bootstrap_trading import build_trading
@@ -32,7 +33,7 @@ from engine.domain.venue_accounts import VenueAccount
 from engine.errors import ConfigError, QuarterdeckError
 from engine.jobs import Job
 from engine.locks import FolderLock
-from engine.logs import configure_logs
+from engine.logs import configure_access_log, configure_logs
 from engine.ports import Store
 from engine.services.bots import BotService
 from engine.services.convert import Converter, Terms
@@ -85,6 +86,7 @@ def run_engine(settings: Settings) -> int:
         listener = bind_loopback(settings.api_port)
         token = ensure_token(settings.token_file)
         redaction = configure_logs(settings.logs, settings.log_level)
+        configure_access_log(settings.logs)
         for secret in (token, *settings.secrets):
             redaction.hide(secret)
         store = SqlStore.open(settings.store_url)
@@ -134,6 +136,7 @@ async def _run(
     await server.start()
     log.info("the engine listens on %s, data in %s", settings.api_url, settings.data)
     await ending.asked.wait()
+    engine.facade.live.close()  # a stream has no end of its own
     await server.stop()
     await engine.stop()
     return ending.exit_code
@@ -175,6 +178,7 @@ class Engine:
         )  # fmt: skip
         bots = BotService(core.books, core.venues, core.host, self._reconcile)
         self._research = research = build_research(core, bots, views, ending.loop)
+        self._programs = programs = build_for_programs(core, ending.loop)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
@@ -206,9 +210,12 @@ class Engine:
             studies=research.studies,
             rules=research.rules,
             performance=research.performance,
+            tokens=programs.tokens,
+            thin=programs.thin,
+            live=programs.live,
             stop_engine=ending.stop,
         )  # fmt: skip
-        self.app = create_app(self.facade, token)
+        self.app = create_app(self.facade, token, settings.api_rate_per_minute)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -227,6 +234,7 @@ class Engine:
             Job("equity", 10, self._sample),
             Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._research.retuner.begin_due),
+            Job("tokens", 15, self._programs.keep),
             Job("housekeeping", 3600, self._tidy),
         )
 
@@ -242,6 +250,7 @@ class Engine:
         self._core.controls.load()
         self._core.gateway.load()
         self._equity.load()
+        self._programs.begin()
         self._research.download_runner.load()
         with self._core.books.writing() as writing:
             writing.event(Level.INFO, "engine.started", "The engine has started.")

@@ -17,6 +17,8 @@ from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
 from engine.api.study_desk import StudyDesk
+from engine.api.thin_desk import ThinDesk
+from engine.api.token_desk import TokenDesk
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views, count_states, lateness, sum_bots, sum_trades
 from engine.contracts import (
@@ -62,6 +64,7 @@ from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed
 from engine.services.controls import Controls
+from engine.services.live_bus import LiveBus
 from engine.services.manual_orders import ManualOrders
 from engine.services.pulse import Pulse
 
@@ -98,6 +101,9 @@ class EngineFacade:
     studies: StudyDesk
     performance: PerformanceDesk
     venue_accounts: VenueAccountDesk
+    tokens: TokenDesk
+    thin: ThinDesk
+    live: LiveBus
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

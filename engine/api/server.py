@@ -63,6 +63,7 @@ class ApiServer:
         self._server = _EmbeddedServer(
             uvicorn.Config(
                 app,
+                http="httptools",
                 lifespan="off",
                 ws="none",
                 log_config=None,

@@ -14,6 +14,8 @@ from engine.api.candle_desk import CandleServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
+from engine.api.thin_desk import ThinServices
+from engine.api.token_desk import TokenServices
 from engine.api.venue_account_desk import VenueAccountServices
 from engine.contracts import (
     AccountReport,
@@ -51,6 +53,7 @@ from engine.contracts import (
     TradePage,
 )
 from engine.domain.decisions import Action
+from engine.services.live_bus import LiveBus
 
 
 class BotServices(Protocol):
@@ -298,4 +301,19 @@ class EngineServices(
     @property
     def venue_accounts(self) -> VenueAccountServices:
         """Accounts at venues."""
+        ...
+
+    @property
+    def thin(self) -> ThinServices:
+        """What only the short addresses have."""
+        ...
+
+    @property
+    def live(self) -> LiveBus:
+        """What the stream tells."""
+        ...
+
+    @property
+    def tokens(self) -> TokenServices:
+        """API tokens."""
         ...
