@@ -24,6 +24,7 @@ from engine.api.server import ApiServer, bind, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
+from engine.bootstrap_api import build_for_programs
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
@@ -35,7 +36,7 @@ from engine.domain.venue_accounts import VenueAccount
 from engine.errors import ConfigError, QuarterdeckError
 from engine.jobs import Job
 from engine.locks import FolderLock
-from engine.logs import configure_logs
+from engine.logs import configure_access_log, configure_logs
 from engine.ports import Store
 from engine.services.bots import BotService
 from engine.services.convert import Converter, Terms
@@ -88,6 +89,7 @@ def run_engine(settings: Settings) -> int:
         listener, inbox = bind_loopback(settings.api_port), _bind_inbox(settings)
         token = ensure_token(settings.token_file)
         redaction = configure_logs(settings.logs, settings.log_level)
+        configure_access_log(settings.logs)
         for secret in (token, *settings.secrets):
             redaction.hide(secret)
         store = SqlStore.open(settings.store_url)
@@ -156,6 +158,7 @@ async def _run(
         await server.start()
     log.info("the engine listens on %s, data in %s", settings.api_url, settings.data)
     await ending.asked.wait()
+    engine.facade.live.close()  # a stream has no end of its own
     for server in servers:
         await server.stop()
     await engine.stop()
@@ -200,6 +203,7 @@ class Engine:
         bots = BotService(core.books, core.venues, core.host, self._reconcile)
         self._research = research = build_research(core, bots, views, ending.loop)
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
+        self._programs = programs = build_for_programs(core, ending.loop)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
@@ -235,10 +239,13 @@ class Engine:
             studies=research.studies,
             rules=research.rules,
             performance=research.performance,
+            tokens=programs.tokens,
+            thin=programs.thin,
+            live=programs.live,
             stop_engine=ending.stop,
         )  # fmt: skip
-        self.app = create_app(self.facade, token)
-        self.inbox_app = create_inbox_app(self.facade, token)
+        self.app = create_app(self.facade, token, settings.api_rate_per_minute)
+        self.inbox_app = create_inbox_app(self.facade, token, settings.api_rate_per_minute)
 
     @property
     def jobs(self) -> tuple[Job, ...]:
@@ -258,6 +265,7 @@ class Engine:
             Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._research.retuner.begin_due),
             Job("signals", 5, self._signals.expectations.check),
+            Job("tokens", 15, self._programs.keep),
             Job("housekeeping", 3600, self._tidy),
         )
 
@@ -273,6 +281,7 @@ class Engine:
         self._core.controls.load()
         self._core.gateway.load()
         self._equity.load()
+        self._programs.begin()
         self._research.download_runner.load()
         self._signals.listeners.load()
         with self._core.books.writing() as writing:

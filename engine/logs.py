@@ -14,12 +14,14 @@ from engine.errors import ConfigError
 ENGINE_LOG_BYTES = 5_000_000
 ENGINE_LOG_FILES = 5
 BOT_LOG_BYTES = 1_000_000
+ACCESS_LOGGER = "quarterdeck.access"
 MASK = "[hidden]"
 SHORTEST_SECRET = 4
 
 SECRET_NAME = re.compile(r"token|secret|passw|api_?key|authorization|credential", re.IGNORECASE)
 SECRET_PATTERNS = (
     re.compile(r"(?i)(bearer\s+)[\w.~+/=-]{8,}"),
+    re.compile(r"\b(qd_)[\w-]{20,}"),
     re.compile(r"(\w+://[^\s:/@]*:)[^\s@]+(?=@)"),
     re.compile(
         r"(?i)((?:token|secret|password|passwd|api_?key|signature)[\"']?\s*[=:]\s*[\"']?)[^\s\"'&,}]+"
@@ -134,6 +136,27 @@ def configure_logs(folder: Path, level: str, console: TextIO | None = None) -> R
     for noisy in ("apscheduler", "alembic", "httpx", "uvicorn.access", "ccxt"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return redaction
+
+
+def configure_access_log(folder: Path) -> None:
+    """Send the lines of the API's access log, JSON already, to ``folder`` and nowhere else. Raises
+    ConfigError when the file cannot be written."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        file = RotatingFileHandler(
+            folder / "access.jsonl", maxBytes=ENGINE_LOG_BYTES, backupCount=ENGINE_LOG_FILES,
+            encoding="utf-8",
+        )  # fmt: skip
+    except OSError as error:
+        problem = f"The access log in {folder} cannot be written ({error.strerror})."
+        raise ConfigError(problem, field="data") from error
+    logger = logging.getLogger(ACCESS_LOGGER)
+    for old in list(logger.handlers):
+        logger.removeHandler(old)
+        old.close()
+    logger.addHandler(file)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
 
 
 def _formatter(

@@ -1,7 +1,10 @@
 """The FastAPI application over the engine's services."""
 
+from collections.abc import Iterator
+
 from anyio import CapacityLimiter
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from engine import __version__
 from engine.api import (
@@ -19,10 +22,16 @@ from engine.api import (
     routes_reference,
     routes_rules,
     routes_signals,
+    routes_stream,
     routes_studies,
+    routes_thin,
+    routes_tokens,
     routes_venue_accounts,
 )
 from engine.api.auth import Gate
+from engine.api.doorkeeper import Doorkeeper
+from engine.api.openapi import describe
+from engine.api.scopes import RouteBook
 from engine.api.services import EngineServices
 from engine.errors import ConfigError
 
@@ -30,13 +39,14 @@ URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
-    routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader,
+    routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_tokens,
+    routes_thin, routes_stream,
 )  # fmt: skip
 
 
-def create_app(services: EngineServices, token: str) -> FastAPI:
-    """The API of docs/api.md. Everything but ``/health`` demands ``token``.
-    Raises ConfigError without one.
+def create_app(services: EngineServices, token: str, rate_per_minute: int = 6_000) -> FastAPI:
+    """The API of docs/api.md. Everything but ``/health`` demands a token: ``token``, that of the
+    token file, may do all, ``rate_per_minute`` times a minute. Raises ConfigError without one.
 
     The pages of FastAPI that draw the documentation load scripts from the internet, so only the
     OpenAPI document itself is served, behind the token like the rest.
@@ -52,8 +62,16 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     )
     app.state.services = services
     app.state.urgent = CapacityLimiter(URGENT_THREADS)
-    app.add_middleware(Gate, token=token)
+    door = Doorkeeper(services.tokens, token, rate_per_minute)
+    app.add_middleware(Gate, door=door, routes=RouteBook(all_routes()))
     errors.install(app)
     for routes in ROUTES:
         app.include_router(routes.router)
+    describe(app, all_routes())
     return app
+
+
+def all_routes() -> Iterator[APIRoute]:
+    """Every route there is, in the order in which the router looks."""
+    for routes in ROUTES:
+        yield from (route for route in routes.router.routes if isinstance(route, APIRoute))

@@ -1,6 +1,5 @@
 """Who may speak to the engine: the token file, and the gate in front of every route."""
 
-import hmac
 import os
 import re
 import secrets
@@ -12,10 +11,13 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from engine.api.access_log import Access, address_of
+from engine.api.doorkeeper import Doorkeeper, Refusal
 from engine.api.errors import SECURITY_HEADERS, WEBHOOKS, error_response
+from engine.api.principals import MACHINE_NAME, Principal
+from engine.api.scopes import RouteBook
 from engine.errors import ConfigError
 
-OPEN_PATHS = frozenset({"/health"})
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY_BYTES = 1_000_000
 MAX_UPLOAD_BYTES = 200_000_000
@@ -23,9 +25,10 @@ UPLOAD_PATHS = frozenset({"/api/v1/candles/inspect"})
 """Where a file of any type is sent; its route counts the bytes as they come, and keeps no more."""
 
 ACTOR_HEADER = "X-Quarterdeck-Actor"
+PRINCIPAL = "principal"
+"""Where the gate leaves who asks, in the request's state."""
 
 _ACTOR = re.compile(r"[\w.@:\-]{1,64}")
-_CHALLENGE = {"WWW-Authenticate": 'Bearer realm="quarterdeck"'}
 
 
 def ensure_token(path: Path) -> str:
@@ -77,38 +80,57 @@ def _is_loose(path: Path) -> bool:
 
 
 async def actor_of(request: Request) -> str:
-    """Who asks, for the audit trail: what the client calls itself, or ``api``."""
-    name = request.headers.get(ACTOR_HEADER, "")
-    return name if _ACTOR.fullmatch(name) else "api"
+    """Who asks, for the audit trail; ``api`` where a route is open to all."""
+    principal: Principal | None = getattr(request.state, PRINCIPAL, None)
+    return _actor(principal, request.headers.get(ACTOR_HEADER, "")) if principal else MACHINE_NAME
+
+
+def _actor(principal: Principal, called: str) -> str:
+    """A token's name. Who has the token file may say what it is called: the panel, the commands."""
+    if principal.token is not None or not _ACTOR.fullmatch(called):
+        return principal.name
+    return called
 
 
 class Gate:
-    """ASGI middleware: local host names only, the token, small JSON bodies, strict headers.
+    """ASGI middleware: local host names only, a token with the route's scope, small JSON bodies,
+    strict headers; and a line in the access log for each request.
 
-    It stands in front of the router, so an address is open only when ``OPEN_PATHS`` says so. The
-    check of ``Host`` keeps a web page from reaching the engine by DNS rebinding.
+    It stands in front of the router, so an address is open only when the table of scopes says so.
+    The check of ``Host`` keeps a web page from reaching the engine by DNS rebinding.
     """
 
-    def __init__(self, app: ASGIApp, token: str, *, is_local: bool = True) -> None:
+    def __init__(
+        self, app: ASGIApp, door: Doorkeeper, routes: RouteBook, *, is_local: bool = True
+    ) -> None:
         self._app = app
+        self._door = door
+        self._routes = routes
         self._is_local = is_local
-        self._token = token.encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer for the router, or let the request pass."""
         if scope["type"] != "http":
             return
+        access = Access(scope)
+        try:
+            await self._serve(scope, receive, access.watching(_with_headers(send)), access)
+        except Exception:
+            access.status = 500  # the application's outermost handler answers
+            raise
+        finally:
+            access.write()
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, access: Access) -> None:
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
+        refusal = await self._refusal(scope, headers, access)
         if refusal is not None:
-            status, code, message = refusal
-            response = error_response(status, code, message)
-            if status == 401:
-                response.headers.update(_CHALLENGE)
+            response = error_response(refusal.status, refusal.code, refusal.message)
+            response.headers.update(refusal.headers)
             await response(scope, receive, send)
             return
         if _has_own_rules(scope["path"]):
-            await self._app(scope, receive, _with_headers(send))
+            await self._app(scope, receive, send)
             return
         body = await _read_body(receive)
         if body is None:
@@ -118,25 +140,31 @@ class Gate:
             message = "The body must be application/json."
             await error_response(415, "wrong_type", message)(scope, receive, send)
             return
-        await self._app(scope, _replay(body, receive), _with_headers(send))
+        await self._app(scope, _replay(body, receive), send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, str, str] | None:
+    async def _refusal(self, scope: Scope, headers: Headers, access: Access) -> Refusal | None:
         path: str = scope["path"]
         if self._is_local and not _is_local(headers.get("host", "")):
-            return 421, "wrong_host", "This engine answers to 127.0.0.1 and localhost only."
-        is_open = path in OPEN_PATHS or path.startswith(WEBHOOKS)
-        if not is_open and not self._is_authorized(headers.get("authorization", "")):
-            return 401, "unauthorized", "The API token is missing or wrong."
+            message = "This engine answers to 127.0.0.1 and localhost only."
+            return Refusal(421, "wrong_host", message)
+        rule = self._routes.find(scope["method"], path)
+        if rule is not None:
+            access.route = rule.template
+        if rule is None or rule.scope is not None:
+            called = headers.get(ACTOR_HEADER, "")
+            judged = await self._door.judge(
+                headers.get("authorization", ""), called, address_of(scope), rule
+            )
+            if isinstance(judged, Refusal):
+                return judged
+            access.principal = _actor(judged, called)
+            scope.setdefault("state", {})[PRINCIPAL] = judged
         if "\0" in path or b"%00" in scope["query_string"]:
-            return 400, "malformed", "The address has a character that no text may have."
+            message = "The address has a character that no text may have."
+            return Refusal(400, "malformed", message)
         if not _has_own_rules(path) and not _is_small(headers.get("content-length", "0")):
-            return 413, *_TOO_LARGE
+            return Refusal(413, *_TOO_LARGE)
         return None
-
-    def _is_authorized(self, header: str) -> bool:
-        scheme, _, token = header.partition(" ")
-        is_same = hmac.compare_digest(token.strip().encode("latin-1", "replace"), self._token)
-        return is_same and scheme.lower() == "bearer"
 
 
 def _has_own_rules(path: str) -> bool:

@@ -19,6 +19,8 @@ from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
 from engine.api.signal_desk import SignalDesk
 from engine.api.study_desk import StudyDesk
+from engine.api.thin_desk import ThinDesk
+from engine.api.token_desk import TokenDesk
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views, count_states, lateness, sum_bots, sum_trades
 from engine.contracts import (
@@ -64,6 +66,7 @@ from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed
 from engine.services.controls import Controls
+from engine.services.live_bus import LiveBus
 from engine.services.manual_orders import ManualOrders
 from engine.services.pulse import Pulse
 from engine.services.receive_signal import SignalReceiver
@@ -104,6 +107,9 @@ class EngineFacade:
     venue_accounts: VenueAccountDesk
     signals: SignalDesk
     webhooks: SignalReceiver
+    tokens: TokenDesk
+    thin: ThinDesk
+    live: LiveBus
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

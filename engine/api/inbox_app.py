@@ -4,24 +4,31 @@ Only what senders need is there, so that nobody outside comes near the control o
 """
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 
 from engine import __version__
-from engine.api import errors, routes_inbox
+from engine.api import errors, routes_inbox, routes_metatrader
 from engine.api.auth import Gate
+from engine.api.doorkeeper import Doorkeeper
+from engine.api.scopes import RouteBook
 from engine.api.services import EngineServices
 
-ROUTES = (routes_inbox,)
+ROUTES = (routes_inbox, routes_metatrader)
 
 
-def create_inbox_app(services: EngineServices, token: str) -> FastAPI:
+def create_inbox_app(services: EngineServices, token: str, rate_per_minute: int = 6_000) -> FastAPI:
     """Whatever name it is called by, and from wherever; all but the webhooks demands a token."""
     app = FastAPI(
         title="Quarterdeck inbox", version=__version__, docs_url=None, redoc_url=None,
         openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
     app.state.services = services
-    app.add_middleware(Gate, token=token, is_local=False)
+    door = Doorkeeper(services.tokens, token, rate_per_minute)
+    routes = RouteBook(
+        route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)
+    )
+    app.add_middleware(Gate, door=door, routes=routes, is_local=False)
     errors.install(app)
-    for routes in ROUTES:
-        app.include_router(routes.router)
+    for module in ROUTES:
+        app.include_router(module.router)
     return app

@@ -61,14 +61,26 @@ class _StrictRoute(APIRoute):
         return strict
 
 
+_FAILURES: dict[int | str, str] = {
+    401: "No token, a wrong one, or one that expired or was revoked",
+    403: "The token lacks the scope that is named",
+    404: "There is no such thing",
+    409: "Sound, but not in the present state",
+    422: "Wrong input: one row of `details` a field",
+    429: "Too many requests; `Retry-After` says when to ask again",
+    503: "The database, a market or a broker does not answer",
+    "4XX": "The request cannot be served",
+    "5XX": "The engine failed; its log has the details",
+}
+"""What every route may answer in place of what was asked for."""
+
+
 def new_router(tag: str, prefix: str = API) -> APIRouter:
     """An empty router whose routes take strict JSON and tell how they fail."""
-    return APIRouter(
-        prefix=prefix,
-        tags=[tag],
-        route_class=_StrictRoute,
-        responses={"4XX": {"model": ErrorAnswer}, "5XX": {"model": ErrorAnswer}},
-    )
+    responses: dict[int | str, dict[str, Any]] = {
+        status: {"model": ErrorAnswer, "description": words} for status, words in _FAILURES.items()
+    }
+    return APIRouter(prefix=prefix, tags=[tag], route_class=_StrictRoute, responses=responses)
 
 
 def _refuse_constant(name: str) -> float:

@@ -16,6 +16,8 @@ from engine.api.metatrader_desk import MetaTraderServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
 from engine.api.signal_desk import SignalServices, WebhookServices
+from engine.api.thin_desk import ThinServices
+from engine.api.token_desk import TokenServices
 from engine.api.venue_account_desk import VenueAccountServices
 from engine.contracts import (
     AccountReport,
@@ -53,6 +55,7 @@ from engine.contracts import (
     TradePage,
 )
 from engine.domain.decisions import Action
+from engine.services.live_bus import LiveBus
 
 
 class BotServices(Protocol):
@@ -315,4 +318,19 @@ class EngineServices(
     @property
     def venue_accounts(self) -> VenueAccountServices:
         """Accounts at venues."""
+        ...
+
+    @property
+    def thin(self) -> ThinServices:
+        """What only the short addresses have."""
+        ...
+
+    @property
+    def live(self) -> LiveBus:
+        """What the stream tells."""
+        ...
+
+    @property
+    def tokens(self) -> TokenServices:
+        """API tokens."""
         ...

@@ -9,7 +9,8 @@ import json
 import logging
 import threading
 import uuid
-from collections.abc import Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
@@ -25,6 +26,7 @@ from engine.domain.accounts import (
     fill_effect,
 )
 from engine.domain.bots import Bot
+from engine.domain.decisions import Decision
 from engine.domain.money import ZERO
 from engine.domain.orders import TERMINAL, Order, OrderState, may_become
 from engine.domain.positions import Fill, Position
@@ -70,6 +72,7 @@ class Writing:
         self.positions: dict[str, Position] = {}
         self.orders: dict[str, Order] = {}
         self.fills: list[Fill] = []
+        self.decisions: list[Decision] = []
         self.lines: list[AccountLine] = []
         self.accounts: dict[str, AccountState] = {}
         self.findings: dict[str, Finding] = {}
@@ -137,6 +140,11 @@ class Writing:
         """Insert. Raises Conflict when it is in the books already."""
         self.tx.fills.add(fill)
         self.fills.append(fill)
+
+    def add_decision(self, decision: Decision) -> None:
+        """Insert. Raises Conflict when its candle is decided already."""
+        self.tx.decisions.add(decision)
+        self.decisions.append(decision)
 
     def add_line(self, line: AccountLine) -> None:
         """Insert. Raises Conflict when it is in the books already."""
@@ -218,6 +226,14 @@ class Books:
         self.venue_accounts: dict[str, VenueAccount] = {}
         self._digest = ""
         self._lock = threading.RLock()
+        self._listeners: list[Callable[[Writing], None]] = []
+        self._untold: deque[Writing] = deque()
+        self._telling = threading.RLock()
+
+    def listen(self, listener: Callable[[Writing], None]) -> None:
+        """Call ``listener`` after every commit, in their order, on the thread that has written.
+        It must be quick; what it raises is logged and changes nothing."""
+        self._listeners.append(listener)
 
     def load(self) -> None:
         """Fill the mirror from the store: the same at a start as after a crash."""
@@ -275,9 +291,22 @@ class Books:
                 writing = Writing(tx, self.clock, self.bots, self._digest)
                 yield writing
             self._follow(writing)
+            self._untold.append(writing)
+        self._tell()
         for event in writing.written_events:
             more = {"kind": event.kind, "bot_id": event.bot_id, "data": event.data}
             log.log(LOG_LEVELS[event.level], event.message, extra=more)
+
+    def _tell(self) -> None:
+        """Without the lock of the books: a listener delays no other writer's commit."""
+        with self._telling:
+            while self._untold:
+                writing = self._untold.popleft()
+                for listener in self._listeners:
+                    try:
+                        listener(writing)
+                    except Exception:
+                        log.exception("a listener of the books failed; the books are not touched")
 
     def _follow(self, writing: Writing) -> None:
         self._digest = writing.digest

@@ -303,10 +303,18 @@ class PriceBoard:
 
     def __init__(self) -> None:
         self._quotes: dict[tuple[str, str], Quote] = {}
+        self._listeners: list[Callable[[str, Quote, str], None]] = []
+
+    def listen(self, listener: Callable[[str, Quote, str], None]) -> None:
+        """Call ``listener`` with every market, quote and bot that ``put`` is given; it must be
+        quick and not raise."""
+        self._listeners.append(listener)
 
     def put(self, market_id: str, quote: Quote, bot_id: str = "") -> None:
         """Remember a quote; ``bot_id`` where each bot has a market of its own, as on replays."""
         self._quotes[(market_id + bot_id, quote.symbol)] = quote
+        for listener in self._listeners:
+            listener(market_id, quote, bot_id)
 
     def find(self, bot: Bot) -> Quote | None:
         """The last quote of a bot's symbol, or None before the first."""

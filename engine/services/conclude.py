@@ -162,7 +162,7 @@ class Concluder:
                 reason=ADVISED if counsel and counsel.has_levels else "signal",
             )  # fmt: skip
             steps.append(planned_step(entry))
-        writing.tx.decisions.add(decision.model_copy(update={"trace": tuple(steps)}))
+        writing.add_decision(decision.model_copy(update={"trace": tuple(steps)}))
         self.show_missing_funds(writing, bot, steps)
         if decision.action is not Action.HOLD:
             words = decision.action.value.replace("_", " ")

@@ -67,6 +67,7 @@ from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
 from tests.fakes.market_data import FakeMarketData
 from tests.fakes.performance import FakePerformance
+from tests.fakes.programs import FakePrograms
 from tests.fakes.rules import MemoryRuleBook, rule_desk
 from tests.fakes.studies import FakeStudies
 from tests.fakes.venue_account_desk import fake_venue_accounts
@@ -128,6 +129,11 @@ class FakeServices(FakeDesk, FakeAccounts):
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)
+        self.programs = FakePrograms(now, self.bots)
+        self.tokens, self.thin, self.live = (
+            self.programs.tokens, self.programs.thin, self.programs.live,
+        )  # fmt: skip
+        self.programs.events = self.events_seen
 
     def _add_sample(self, index: int, trade_count: int) -> None:
         config, (state, desired, reason) = sample.bot_config(index), sample.bot_state(index)

@@ -1,0 +1,43 @@
+"""The OpenAPI document: what FastAPI knows of the routes, and what the gate adds to them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from engine.api.scopes import scope_of
+
+SCHEME = "token"
+ABOUT = (
+    "Loopback only. Every call but the open ones carries `Authorization: Bearer <token>`: the"
+    " token of the token file, which may do all, or one that was made with scopes (read, signals,"
+    " trade, admin). Decimals are plain strings, times ISO 8601 in UTC."
+)
+
+
+def describe(app: FastAPI, routes: Iterable[APIRoute]) -> None:
+    """Let ``app`` serve a document that names, for each operation, the scope that it needs."""
+    needed = {
+        (method.lower(), route.path_format): scope_of(method, route.path_format, str(route.tags[0]))
+        for route in routes
+        for method in route.methods or ()
+    }
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = get_openapi(
+                title=app.title, version=app.version, description=ABOUT, routes=app.routes
+            )
+            document.setdefault("components", {})["securitySchemes"] = {
+                SCHEME: {"type": "http", "scheme": "bearer"}
+            }
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    scope = needed[method, path]
+                    operation["security"] = [] if scope is None else [{SCHEME: [str(scope)]}]
+            app.openapi_schema = document
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
