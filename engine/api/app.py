@@ -13,6 +13,7 @@ from engine.api import (
     routes_candles,
     routes_engine,
     routes_market_data,
+    routes_messages,
     routes_performance,
     routes_reference,
     routes_rules,
@@ -26,6 +27,7 @@ from engine.errors import ConfigError
 URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
+    routes_messages,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
     routes_venue_accounts,
 )  # fmt: skip
