@@ -4,6 +4,7 @@ import streamlit as st
 
 from engine.contracts import BotView, EventFilter
 from panel.bot_settings import draw_settings_tab
+from panel.bot_signals import draw_signals_tab
 from panel.bot_tabs import (
     draw_audit_tab,
     draw_chart_tab,
@@ -32,6 +33,7 @@ TABS = {
     "Positions": draw_positions_tab,
     "Orders": draw_orders_tab,
     "Trades": draw_trades_tab,
+    "Signals": draw_signals_tab,
     "Logs": draw_logs_tab,
     "Why?": draw_decisions,
     "Configuration": draw_settings_tab,

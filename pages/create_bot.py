@@ -11,6 +11,7 @@ from panel.layout import page_header, show_error
 from panel.live_money import draw_confirmation
 from panel.routing_form import draw_routing
 from panel.session import control_panel
+from panel.signals_form import draw_signals
 from panel.sleep_form import draw_sleep
 from panel.symbols import find_symbols, names_in_use
 
@@ -72,7 +73,10 @@ def draw_sections(panel: ControlPanel, form: BotForm) -> None:
         st.markdown("**5  Exits**")
         form.draw_exits()
     with st.container(border=True):
-        st.markdown("**6  Name**")
+        st.markdown("**6  Signals**")
+        draw_signals(form)
+    with st.container(border=True):
+        st.markdown("**7  Name**")
         st.text_input(
             "Name", key=key_of("name"), max_chars=40, label_visibility="collapsed",
             placeholder="Name of the bot",
@@ -84,7 +88,7 @@ control = control_panel()
 edited = st.query_params.get("edit")
 saved = st.session_state.pop(SAVED, None)
 if saved:
-    st.switch_page("pages/bot.py", query_params={"bot": saved})
+    st.switch_page("pages/bot.py", query_params=saved)
 page_header("Edit bot" if edited else "Create bot", control)
 try:
     draw_page(control, edited)

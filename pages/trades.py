@@ -5,6 +5,7 @@ import streamlit as st
 from engine.contracts import TradeFilter
 from panel.facade import ControlPanel, PanelError
 from panel.figures import apply_details_style
+from panel.filters import choose_page
 from panel.format import now
 from panel.layout import page_header, show_error
 from panel.live import latest, show_staleness
@@ -12,7 +13,6 @@ from panel.record_tables import TRADE_COLUMNS, draw_records
 from panel.session import control_panel
 from panel.trades_view import (
     PAGE_SIZE,
-    choose_page,
     choose_trades,
     clear_filters,
     csv_name,
@@ -42,7 +42,7 @@ def draw_page(panel: ControlPanel) -> None:
         )
         if is_narrowed(chosen):
             st.button("Clear filters", on_click=clear_filters)
-        page = choose_page(count)
+        page = choose_page(count, PAGE_SIZE)
     _live_trades(panel, chosen, page)
 
 

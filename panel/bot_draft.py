@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.contracts import BotConfig
 from engine.contracts.backtests import ExitRules
+from panel.signals_draft import SIGNALS_DEFAULTS, signals_body, signals_draft
 from panel.sleep_draft import SLEEP_DEFAULTS, sleep_body, sleep_draft
 
 PREFIX = "draft_"
@@ -28,7 +29,7 @@ DEFAULTS: Mapping[str, Any] = {
     "has_trailing": False, "trailing": 1.5, "has_limit": False, "limit": 4, "limit_unit": "hours",
     "has_routing": False, "routing_markets": [], "routing_fee": 20.0, "routing_age": 5.0,
     "routing_latency": 1.0,
-    "roi": "", **SLEEP_DEFAULTS,
+    "roi": "", **SLEEP_DEFAULTS, **SIGNALS_DEFAULTS,
 }  # fmt: skip
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
@@ -63,6 +64,7 @@ def draft_of(config: BotConfig) -> dict[str, Any]:
         "timeout": config.entry_timeout_s / 60,
         **exit_draft(config),
         **sleep_draft(config),
+        **signals_draft(config),
     }
     if config.routing is not None:
         rules = config.routing
@@ -95,6 +97,7 @@ def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
         "entry_timeout_s": _seconds(draft["timeout"], "minutes"),
         **exit_body(draft),
         **sleep_body(draft),
+        **signals_body(draft),
         "routing": _routing(draft) if draft["has_routing"] and not is_replay else None,
     }
 

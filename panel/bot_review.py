@@ -48,7 +48,8 @@ def save(panel: ControlPanel, name: str, bot_id: str | None, is_started: bool) -
         st.session_state[REFUSAL] = f"Not saved. {error.message}"
         return
     forget_draft()
-    st.session_state[SAVED] = bot.id
+    where = {"bot": bot.id} if bot.config.signals is None else {"bot": bot.id, "tab": "Signals"}
+    st.session_state[SAVED] = where
     if is_started:
         done = f"{bot.config.name} is starting."
         attempt(lambda: panel.start_bot(bot.id, confirm_name=confirm), done)

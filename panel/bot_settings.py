@@ -12,6 +12,7 @@ from panel.bot_view import market_name
 from panel.facade import ControlPanel
 from panel.format import duration, every, moment, money, percent
 from panel.modes import money_words
+from panel.signals_draft import listening_words
 from panel.sleep_draft import hours_words, overnight_words
 
 Row = tuple[str, str, str]
@@ -48,6 +49,7 @@ def _market_rows(bot: BotView) -> list[Row]:
         ("Own hours", hours_words(config), ""),
         ("Market hours", "followed" if config.follow_market else "not followed", ""),
         ("Over night", overnight_words(config), ""),
+        ("Signals from outside", *listening_words(config)),
     ]
 
 

@@ -58,6 +58,7 @@ from panel.connection import (
     PanelError,
 )
 from panel.rules_calls import RuleCalls
+from panel.signal_calls import SignalCalls
 from panel.study_calls import StudyCalls
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
@@ -65,7 +66,9 @@ __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelE
 API = "/api/v1"
 
 
-class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls, AccountCalls):
+class ControlPanel(
+    RuleCalls, CandleCalls, BacktestCalls, StudyCalls, AccountCalls, SignalCalls
+):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

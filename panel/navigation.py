@@ -11,6 +11,8 @@ SECTIONS = {
         ("create_bot", "Create bot", "add_circle", "create"),
         ("bot", "Bot", "candlestick_chart", "bot"),
         ("trades", "Trades", "swap_vert", "trades"),
+        ("inbox", "Inbox", "inbox", "inbox"),
+        ("tradingview", "TradingView", "sensors", "tradingview"),
         ("performance", "Performance", "monitoring", "performance"),
         ("accounts", "Accounts", "key", "accounts"),
         ("reconcile", "Reconcile", "balance", "reconcile"),

@@ -1,13 +1,13 @@
 """The Trades page: what is asked for, the totals by quote asset, and which page of them."""
 
-import math
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import streamlit as st
 
 from engine.contracts import BotView, PositionSide, TradeFilter, TradeTotals
+from panel import filters
 from panel.figures import Figure, draw_figures
 from panel.format import NONE, exit_words, money, percent
 from panel.markup import gain_html
@@ -30,15 +30,16 @@ def choose_trades(bots: Sequence[BotView]) -> TradeFilter | None:
     """
     row = st.container(horizontal=True, key="trade_filters")
     with row:
-        bot = _pick("Bot", "bot", sorted(one.config.name for one in bots))
-        symbol = _pick("Symbol", "symbol", sorted({one.config.symbol for one in bots}))
-        strategy = _pick("Strategy", "strategy", sorted({one.config.strategy for one in bots}))
-        side = _pick("Side", "side", [side.value for side in PositionSide], is_open=False)
-        reason = _pick("Exit", "exit", list(EXIT_REASONS))
-        first = _day("From (UTC)", "from")
-        last = _day("To (UTC)", "to")
-    if first and last and first > last:
-        st.error("The first day lies after the last one.", icon=":material/error:")
+        bot = filters.pick("Bot", "bot", sorted(one.config.name for one in bots))
+        symbol = filters.pick("Symbol", "symbol", sorted({one.config.symbol for one in bots}))
+        strategy = filters.pick(
+            "Strategy", "strategy", sorted({one.config.strategy for one in bots})
+        )
+        side = filters.pick("Side", "side", [side.value for side in PositionSide], is_open=False)
+        reason = filters.pick("Exit", "exit", list(EXIT_REASONS))
+        first = filters.day("From (UTC)", "from")
+        last = filters.day("To (UTC)", "to")
+    if not filters.are_days_in_order(first, last):
         return None
     return TradeFilter(
         bot_id=bot,
@@ -46,8 +47,8 @@ def choose_trades(bots: Sequence[BotView]) -> TradeFilter | None:
         strategy=strategy,
         side=PositionSide(side) if side else None,
         exit_reason=EXIT_REASONS.get(reason, reason) if reason else None,
-        since=_midnight(first) if first else None,
-        until=_midnight(last + timedelta(days=1)) if last else None,
+        since=filters.midnight(first) if first else None,
+        until=filters.midnight(last + timedelta(days=1)) if last else None,
     )
 
 
@@ -58,14 +59,7 @@ def is_narrowed(chosen: TradeFilter) -> bool:
 
 def clear_filters() -> None:
     """Back to all trades; a callback."""
-    for key in FILTER_KEYS:
-        st.session_state[key] = None
-    first_page()
-
-
-def first_page() -> None:
-    """Show the newest trades again; a callback of everything that changes what is asked for."""
-    st.session_state["page"] = 1
+    filters.clear(FILTER_KEYS)
 
 
 def csv_name(chosen: TradeFilter, present: datetime) -> str:
@@ -92,38 +86,5 @@ def draw_totals(totals: Sequence[TradeTotals]) -> None:
         )
 
 
-def choose_page(count: int) -> int:
-    """Which page to show, from 1, kept in the address; drawn only when there are several."""
-    pages = math.ceil(count / PAGE_SIZE)
-    if pages < 2:
-        return 1
-    return st.pagination(pages, width=340, key="page", bind="query-params")
-
-
 def _gain(label: str, amount: Decimal, quote: str) -> Figure:
     return Figure(label, html=gain_html(amount, quote))
-
-
-def _pick(label: str, key: str, options: Sequence[str], *, is_open: bool = True) -> str | None:
-    return st.selectbox(
-        label,
-        options,
-        index=None,
-        key=key,
-        placeholder="All",
-        accept_new_options=is_open,
-        on_change=first_page,
-        width=150,
-        bind="query-params",
-    )
-
-
-def _day(label: str, key: str) -> date | None:
-    return st.date_input(
-        label, value=None, key=key, format="YYYY-MM-DD", on_change=first_page, width=140,
-        bind="query-params",
-    )  # fmt: skip
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

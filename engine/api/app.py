@@ -17,6 +17,7 @@ from engine.api import (
     routes_engine,
     routes_inbox,
     routes_market_data,
+    routes_messages,
     routes_metatrader,
     routes_performance,
     routes_reference,
@@ -38,6 +39,7 @@ from engine.errors import ConfigError
 URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
+    routes_messages,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
     routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_tokens,
     routes_thin, routes_stream,

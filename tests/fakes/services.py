@@ -69,6 +69,7 @@ from tests.fakes.market_data import FakeMarketData
 from tests.fakes.performance import FakePerformance
 from tests.fakes.programs import FakePrograms
 from tests.fakes.rules import MemoryRuleBook, rule_desk
+from tests.fakes.signals import FakeSignals
 from tests.fakes.studies import FakeStudies
 from tests.fakes.venue_account_desk import fake_venue_accounts
 from tests.fakes.webhooks import FakeWebhooks
@@ -125,6 +126,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.performance = FakePerformance(self)
         self.fake_backtests = FakeBacktests(self)
         self.fake_studies = FakeStudies(self)
+        self.signals = FakeSignals(now, self.bots, self.find)
         self.venue_accounts = fake_venue_accounts(now, self.bots)
         for index in range(bot_count):
             self._add_sample(index, trade_count)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from engine.contracts import BotConfig
 from engine.contracts.routing import RoutingConfig
 from engine.domain.bots import ActiveHours, Direction, EntryOrder, Overnight, RoiStep, Weekday
+from engine.domain.signals import SignalConfig, Signature
 from panel.bot_draft import DEFAULTS, PRESETS, auto_name, body_of, draft_of, fraction, roi_steps
 
 
@@ -38,6 +39,7 @@ def test_editing_without_a_change_sends_the_same_configuration() -> None:
         follow_market=False, wake_lead_min=0, overnight=Overnight.CLOSE, close_before_min=12,
         entry_order=EntryOrder.LIMIT,
         limit_offset_bps=Decimal("7.5"), entry_timeout_s=90,
+        signals=SignalConfig(signature=Signature.HMAC, max_lag_s=5, expect_every_s=100),
     )  # fmt: skip
     assert BotConfig.model_validate(body_of(draft_of(config), config.name)) == config
 

@@ -1,0 +1,75 @@
+"""Filters above a list, kept in the address, and which page of the list is shown."""
+
+import math
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+
+import streamlit as st
+
+PAGE = "page"
+"""The session key, and the address's name, of the page shown."""
+
+
+def first_page() -> None:
+    """Show the newest again; a callback of everything that changes what is asked for."""
+    st.session_state[PAGE] = 1
+
+
+def clear(keys: Sequence[str]) -> None:
+    """Back to all; a callback."""
+    for key in keys:
+        st.session_state[key] = None
+    first_page()
+
+
+def pick(label: str, key: str, options: Sequence[str], *, is_open: bool = True) -> str | None:
+    """One of ``options`` or, where it ``is_open``, what is typed; None: all."""
+    return st.selectbox(
+        label,
+        options,
+        index=None,
+        key=key,
+        placeholder="All",
+        accept_new_options=is_open,
+        on_change=first_page,
+        width=150,
+        bind="query-params",
+    )
+
+
+def day(label: str, key: str) -> date | None:
+    """A day, or None."""
+    return st.date_input(
+        label, value=None, key=key, format="YYYY-MM-DD", on_change=first_page, width=140,
+        bind="query-params",
+    )  # fmt: skip
+
+
+def text(label: str, key: str, placeholder: str) -> str:
+    """A part of a text, or empty."""
+    typed = st.text_input(
+        label, key=key, placeholder=placeholder, max_chars=200, type="search", width=220,
+        on_change=first_page, bind="query-params",
+    )  # fmt: skip
+    return (typed or "").strip()
+
+
+def are_days_in_order(first: date | None, last: date | None) -> bool:
+    """Whether a period is one; draws why not."""
+    if first and last and first > last:
+        st.error("The first day lies after the last one.", icon=":material/error:")
+        return False
+    return True
+
+
+def midnight(at: date) -> datetime:
+    """When a day begins, in UTC."""
+    return datetime.combine(at, time(), UTC)
+
+
+def choose_page(count: int, size: int) -> int:
+    """Which page to show, from 1, kept in the address; drawn only when there are several."""
+    pages = math.ceil(count / size)
+    if pages < 2:
+        return 1
+    return st.pagination(pages, width=340, key=PAGE, bind="query-params")
