@@ -25,6 +25,7 @@ from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
+from engine.bootstrap_news import build_news
 from engine.bootstrap_trading import build_trading
 from engine.domain.conversion import read_equals
 from engine.domain.records import Level
@@ -158,6 +159,7 @@ class Engine:
     ) -> None:
         self._loop = ending.loop
         self._core = core = build_core(settings, store, hide, self._enforce_kill)
+        self._news, news_views = build_news(settings, core.books, core.lanes, ending.loop)
         self._trading = trading = build_trading(core, ending.loop, ending.give_up)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
@@ -201,6 +203,7 @@ class Engine:
             control_desk=ControlDesk(core.books, core.venues, core.controls, core.gateway),
             market_data=market_data,
             venue_accounts=VenueAccountDesk(core.books, accounts, core.connections),
+            news=news_views,
             candles=research.candles,
             backtests=research.backtests,
             studies=research.studies,
@@ -304,3 +307,4 @@ class Engine:
     async def _tidy(self) -> None:
         self._core.feed.drop_unused(self._core.books.clock.now())
         await self._core.lanes.run(BOOKKEEPING_LANE, self._housekeeper.tidy)
+        await self._core.lanes.run(BOOKKEEPING_LANE, self._news.tidy)

@@ -13,6 +13,7 @@ from engine.api import (
     routes_candles,
     routes_engine,
     routes_market_data,
+    routes_news,
     routes_performance,
     routes_reference,
     routes_rules,
@@ -27,7 +28,7 @@ URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
-    routes_venue_accounts,
+    routes_venue_accounts, routes_news,
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
+from engine.api.news_desk import NewsViews
 from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
@@ -98,6 +99,7 @@ class EngineFacade:
     studies: StudyDesk
     performance: PerformanceDesk
     venue_accounts: VenueAccountDesk
+    news: NewsViews
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

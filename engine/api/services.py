@@ -12,6 +12,7 @@ from typing import Protocol
 
 from engine.api.candle_desk import CandleServices
 from engine.api.market_data_desk import MarketDataServices
+from engine.api.news_desk import NewsServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
 from engine.api.venue_account_desk import VenueAccountServices
@@ -293,6 +294,11 @@ class EngineServices(
     @property
     def performance(self) -> PerformanceServices:
         """How well it went."""
+        ...
+
+    @property
+    def news(self) -> NewsServices:
+        """News, and its sources."""
         ...
 
     @property

@@ -66,6 +66,7 @@ from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
 from tests.fakes.market_data import FakeMarketData
+from tests.fakes.news_desk import FakeNews
 from tests.fakes.performance import FakePerformance
 from tests.fakes.rules import MemoryRuleBook, rule_desk
 from tests.fakes.studies import FakeStudies
@@ -123,6 +124,8 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.fake_backtests = FakeBacktests(self)
         self.fake_studies = FakeStudies(self)
         self.venue_accounts = fake_venue_accounts(now, self.bots)
+        self.fake_news = FakeNews(now)
+        self.news = self.fake_news.views
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)
