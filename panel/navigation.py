@@ -12,6 +12,7 @@ SECTIONS = {
         ("bot", "Bot", "candlestick_chart", "bot"),
         ("trades", "Trades", "swap_vert", "trades"),
         ("performance", "Performance", "monitoring", "performance"),
+        ("ai", "AI", "psychology", "ai"),
         ("accounts", "Accounts", "key", "accounts"),
         ("reconcile", "Reconcile", "balance", "reconcile"),
         ("risk", "Risk", "shield", "risk"),

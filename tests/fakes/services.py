@@ -61,6 +61,7 @@ from engine.domain.venue_accounts import mode_of
 from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
+from tests.fakes.ai import FakeAi
 from tests.fakes.backtest_desk import FakeBacktests
 from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
@@ -124,6 +125,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.fake_backtests = FakeBacktests(self)
         self.fake_studies = FakeStudies(self)
         self.venue_accounts = fake_venue_accounts(now, self.bots)
+        self.ai = FakeAi(self)
         self.fake_news = FakeNews(now)
         self.news = self.fake_news.views
         for index in range(bot_count):
