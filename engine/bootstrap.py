@@ -28,6 +28,7 @@ from engine.bootstrap_api import build_for_programs
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
+from engine.bootstrap_news import build_news
 from engine.bootstrap_signals import build_signals
 from engine.bootstrap_trading import build_trading
 from engine.domain.conversion import read_equals
@@ -184,6 +185,7 @@ class Engine:
     ) -> None:
         self._loop = ending.loop
         self._core = core = build_core(settings, store, hide, self._enforce_kill)
+        self._news, news_views = build_news(settings, core.books, core.lanes, ending.loop)
         self._trading = trading = build_trading(core, ending.loop, ending.give_up)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
@@ -234,6 +236,7 @@ class Engine:
             webhooks=signals.receiver,
             metatrader=self._metatrader,
             venue_accounts=VenueAccountDesk(core.books, accounts, core.connections),
+            news=news_views,
             candles=research.candles,
             backtests=research.backtests,
             studies=research.studies,
@@ -351,3 +354,4 @@ class Engine:
         self._core.feed.drop_unused(self._core.books.clock.now())
         await self._core.lanes.run(BOOKKEEPING_LANE, self._housekeeper.tidy)
         await self._core.lanes.run(BOOKKEEPING_LANE, self._metatrader.prices.tidy)
+        await self._core.lanes.run(BOOKKEEPING_LANE, self._news.tidy)

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from panel.ai_form import draw_ai, draw_ai_review
 from panel.bot_draft import DEFAULTS, PRESETS, auto_name, body_of, draft_of
 from panel.bot_form import BotForm, keep_draft, key_of, load_draft, read_draft, use_preset
 from panel.bot_review import SAVED, draw_buttons, draw_review
@@ -37,6 +38,7 @@ def draw_page(panel: ControlPanel, bot_id: str | None) -> None:
         draw_confirmation(form.mode(draft["market"]), name)
         draw_buttons(panel, name, bot_id)
         unplaced = form.show_errors(draw_review(panel, body_of(draft, name), bot_id))
+        draw_ai_review(panel, draft)
         for detail in unplaced:
             st.error(escape(f"{detail.field}: {detail.message}"), icon=":material/error:")
     keep_draft()
@@ -60,6 +62,7 @@ def draw_sections(panel: ControlPanel, form: BotForm) -> None:
     with st.container(border=True):
         st.markdown("**2  Strategy**")
         form.draw_strategy()
+        draw_ai(form)
     with st.container(border=True):
         st.markdown("**3  Timing**")
         form.draw_timing(market)

@@ -10,6 +10,7 @@ from typing import Any
 
 from engine.contracts import BotConfig
 from engine.contracts.backtests import ExitRules
+from panel.ai_draft import AI_DEFAULTS, ai_body, ai_draft
 from panel.signals_draft import SIGNALS_DEFAULTS, signals_body, signals_draft
 from panel.sleep_draft import SLEEP_DEFAULTS, sleep_body, sleep_draft
 
@@ -22,7 +23,8 @@ UNITS_S = {"minutes": 60, "hours": 3600, "days": 86_400}
 
 DEFAULTS: Mapping[str, Any] = {
     "name": "", "market": "simulated", "replay_path": "", "symbol": "BTC/USDT",
-    "strategy": "rsi", "params": {}, "timeframe": "15m", "interval": 900, "interval_custom": 60,
+    "strategy": "rsi", "params": {}, **AI_DEFAULTS,
+    "timeframe": "15m", "interval": 900, "interval_custom": 60,
     "amount": "1000", "reinvest": True, "direction": "long", "max_entries": 1,
     "entry_order": "market", "offset": 0.0, "timeout": 5.0,
     "has_stop": True, "stop": 2.0, "has_target": True, "target": 5.0,
@@ -52,6 +54,7 @@ def draft_of(config: BotConfig) -> dict[str, Any]:
         "symbol": config.symbol,
         "strategy": config.strategy,
         "params": dict(config.params),
+        **ai_draft(config),
         "timeframe": config.timeframe,
         "interval": config.interval_s if config.interval_s in INTERVALS else CUSTOM,
         "interval_custom": config.interval_s,
@@ -86,6 +89,7 @@ def body_of(draft: Mapping[str, Any], name: str) -> dict[str, Any]:
         "symbol": draft["symbol"] or "",
         "strategy": draft["strategy"] or "",
         "params": dict(draft["params"]),
+        **ai_body(draft),
         "timeframe": draft["timeframe"],
         "interval_s": draft["interval_custom"] if is_custom else draft["interval"],
         "amount": draft["amount"].replace(",", "").replace(" ", ""),

@@ -8,6 +8,7 @@ from typing import Any
 import streamlit as st
 
 from engine.contracts import BotConfig, BotView, Direction, EntryOrder, RoiStep, StrategyView
+from panel.ai_draft import ai_rows
 from panel.bot_view import market_name
 from panel.facade import ControlPanel
 from panel.format import duration, every, moment, money, percent
@@ -30,7 +31,7 @@ def draw_settings_tab(panel: ControlPanel, bot: BotView) -> None:
     groups = (
         ("What it trades", _market_rows(bot)),
         (f"Strategy: {strategy.title if strategy else bot.config.strategy}",
-         parameter_rows(bot.config.params, strategy)),
+         [*parameter_rows(bot.config.params, strategy), *ai_rows(bot.config)]),
         ("Size", _size_rows(bot.config, bot.quote)),
         ("Exits", exit_rows(bot.config)),
         ("History", _history_rows(bot)),

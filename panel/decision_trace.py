@@ -1,10 +1,11 @@
 """The "Why?" tab: every decision of a bot, HOLDs included, and each step's verdict."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import streamlit as st
 
@@ -16,6 +17,7 @@ from panel.live import REFRESH_S, latest, show_staleness
 from panel.record_tables import words
 
 SCRIPT = Path(__file__).resolve().parent / "frontend" / "decisions.js"
+ADVISOR = "advisor"
 COUNTS = (50, 200, 1000)
 ACTION_COLOURS = {
     Action.HOLD: "gray", Action.ENTER_LONG: "blue", Action.ENTER_SHORT: "orange",
@@ -24,6 +26,13 @@ ACTION_COLOURS = {
 VERDICT_COLOURS = {
     Verdict.PASS: "green", Verdict.HOLD: "gray", Verdict.VETO: "orange", Verdict.ERROR: "red",
 }  # fmt: skip
+
+ADVISOR_PARTS: tuple[tuple[str, str, Callable[[Any], str]], ...] = (
+    ("confidence", "confidence", percent),
+    ("size", "size", percent),
+    ("stop_price", "stop", price),
+    ("target_price", "target", price),
+)
 
 
 def draw_decisions(panel: ControlPanel, bot: BotView) -> None:
@@ -79,8 +88,11 @@ def action_words(action: Action) -> str:
 
 
 def _decision(decision: Decision) -> str:
-    steps = "".join(_step(step.step, step.verdict, step.detail, words(step.values))
-                    for step in decision.trace)  # fmt: skip
+    steps = "".join(
+        _step(step.step, step.verdict, step.detail, advisor_html(step.values)
+              if step.step == ADVISOR else escape(words(step.values)))
+        for step in decision.trace
+    )  # fmt: skip
     confidence = (
         "" if decision.action is Action.HOLD else f", confidence {percent(decision.confidence)}"
     )
@@ -96,8 +108,21 @@ def _decision(decision: Decision) -> str:
     )
 
 
+def advisor_html(values: Mapping[str, Any]) -> str:
+    """What an advisor made of an entry, with the way to what it was asked. All text is escaped."""
+    parts = [
+        f"{title} {read(values[key])}"
+        for key, title, read in ADVISOR_PARTS
+        if values.get(key) is not None
+    ]
+    told = escape(", ".join(parts))
+    asked = str(values.get("advice_id") or "")
+    link = f'<a href="ai?advice={quote(asked, safe="")}" target="_self">what it was asked</a>'
+    return f"{told} {link}" if asked else told
+
+
 def _step(name: str, verdict: Verdict, detail: str, values: str) -> str:
-    shown_values = f'<div class="qd-values">{escape(values)}</div>' if values else ""
+    shown_values = f'<div class="qd-values">{values}</div>' if values else ""
     return (
         f'<li><span class="qd-step">{escape(name)}</span>'
         f'<span class="qd-state qd-{VERDICT_COLOURS[verdict]}">{verdict.value}</span>'

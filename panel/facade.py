@@ -48,6 +48,7 @@ from engine.contracts import (
 )  # fmt: skip
 from engine.contracts.performance import PerformanceFilter, PerformanceView, ReportTable
 from panel.account_calls import AccountCalls
+from panel.ai_calls import AiCalls
 from panel.backtest_calls import BacktestCalls
 from panel.candle_calls import CandleCalls
 from panel.connection import (
@@ -57,6 +58,7 @@ from panel.connection import (
     EngineSilent,
     PanelError,
 )
+from panel.news_calls import NewsCalls
 from panel.rules_calls import RuleCalls
 from panel.signal_calls import SignalCalls
 from panel.study_calls import StudyCalls
@@ -67,7 +69,7 @@ API = "/api/v1"
 
 
 class ControlPanel(
-    RuleCalls, CandleCalls, BacktestCalls, StudyCalls, AccountCalls, SignalCalls
+    RuleCalls, CandleCalls, BacktestCalls, StudyCalls, AccountCalls, SignalCalls, AiCalls, NewsCalls
 ):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 

@@ -14,6 +14,7 @@ SECTIONS = {
         ("inbox", "Inbox", "inbox", "inbox"),
         ("tradingview", "TradingView", "sensors", "tradingview"),
         ("performance", "Performance", "monitoring", "performance"),
+        ("ai", "AI", "psychology", "ai"),
         ("accounts", "Accounts", "key", "accounts"),
         ("reconcile", "Reconcile", "balance", "reconcile"),
         ("risk", "Risk", "shield", "risk"),

@@ -17,6 +17,17 @@ from panel.live import latest, show_staleness
 
 KEY = "setting_"
 STATS_REFRESH_S = 5.0
+OTHER = "Engine"
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Paper trading", ("paper_",)),
+    ("Limits and breakers", ("limit_",)),
+    ("Models", ("ai_", "gemini_", "openai_")),
+    ("News", ("newsapi_", "finnhub_", "alphavantage_", "news_")),
+    ("Signals and the API", ("inbox_", "trusted_", "tradingview_", "api_")),
+    ("Venues and candles", ("binance_", "alpaca_", "yahoo_", "candle_", "fallback_")),
+    ("Books and money", ("reconcile_", "foreign_", "deposits", "base_currency", "equal_")),
+)
+"""Titles, and how the keys of their settings begin; all others are the engine's own."""
 
 
 def draw_editable(panel: ControlPanel, settings: Sequence[SettingView]) -> None:
@@ -26,20 +37,37 @@ def draw_editable(panel: ControlPanel, settings: Sequence[SettingView]) -> None:
         st.caption("No setting can be changed while the engine runs.")
         return
     with st.form("settings_form", border=True):
-        for setting in editable:
-            description = f"{setting.description}. " if setting.description else ""
-            st.text_input(
-                escape(setting.title), value=_wanted(setting), key=f"{KEY}{setting.key}",
-                help=escape(f"{description}Default: {setting.default}."),
-            )  # fmt: skip
-            if setting.pending:
-                st.caption(
-                    f":orange[{escape(setting.pending)} from the engine's next start;"
-                    f" until then {escape(setting.value)}.]"
-                )
+        for title, members in grouped(editable):
+            pending = sum(bool(one.pending) for one in members)
+            waits = f" · {pending} from the next start" if pending else ""
+            with st.expander(f"{title}{waits}", expanded=title == GROUPS[0][0] or bool(pending)):
+                for setting in members:
+                    _draw_setting(setting)
         st.form_submit_button(
             "Save settings", type="primary", on_click=_save, args=(panel, editable)
         )
+
+
+def _draw_setting(setting: SettingView) -> None:
+    description = f"{setting.description}. " if setting.description else ""
+    st.text_input(
+        escape(setting.title), value=_wanted(setting), key=f"{KEY}{setting.key}",
+        help=escape(f"{description}Default: {setting.default or 'empty'}."),
+    )  # fmt: skip
+    if setting.pending:
+        st.caption(
+            f":orange[{escape(setting.pending)} from the engine's next start;"
+            f" until then {escape(setting.value)}.]"
+        )
+
+
+def grouped(settings: Sequence[SettingView]) -> list[tuple[str, list[SettingView]]]:
+    """The settings under the titles of ``GROUPS``, in their order; empty groups are left out."""
+    parts: dict[str, list[SettingView]] = {title: [] for title, _ in GROUPS}
+    for setting in settings:
+        title = next((title for title, begins in GROUPS if setting.key.startswith(begins)), OTHER)
+        parts.setdefault(title, []).append(setting)
+    return [(title, members) for title, members in parts.items() if members]
 
 
 def _wanted(setting: SettingView) -> str:
@@ -63,12 +91,12 @@ def _save(panel: ControlPanel, editable: Sequence[SettingView]) -> None:
 
 def draw_fixed(settings: Sequence[SettingView]) -> None:
     """The settings that only the environment or the .env file changes."""
-    fixed = [
-        (f"QUARTERDECK_{setting.key.upper()}", setting.value or NONE)
-        for setting in settings
-        if not setting.is_editable
-    ]
-    st.html(_list_html(fixed))
+    fixed = [setting for setting in settings if not setting.is_editable]
+    for title, members in grouped(fixed):
+        st.markdown(f"**{title}**")
+        st.html(_list_html(
+            [(f"QUARTERDECK_{one.key.upper()}", one.value or NONE) for one in members]
+        ))  # fmt: skip
 
 
 def draw_accounts(accounts: Sequence[AccountView]) -> None:

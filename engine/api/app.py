@@ -19,6 +19,7 @@ from engine.api import (
     routes_market_data,
     routes_messages,
     routes_metatrader,
+    routes_news,
     routes_performance,
     routes_reference,
     routes_rules,
@@ -41,8 +42,8 @@ ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
     routes_messages,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
-    routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_tokens,
-    routes_thin, routes_stream,
+    routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_news,
+    routes_tokens, routes_thin, routes_stream,
 )  # fmt: skip
 
 

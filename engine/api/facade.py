@@ -14,6 +14,7 @@ from engine.api.control_desk import ControlDesk
 from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
 from engine.api.metatrader_desk import MetaTraderDesk
+from engine.api.news_desk import NewsViews
 from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
@@ -110,6 +111,7 @@ class EngineFacade:
     tokens: TokenDesk
     thin: ThinDesk
     live: LiveBus
+    news: NewsViews
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from typing import Protocol
 from engine.api.candle_desk import CandleServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.metatrader_desk import MetaTraderServices
+from engine.api.news_desk import NewsServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
 from engine.api.signal_desk import SignalServices, WebhookServices
@@ -313,6 +314,11 @@ class EngineServices(
     @property
     def webhooks(self) -> WebhookServices:
         """What takes them; unlike all others for the event loop."""
+        ...
+
+    @property
+    def news(self) -> NewsServices:
+        """News, and its sources."""
         ...
 
     @property

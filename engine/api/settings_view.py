@@ -1,9 +1,9 @@
 """The settings as the panel shows them, and the few that it may change."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from engine.contracts import SettingView
 from engine.errors import ConfigError
@@ -19,14 +19,16 @@ EDITABLE = frozenset(
         "reconcile_every_s", "foreign_trades", "deposits", "research_deadline_s",
         "base_currency", "equal_assets",
         "candle_fallbacks", "fallback_entries",
+        "trusted_proxies", "tradingview_addresses", "inbox_retention_days", "api_rate_per_minute",
+        "ai_provider", "gemini_model", "openai_model", "ai_budget_usd", "ai_calls_per_minute",
+        "ai_calls_per_day", "ai_input_usd_per_million", "ai_output_usd_per_million",
+        "news_every_s",
     }
 )  # fmt: skip
-SECRET = frozenset(
-    {
-        "database_url", "binance_test_key", "binance_test_secret", "alpaca_key", "alpaca_secret",
-        "secret_key",
-    }
-)  # fmt: skip
+"""Not the addresses of vendors: a key of the environment goes to whoever is named there."""
+SECRET = frozenset({"database_url"}) | {
+    key for key, field in Settings.model_fields.items() if SecretStr in get_args(field.annotation)
+}
 PREFIX = "setting."
 
 

@@ -15,6 +15,7 @@ from engine.cli import (
     brokers,
     candles,
     commands,
+    news,
     tokens,
     tune,
     venue_accounts,
@@ -43,7 +44,7 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(commands.default)
-    tables = (commands.COMMANDS, accounts.COMMANDS, backtest.COMMANDS, tune.COMMANDS)
+    tables = (commands.COMMANDS, news.COMMANDS, accounts.COMMANDS, backtest.COMMANDS, tune.COMMANDS)
     for name, command in (row for one in tables for row in one.items()):
         app.command(name)(command)
     app.add_typer(bots.build(), name="bots")

@@ -61,11 +61,13 @@ from engine.domain.venue_accounts import mode_of
 from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
+from tests.fakes.ai import FakeAi
 from tests.fakes.backtest_desk import FakeBacktests
 from tests.fakes.candle_desk import FakeCandles
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
 from tests.fakes.market_data import FakeMarketData
+from tests.fakes.news_desk import FakeNews
 from tests.fakes.performance import FakePerformance
 from tests.fakes.programs import FakePrograms
 from tests.fakes.rules import MemoryRuleBook, rule_desk
@@ -128,6 +130,9 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.fake_studies = FakeStudies(self)
         self.signals = FakeSignals(now, self.bots, self.find)
         self.venue_accounts = fake_venue_accounts(now, self.bots)
+        self.ai = FakeAi(self)
+        self.fake_news = FakeNews(now)
+        self.news = self.fake_news.views
         for index in range(bot_count):
             self._add_sample(index, trade_count)
         self.events_seen = history.events(list(self.bots), self.started_at, event_count)

@@ -92,6 +92,7 @@ READING: dict[tuple[str, ...], type] = {
     ("symbols",): list,
     ("logs",): list,
     ("accounts",): list,
+    ("news",): dict,
     ("reconcile",): list,
     ("bots", "list"): list,
     ("bots", "show", "played"): dict,

@@ -1,0 +1,1 @@
+"""Providers of news: one vendor, one file."""
