@@ -24,12 +24,13 @@ from engine.api.server import ApiServer, bind, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
+from engine.bootstrap_advice import build_advice
 from engine.bootstrap_api import build_for_programs
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
 from engine.bootstrap_news import build_news
-from engine.bootstrap_signals import build_signals
+from engine.bootstrap_signals import build_actor, build_signals
 from engine.bootstrap_trading import build_trading
 from engine.domain.conversion import read_equals
 from engine.domain.records import Level
@@ -119,11 +120,6 @@ def _bind_inbox(settings: Settings) -> socket.socket | None:
     return bind(settings.inbox_host, settings.inbox_port, "inbox_port")
 
 
-def _leave_for_later(signal_id: str) -> None:
-    """Nobody acts on signals yet."""
-    log.debug("signal %s is kept", signal_id)
-
-
 def _stored(settings: Settings, store: Store) -> Settings:
     """The settings with those that were changed in the panel; a bad one is left out and logged."""
     changed = {}
@@ -186,7 +182,8 @@ class Engine:
         self._loop = ending.loop
         self._core = core = build_core(settings, store, hide, self._enforce_kill)
         self._news, news_views = build_news(settings, core.books, core.lanes, ending.loop)
-        self._trading = trading = build_trading(core, ending.loop, ending.give_up)
+        advice = build_advice(core, self._news)
+        self._trading = trading = build_trading(core, ending.loop, ending.give_up, advice)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
         self._housekeeper = Housekeeper(
@@ -210,7 +207,9 @@ class Engine:
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
         )
-        self._signals = signals = build_signals(core, ending.loop, hide, _leave_for_later)
+        self._signals = signals = build_signals(
+            core, ending.loop, hide, build_actor(core, trading.concluder, advice)
+        )
         self.facade = EngineFacade(
             engine_id=secrets.token_hex(8),
             books=core.books,
@@ -292,6 +291,7 @@ class Engine:
         self._research.backtest_runner.load()
         self._research.study_runner.load()
         await self._trading.supervisor.reconcile()
+        await self._signals.actor.recover()
         self._trading.scheduler.start(self.jobs)
         await self._converter.refresh()
 
@@ -308,6 +308,7 @@ class Engine:
             self._finish_advice(),
             self._trading.supervisor.finish(STOP_GRACE_S),
             self._trading.account_checks.finish(STOP_GRACE_S),
+            self._signals.actor.finish(STOP_GRACE_S),
         )
         self._core.host.close()
         self._core.lanes.close()

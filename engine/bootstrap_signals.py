@@ -10,6 +10,10 @@ from limits.strategies import SlidingWindowCounterRateLimiter
 
 from engine.api.signal_desk import SignalDesk
 from engine.bootstrap_core import Core
+from engine.bootstrap_trading import Advice
+from engine.services.act_on_signals import Counsellor, SignalActor
+from engine.services.conclude import Concluder
+from engine.services.conclude_signal import SignalConcluder
 from engine.services.expect_signals import SignalExpectations
 from engine.services.inbox import Inbox
 from engine.services.listeners import Listeners
@@ -25,6 +29,7 @@ class Signals:
     """The services of the inbox."""
 
     inbox: Inbox
+    actor: SignalActor
     listeners: Listeners
     receiver: SignalReceiver
     expectations: SignalExpectations
@@ -35,12 +40,11 @@ def build_signals(
     core: Core,
     loop: asyncio.AbstractEventLoop,
     hide: Callable[[str], None],
-    begin: Callable[[str], None],
+    actor: SignalActor,
 ) -> Signals:
-    """Build them. ``hide`` keeps a secret out of the logs; ``begin`` acts on a signal, by its id,
-    and is called on the event loop."""
+    """Build them. ``hide`` keeps a secret out of the logs; ``actor`` acts on what has arrived."""
     settings, books = core.settings, core.books
-    inbox = Inbox(core.store, core.lanes, begin)
+    inbox = Inbox(core.store, core.lanes, actor.begin)
     listeners = Listeners(books, core.vault, hide)
     receiver = SignalReceiver(
         inbox,
@@ -49,9 +53,12 @@ def build_signals(
         SlidingWindowCounterRateLimiter(MemoryStorage()),
         core.clock,
     )
-    replays = SignalReplays(books, lambda signal_id: _on_loop(loop, begin, signal_id))
+    replays = SignalReplays(
+        books, lambda signal_id: loop.call_soon_threadsafe(actor.begin, signal_id)
+    )
     return Signals(
         inbox=inbox,
+        actor=actor,
         listeners=listeners,
         receiver=receiver,
         expectations=SignalExpectations(books, listeners, core.lanes),
@@ -71,5 +78,11 @@ def places_of(settings: Settings) -> Mapping[Literal["public", "inbox", "local"]
     return places
 
 
-def _on_loop(loop: asyncio.AbstractEventLoop, begin: Callable[[str], None], signal_id: str) -> None:
-    loop.call_soon_threadsafe(begin, signal_id)
+def build_actor(core: Core, concluder: Concluder, advice: Advice) -> SignalActor:
+    """Who acts on signals."""
+    return SignalActor(
+        core.books,
+        SignalConcluder(core.books, core.desk, concluder, core.venues, core.prices),
+        core.lanes,
+        Counsellor(advice.advisor, advice.situations, core.feed, core.venues),
+    )

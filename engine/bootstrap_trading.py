@@ -40,6 +40,7 @@ class Trading:
     listening: Listening
     warm_up: WarmUp
     reconciler: Reconciler
+    concluder: Concluder
     runner: CycleRunner
     consultant: Consultant | None
     checks: Checks
@@ -89,6 +90,7 @@ def build_trading(
         listening=Listening(books, desk, venues, lanes, loop),
         warm_up=WarmUp(books, venues, core.host, feed, lanes, sleep),
         reconciler=reconciler,
+        concluder=concluder,
         runner=runner,
         consultant=consultant,
         checks=checks,

@@ -20,7 +20,7 @@ class SignalReplays:
     """A replay is a signal of its own, as if it came now. ``begin`` acts on it; it is called on
     whatever thread asks."""
 
-    def __init__(self, books: Books, begin: Callable[[str], None]) -> None:
+    def __init__(self, books: Books, begin: Callable[[str], object]) -> None:
         self._books = books
         self._begin = begin
 
