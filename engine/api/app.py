@@ -51,6 +51,7 @@ def create_app(services: EngineServices, token: str) -> FastAPI:
     )
     app.state.services = services
     app.state.urgent = CapacityLimiter(URGENT_THREADS)
+    app.add_middleware(routes_inbox.WebhookLane)
     app.add_middleware(Gate, token=token)
     errors.install(app)
     for routes in ROUTES:

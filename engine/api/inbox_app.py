@@ -20,6 +20,7 @@ def create_inbox_app(services: EngineServices, token: str) -> FastAPI:
         openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
     app.state.services = services
+    app.add_middleware(routes_inbox.WebhookLane)
     app.add_middleware(Gate, token=token, is_local=False)
     errors.install(app)
     for routes in ROUTES:
