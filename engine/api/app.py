@@ -65,6 +65,7 @@ def create_app(services: EngineServices, token: str, rate_per_minute: int = 6_00
     )
     app.state.services = services
     app.state.urgent = CapacityLimiter(URGENT_THREADS)
+    app.add_middleware(routes_inbox.WebhookLane)
     door = Doorkeeper(services.tokens, token, rate_per_minute)
     app.add_middleware(Gate, door=door, routes=RouteBook(all_routes()))
     errors.install(app)

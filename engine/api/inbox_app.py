@@ -23,6 +23,7 @@ def create_inbox_app(services: EngineServices, token: str, rate_per_minute: int 
         openapi_url=None, redirect_slashes=False,
     )  # fmt: skip
     app.state.services = services
+    app.add_middleware(routes_inbox.WebhookLane)
     door = Doorkeeper(services.tokens, token, rate_per_minute)
     routes = RouteBook(
         route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)

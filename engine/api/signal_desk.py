@@ -39,7 +39,7 @@ COLUMNS = tuple(name for name in SignalLine.model_fields if name not in ("bot_na
 class WebhookServices(Protocol):
     """What takes signals; for the event loop."""
 
-    def admit(self, key: str) -> Bot:
+    async def admit(self, key: str) -> Bot:
         """Who listens there. Raises SignalRefused."""
         ...
 

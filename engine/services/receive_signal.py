@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from limits import RateLimitItemPerMinute
-from limits.strategies import RateLimiter
+from limits.aio.strategies import RateLimiter
 
 from engine.domain.bots import Bot
 from engine.domain.messages import Message, MessageError, plain_symbol, read_message
@@ -57,13 +57,13 @@ class SignalReceiver:
         self._limiter = limiter
         self._clock = clock
 
-    def admit(self, key: str) -> Bot:
+    async def admit(self, key: str) -> Bot:
         """The bot that listens at ``key``; before the body is read. Raises SignalRefused for an
         unknown key, and when too many come."""
         bot = self._listeners.find(key)
         if bot is None:
             raise _unknown()
-        self._count(bot)
+        await self._count(bot)
         return bot
 
     async def receive(self, bot: Bot, delivery: Delivery) -> Kept:
@@ -92,7 +92,7 @@ class SignalReceiver:
         """A body of a person's, in the way of all others but for address and signature. Raises
         like ``receive``."""
         config, now = _config_of(bot), self._clock.now()
-        self._count(bot)
+        await self._count(bot)
         delivery = Delivery("", {"content-type": content_type}, body.encode(errors="replace"))
         draft = _draft(bot, SignalSource.PANEL, now, "", delivery)
         try:
@@ -116,9 +116,9 @@ class SignalReceiver:
 
     # --- checks ---------------------------------------------------------------------------------
 
-    def _count(self, bot: Bot) -> None:
+    async def _count(self, bot: Bot) -> None:
         rate = _config_of(bot).rate_per_minute
-        if not self._limiter.hit(RateLimitItemPerMinute(rate), bot.id):
+        if not await self._limiter.hit(RateLimitItemPerMinute(rate), bot.id):
             raise SignalRefused(
                 "too_many",
                 f"More than {rate} signals a minute: send fewer, or raise the bot's limit.",

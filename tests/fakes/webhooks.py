@@ -19,7 +19,7 @@ class FakeWebhooks:
         self.received: list[tuple[str, Delivery]] = []
         self.failure: QuarterdeckError | None = None
 
-    def admit(self, key: str) -> Bot:
+    async def admit(self, key: str) -> Bot:
         """Raises SignalRefused for a key that is not there."""
         if key not in self.bots:
             raise SignalRefused("unknown_key", "Nobody listens at this address.")
