@@ -20,7 +20,7 @@ from tests.fakes.broker import Fault
 from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
 from tests.fakes.memory_store import MemoryStore
-from tests.fakes.signals import SignalRoom
+from tests.fakes.signal_room import SignalRoom
 from tests.unit.conftest import Room, open_room
 from tests.unit.samples import config
 
