@@ -274,17 +274,18 @@ def _size_before(fields: Fields) -> Decimal | None:
 
 
 def _reduced(fields: Fields) -> Quantity:
-    """How much of its position a strategy closed, as a part: the bot's may have another size."""
-    if not _is_by_contracts(fields) and (told := _quantity(fields, SignalAction.CLOSE)):
-        return told
+    """How much of its position a strategy closed, as a part: the bot's may have another size. Any
+    other quantity in the message is that of its entries."""
     now, before = _size_now(fields), _size_before(fields)
-    if now is None or before is None or now >= before:
-        raise MessageError(
-            "a part of a position was closed and it does not tell which: add "
-            "prev_market_position_size and market_position_size"
-        )
-    part = ((before - now) / before * HUNDRED).quantize(PART, ROUND_DOWN)
-    return plain(max(part, PART)), QuantityKind.PERCENT_OF_POSITION
+    if now is not None and before is not None and now < before:
+        part = ((before - now) / before * HUNDRED).quantize(PART, ROUND_DOWN)
+        return plain(max(part, PART)), QuantityKind.PERCENT_OF_POSITION
+    if "percent_of_position" in fields:
+        return _quantity(fields, SignalAction.CLOSE)
+    raise MessageError(
+        "a part of a position was closed and it does not tell which: add "
+        "prev_market_position_size and market_position_size"
+    )
 
 
 def _resized(fields: Fields, side: PositionSide) -> tuple[Wish, Quantity]:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from engine.domain.advice import ADVICE_STEP
 from engine.domain.decisions import Action, TraceStep, Verdict
 from engine.domain.money import text
 from engine.domain.positions import Position
@@ -16,10 +15,6 @@ UNITS_OF = {
     QuantityKind.PERCENT_OF_EQUITY: " % of the equity",
     QuantityKind.PERCENT_OF_POSITION: " % of the position",
 }
-WAITS = TraceStep(
-    step=ADVICE_STEP, verdict=Verdict.PASS,
-    detail="the entry waits for the model: a decision of its own follows",
-)  # fmt: skip
 DONE = {
     Action.ENTER_LONG: "long opened",
     Action.ENTER_SHORT: "short opened",
@@ -91,6 +86,12 @@ def part_step(quantity: Decimal, position: Position) -> TraceStep:
         detail="all of the position" if whole else f"{fraction:.2%} of the position",
         values={"quantity": text(quantity), "fraction": f"{fraction:.6f}"},
     )
+
+
+def entry_follows(why: str) -> TraceStep:
+    """The entry of a reversal whose exit is made first."""
+    detail = f"the entry follows in a decision of its own: {why}"
+    return TraceStep(step="entry", verdict=Verdict.PASS, detail=detail)
 
 
 def veto_step(step: str, detail: str) -> TraceStep:

@@ -85,6 +85,10 @@ class BotService:
                 f"{instrument.symbol} cannot be sold short on this market; choose long only.",
                 field="direction",
             )
+        if config.signals is not None and self._venues.is_stepped(config.market):
+            raise ConfigError(
+                "A replay takes no signals: its time is another. Turn signals off.", field="signals"
+            )
         self._check_routing(config, instrument, account_id, key)
         balance = broker.balances().get(instrument.quote)
         free = balance.free if balance else ZERO

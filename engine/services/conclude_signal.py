@@ -29,6 +29,7 @@ from engine.services.books import Books
 from engine.services.candle_feed import PriceBoard
 from engine.services.conclude import Concluder
 from engine.services.order_desk import OrderDesk
+from engine.services.order_outcomes import PART
 from engine.services.settle_signals import SignalRows
 from engine.services.signal_case import Advised, Ask, Case, Entry, NotYet, Settled, Wait
 from engine.services.write_signal import SignalWriter
@@ -92,12 +93,13 @@ class SignalConcluder:
         case = self._still_young(replace(case, wanted=case.meaning))
         entry: Entry | None = None
         if (side := case.meaning.entry) is not None:
-            self._check_ready(case, is_last=is_last)
-            entry = self._entry(case, side, advised)
+            entry = self._ready_entry(case, side, advised, is_last=is_last)
             case = self._judged(case, side, entry, advised)
         asked = self._question(case, entry, advised)
-        if asked is None or case.meaning.is_exit:
-            self._writer.write(case, entry, is_first=asked is not None)
+        if asked is None:
+            self._writer.write(case, entry)
+        elif case.meaning.is_exit:
+            self._writer.write_exit(case, "the model is asked about it")
         return asked
 
     # --- what is asked for -------------------------------------------------------------------
@@ -149,7 +151,8 @@ class SignalConcluder:
         if not exits or not (case.meaning.is_exit or case.meaning.entry):
             return case
         is_whole = case.position is not None and any(
-            one.left is None or one.left >= case.position.quantity for one in exits
+            one.reason != PART and (one.left is None or one.left >= case.position.quantity)
+            for one in exits
         )
         if is_whole and case.meaning.entry is None:
             return replace(case, meaning=Meaning("an exit of the position is under way already"))
@@ -180,6 +183,19 @@ class SignalConcluder:
             return case
         words = f"a later signal ({wish_of(later.order)}) was decided before it"
         return case.without_entry("order of signals", words)
+
+    def _ready_entry(
+        self, case: Case, side: PositionSide, advised: Advised | None, *, is_last: bool
+    ) -> Entry:
+        """What the entry would be. An exit before it does not wait for what the entry waits for.
+        Raises NotYet, DataError, NotFound."""
+        try:
+            self._check_ready(case, is_last=is_last)
+            return self._entry(case, side, advised)
+        except (NotYet, DataError, NotFound) as reason:
+            if case.meaning.is_exit:
+                self._writer.write_exit(case, f"it waits: {reason}")
+            raise
 
     def _check_ready(self, case: Case, *, is_last: bool) -> None:
         """A start takes a moment in which nothing is refused for good. Raises NotYet."""

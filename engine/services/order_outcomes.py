@@ -31,6 +31,12 @@ OURS = "qd-"
 MANUAL = "manual"
 """The reason of an order that a person placed."""
 
+PART = "signal_part"
+"""The reason of an exit that a signal wants of a part of the position."""
+
+ENDS_WHEN_FILLED = frozenset({MANUAL, PART})
+"""Reasons of exits that are about their own quantity, not about the position."""
+
 
 def successor_id(client_id: str) -> str:
     """The id of the order that takes the place of one that failed: ``...-x``, ``...-x.1``. One
@@ -166,13 +172,13 @@ class Outcomes:
         have ended it by itself or had too little free, and its signal may not come again."""
         is_over = order.is_terminal and not before.is_terminal
         is_enough = order.is_cancel_wanted or (
-            order.state is OrderState.FILLED and order.reason == MANUAL
+            order.state is OrderState.FILLED and order.reason in ENDS_WHEN_FILLED
         )
         if order.purpose is not Purpose.EXIT or not is_over or is_enough:
             return
         position = writing.positions.get(order.bot_id) or self._books.positions.get(order.bot_id)
         if position is not None and position.is_open and position.id == order.position_id:
-            left = order.left if order.reason == MANUAL else position.quantity
+            left = order.left if order.reason in ENDS_WHEN_FILLED else position.quantity
             self._plan_successor(writing, order.model_copy(update={"quantity": left}))
 
     def terms(

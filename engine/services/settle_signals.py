@@ -55,11 +55,11 @@ class SignalRows:
     def note_exit(
         self, writing: Writing, signal: Signal, decision_id: str, order_ids: Sequence[str]
     ) -> None:
-        """The exit of a reversal is made; an advisor is asked about its entry. Raises Conflict
+        """The exit of a reversal is made; its entry is decided afterwards. Raises Conflict
         when it was decided before."""
         row = self._undecided_row(writing, signal)
         changes = {
-            "outcome": "Closed; a model is asked about the entry.", "decision_id": decision_id,
+            "outcome": "Closed; the entry is not decided yet.", "decision_id": decision_id,
             "order_ids": tuple(order_ids),
         }  # fmt: skip
         writing.tx.signals.save(row.model_copy(update=changes))

@@ -13,13 +13,14 @@ from engine.domain.orders import Order
 from engine.domain.positions import Position, PositionSide
 from engine.domain.signal_rules import (
     MICROSECOND,
+    Meaning,
     decision_key,
     decision_moment,
     exit_quantity,
     order_stem,
 )
 from engine.domain.signal_trace import (
-    WAITS,
+    entry_follows,
     expected_step,
     outcome_of,
     part_step,
@@ -35,6 +36,7 @@ from engine.services.books import Books, Writing
 from engine.services.candle_feed import PriceBoard
 from engine.services.conclude import Concluder
 from engine.services.order_desk import OrderDesk
+from engine.services.order_outcomes import PART
 from engine.services.settle_signals import SignalRows
 from engine.services.signal_case import Case, Entry
 
@@ -58,31 +60,41 @@ class SignalWriter:
         self._prices = prices
         self._rows = rows
 
-    def write(self, case: Case, entry: Entry | None, *, is_first: bool) -> None:
-        """Commit, then let the desk send the orders. ``is_first``: an advisor has the last word on
-        the entry, and only the exit is made now. Raises Conflict for a signal decided before."""
-        if is_first:
-            case = case.with_steps(WAITS)
-        side = None if is_first else case.meaning.entry
-        steps = [signal_step(case.signal, case.order, case.wanted)]
-        steps += [step for step in (expected_step(case.order, case.position),) if step]
+    def write(self, case: Case, entry: Entry | None) -> None:
+        """Commit, then let the desk send the orders. Raises Conflict for a signal that was decided
+        before."""
+        steps = self._first_steps(case)
         orders: list[Order] = []
         with self._books.writing() as writing:
             if case.position is not None and case.meaning.is_exit:
                 orders.append(self._plan_exit(writing, case, case.position, steps))
             steps += case.steps
-            if side is not None and entry is not None:
-                orders.append(self._plan_entry(writing, case, side, entry, orders))
+            if case.meaning.entry is not None and entry is not None:
+                orders.append(self._plan_entry(writing, case, case.meaning.entry, entry, orders))
             steps += [planned_step(order) for order in orders]
-            decision = self._decision(writing, case, entry, steps, is_first=is_first)
-            writing.tx.decisions.add(decision)
-            self._concluder.show_missing_funds(writing, case.bot, steps)
+            decision = self._decide(writing, case, case.meaning, entry, steps)
             ids = [order.client_id for order in orders]
-            if is_first:
-                self._rows.note_exit(writing, case.signal, decision.id, ids)
-            else:
-                self._settle_case(writing, case, entry, steps, decision.id, ids)
+            self._settle_case(writing, case, entry, steps, decision.id, ids)
         self._desk.advance(case.bot.id, case.market)
+
+    def write_exit(self, case: Case, why: str) -> None:
+        """The same for the exit of a reversal alone; its entry follows in a decision of its own.
+        Raises Conflict."""
+        if case.position is None:
+            return
+        steps = self._first_steps(case)
+        with self._books.writing() as writing:
+            order = self._plan_exit(writing, case, case.position, steps)
+            steps += [entry_follows(why), planned_step(order)]
+            meaning = case.meaning.without_entry("")
+            decision = self._decide(writing, case, meaning, None, steps)
+            self._rows.note_exit(writing, case.signal, decision.id, [order.client_id])
+        self._desk.advance(case.bot.id, case.market)
+
+    def _first_steps(self, case: Case) -> list[TraceStep]:
+        expected = expected_step(case.order, case.position)
+        asked = signal_step(case.signal, case.order, case.wanted)
+        return [asked] if expected is None else [asked, expected]
 
     def _settle_case(
         self,
@@ -102,22 +114,23 @@ class SignalWriter:
         state = SignalState.ACTED if has_acted else SignalState.HELD
         if not has_acted and entry is not None and entry.levels.objection:
             state = SignalState.REFUSED
+        outcome = outcome_of(case.meaning, steps, notes, is_second=case.is_second)
         self._rows.settle(
-            writing, case.signal, state, outcome_of(case.meaning, steps, notes, is_second=case.is_second),
-            decision_id=decision_id, order_ids=order_ids,
-        )  # fmt: skip
+            writing, case.signal, state, outcome, decision_id=decision_id, order_ids=order_ids
+        )
 
     def _plan_exit(
         self, writing: Writing, case: Case, position: Position, steps: list[TraceStep]
     ) -> Order:
-        quantity = position.quantity
+        quantity, reason = position.quantity, PLANNED
         if not case.meaning.is_whole:
             seen = self._prices.find(case.bot)
             price = seen.last if seen is not None else position.average_price
             quantity = exit_quantity(case.order, position, price, case.instrument)
+            reason = PLANNED if quantity == position.quantity else PART
         steps.append(part_step(quantity, position))
         return self._desk.plan_exit(
-            writing, position, PLANNED,
+            writing, position, reason,
             order_id=f"{order_stem(case.bot.id, case.signal.id)}x",
             decided_at=case.market.now(), quantity=quantity,
         )  # fmt: skip
@@ -142,25 +155,23 @@ class SignalWriter:
             level_stop=entry.levels.stop, level_target=entry.levels.target,
         )  # fmt: skip
 
-    def _decision(
+    def _decide(
         self,
         writing: Writing,
         case: Case,
+        meaning: Meaning,
         entry: Entry | None,
         steps: Sequence[TraceStep],
-        *,
-        is_first: bool,
     ) -> Decision:
-        """One of a moment that no candle, and no other signal, has."""
+        """Write a decision of a moment that no candle, and no other signal, has."""
         moment = decision_moment(case.signal.received_at)
         while writing.tx.decisions.count(
             bot_id=case.bot.id, since=moment, until=moment + MICROSECOND
         ):
             moment += MICROSECOND
-        meaning = case.meaning.without_entry(case.meaning.reason) if is_first else case.meaning
         asked = f"{case.signal.source.value} asks to {wish_of(case.order)}"
         vetoes = (step.detail for step in steps if step.verdict is Verdict.VETO)
-        return Decision(
+        decision = Decision(
             id=case.decision_id,
             bot_id=case.bot.id,
             candle_time=moment,
@@ -171,6 +182,9 @@ class SignalWriter:
             confidence=1.0,
             trace=tuple(steps),
         )
+        writing.tx.decisions.add(decision)
+        self._concluder.show_missing_funds(writing, case.bot, steps)
+        return decision
 
     def _shown_price(self, case: Case, entry: Entry | None) -> Decimal:
         """What the decision shows; nothing depends on it."""

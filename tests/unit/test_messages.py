@@ -161,6 +161,19 @@ def test_the_contracts_of_a_reversal_count_what_is_held_afterwards() -> None:
     assert told(fields | {"quantity": "10%"})["quantity_kind"] == "percent_of_equity"
 
 
+def test_a_strategy_s_entries_have_a_size_of_their_own_and_its_partial_exits_another() -> None:
+    fields = {"action": "sell", "market_position": "long", "prev_market_position": "long",
+              "percent_of_equity": 10}  # fmt: skip
+    sizes = {"market_position_size": 3, "prev_market_position_size": 4}
+    assert told(fields | sizes) == {"action": "close", "side": "long", "quantity": "25"} | (
+        OF_POSITION
+    )
+    assert told(fields | sizes | {"action": "buy"})["quantity_kind"] == "percent_of_equity"
+    assert "does not tell which" in sentence(fields)
+    part = {"action": "sell", "market_position": "long", "percent_of_position": 40}
+    assert told(part)["quantity"] == "40"
+
+
 def test_all_placeholders_as_tradingview_fills_them_in_are_taken() -> None:
     message = read_message(
         json.dumps({

@@ -20,8 +20,11 @@ FILES = sorted(path.stem for path in FOLDER.glob("*.py"))
 SHIPPED = {
     "rsi", "ma_cross", "macd", "bollinger", "volatile_coins", "simple_profitable", "enhanced",
     "breakout", "trend_following", "mean_reversion", "momentum", "donchian", "supertrend", "grid",
-    "dca", "_template",
+    "dca", "signals_only", "_template",
 }  # fmt: skip
+SILENT = {"signals_only"}
+"""Strategies that say nothing: others decide."""
+
 LONG_FILES = ("ETH-BTC.5m", "SPY.1h", "GBP-USD.1d")
 LIVELY: dict[str, dict[str, Any]] = {
     "breakout": {"consolidation": 3.0, "volume_factor": 1.0},  # a random walk is hardly ever calm
@@ -163,7 +166,7 @@ def test_decide_is_the_last_of_signals(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [name for name in FILES if name not in SILENT])
 def test_it_trades_both_ways_and_never_contradicts_itself(name: str) -> None:
     strategy = make(name, **LIVELY.get(name, {}))
     for seed in range(4):
@@ -257,6 +260,14 @@ def test_rsi_is_in_while_below_and_out_while_above() -> None:
     assert signals.enter_short.tolist() == signals.exit_long.tolist()
     last = int(np.flatnonzero(signals.enter_long)[-1])
     assert signals.reason(last) == f"RSI {index[last]:.1f} is below 25: oversold"
+
+
+@pytest.mark.parametrize("name", sorted(SILENT))
+def test_what_leaves_it_to_others_says_nothing(name: str) -> None:
+    for seed in range(4):
+        signals = make(name).signals(random_candles(3000, seed, volatility=0.02))
+        assert not as_table(signals).any()
+        assert signals.reason(2999).startswith("it waits for a signal from outside")
 
 
 def test_ma_cross_trades_on_the_bar_that_crosses() -> None:
