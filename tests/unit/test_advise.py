@@ -274,6 +274,18 @@ def test_a_provider_that_counts_nothing_is_estimated() -> None:
     assert row.facts["is_estimated"]
 
 
+def test_a_count_that_is_none_gives_no_money_back() -> None:
+    model = ScriptedModel()
+    model.script = [Reply(answer(), -(10**9), -(10**9)), Reply(answer(), 10**15, 0)]
+    room = bench(model)
+    review(room)
+    assert last(room).cost > 0
+    review(room)
+    assert last(room).tokens_in == 100_000_000
+    assert last(room).cost == 30
+    assert review(room).verdict is CounselVerdict.VETO
+
+
 @pytest.mark.parametrize(
     ("limit", "words"),
     [("calls_per_minute", "of this minute"), ("calls_per_day", "Today's 2 model calls")],
