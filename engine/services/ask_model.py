@@ -140,11 +140,14 @@ class ModelCaller:
         used, calls = self._budget.used()
         pause_s = self._pause.left_s()
         until = self._clock.now() + timedelta(seconds=pause_s) if pause_s else None
+        words = self._objection or (_pausing(pause_s) if pause_s else "")
+        if not words and used >= self.terms.budget_usd > 0:
+            words = "Today's model budget is used up: it begins anew at midnight UTC."
         return ModelStatus(
             provider=self.terms.provider,
             model=self.terms.model,
             is_configured=self._model is not None,
-            objection=self._objection or (_pausing(pause_s) if pause_s else ""),
+            objection=words,
             paused_until=until,
             last_error=self._last_error,
             last_error_at=self._last_error_at if self._last_error else None,
