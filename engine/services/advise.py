@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from engine.domain.advice import (
@@ -136,7 +136,7 @@ class ModelAdvisor:
             purpose=purpose, provider=terms.provider, model=situation.ai.model or terms.model,
             market=situation.market, symbol=situation.instrument.symbol,
             timeframe=situation.candles.timeframe,
-            candle_time=from_epoch_ms(int(situation.candles.time[-1])),
+            candle_time=_newest(situation),
             price=situation.last_price, prompt="", proposal=proposal,
             decision_id=situation.decision_id,
         )  # fmt: skip
@@ -220,7 +220,13 @@ class ModelAdvisor:
                 log.info("the advice %s was deleted before its answer came", row.id)
 
 
-def _blank(now: Any) -> dict[str, Any]:
+def _newest(situation: Situation) -> datetime:
+    """The newest candle's open; the present where there is none."""
+    times = situation.candles.time
+    return from_epoch_ms(int(times[-1])) if len(times) else situation.now
+
+
+def _blank(now: datetime) -> dict[str, Any]:
     """What a question is before anything came of it."""
     return {
         "id": new_id(), "asked_at": now, "state": AdviceState.UNAVAILABLE, "answer": "",

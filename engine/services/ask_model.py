@@ -32,6 +32,7 @@ GRACE_S = 1.0
 """How long after the deadline a question that is under way ends by itself."""
 
 LONGEST_PAUSE_S = 3_600.0
+MOST_TOKENS = 100_000_000
 FORM_BYTES = 1_000
 """What the schema of the answer adds to a question."""
 
@@ -139,11 +140,14 @@ class ModelCaller:
         used, calls = self._budget.used()
         pause_s = self._pause.left_s()
         until = self._clock.now() + timedelta(seconds=pause_s) if pause_s else None
+        words = self._objection or (_pausing(pause_s) if pause_s else "")
+        if not words and used >= self.terms.budget_usd > 0:
+            words = "Today's model budget is used up: it begins anew at midnight UTC."
         return ModelStatus(
             provider=self.terms.provider,
             model=self.terms.model,
             is_configured=self._model is not None,
-            objection=self._objection or (_pausing(pause_s) if pause_s else ""),
+            objection=words,
             paused_until=until,
             last_error=self._last_error,
             last_error_at=self._last_error_at if self._last_error else None,
@@ -199,9 +203,9 @@ class ModelCaller:
 
     def _replied(self, question: Question, reply: Reply) -> Asked:
         self._last_answer_at = self._clock.now()
-        tokens_in = _estimate(question) if reply.tokens_in is None else reply.tokens_in
-        written = len(reply.text.encode("utf-8", "replace"))
-        tokens_out = written // BYTES_A_TOKEN if reply.tokens_out is None else reply.tokens_out
+        written = len(reply.text.encode("utf-8", "replace")) // BYTES_A_TOKEN
+        tokens_in = _count(reply.tokens_in, _estimate(question))
+        tokens_out = _count(reply.tokens_out, written)
         return Asked(
             AdviceState.INVALID if reply.stopped else AdviceState.ANSWERED,
             text=reply.text,
@@ -237,6 +241,11 @@ def _pausing(pause_s: float) -> str:
 
 def _bytes(question: Question) -> int:
     return len((question.system + question.prompt).encode("utf-8", "replace")) + FORM_BYTES
+
+
+def _count(told: int | None, estimate: int) -> int:
+    """The tokens a provider tells, as far as they are a count."""
+    return estimate if told is None or told < 0 else min(told, MOST_TOKENS)
 
 
 def _estimate(question: Question) -> int:

@@ -1,5 +1,7 @@
 """Models: one suite over every provider, each through its own client against a loopback server."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -17,6 +19,7 @@ from tests.fakes.chat_completions import chat_server
 from tests.fakes.gemini import gemini_server
 from tests.fakes.model_server import KEY, ModelServer, answer
 from tests.support.ports import free_port
+from tooling.place import ROOT
 
 PATIENCE_S = 60.0
 SHORT_S = 0.2
@@ -189,6 +192,23 @@ def test_gemini_gets_form_and_bounds_in_its_own_words() -> None:
     assert form["action"]["enum"] == ["buy", "sell", "close", "hold"]
     assert form["stop"]["nullable"] is True
     assert seen.body["systemInstruction"]["parts"] == [{"text": "Judge."}]
+
+
+def test_gemini_may_end_for_a_reason_that_its_sdk_does_not_know() -> None:
+    with gemini_server() as server:
+        server.fail("new_end")
+        subject = Subject(GeminiModel, server)
+        with pytest.warns(UserWarning, match="99"):
+            reply = subject.model.ask(subject.question())
+    assert reply.stopped == "Gemini stopped its answer (99)."
+
+
+def test_its_sdk_is_not_loaded_before_the_first_question() -> None:
+    code = (
+        "import sys; from engine.adapters.ai.gemini import GeminiModel; GeminiModel('k', 'u');"
+        " sys.exit('google.generativeai' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("status", [401, 403])

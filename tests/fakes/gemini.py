@@ -2,7 +2,8 @@
 documents it, its refusals included.
 
 Further faults: ``empty`` (no candidates), ``blocked`` (the prompt is), ``safety`` (the answer is),
-``max_tokens`` (cut off), ``uncounted`` (no usage).
+``max_tokens`` (cut off), ``uncounted`` (no usage), ``new_end`` (ended by a reason that is newer
+than the SDK).
 """
 
 import re
@@ -83,6 +84,8 @@ class Gemini(ModelServer):
             return {**whole, "promptFeedback": {"blockReason": reason}}
         end = {"safety": "SAFETY", "max_tokens": "MAX_TOKENS"}.get(fault, "STOP")
         candidate: dict[str, Any] = {"index": 0, "finishReason": FINISH[end] if is_coded else end}
+        if fault == "new_end":
+            candidate["finishReason"] = 99
         if fault != "safety":
             said = text[: len(text) // 2] if fault == "max_tokens" else text
             candidate["content"] = {"role": "model", "parts": [{"text": said}]}

@@ -15,6 +15,7 @@ from engine.domain.advice import (
     AiConfig,
     CounselVerdict,
 )
+from engine.domain.candles import empty_candles
 from engine.domain.records import Level
 from engine.errors import (
     ConfigError,
@@ -132,6 +133,19 @@ def test_without_a_model_it_is_said_where_to_set_it() -> None:
     assert (status.is_configured, status.objection) == (False, NO_MODEL)
 
 
+def test_what_nobody_foresaw_holds_back_too_and_is_a_row() -> None:
+    room = bench(ScriptedModel())
+    counsel = run(room.advisor.review(situation(), proposal(price=D(0))))
+    assert counsel.verdict is CounselVerdict.PASS, "no level was asked for"
+    bad = ScriptedModel(answer(stop=99))
+    room = bench(bad)
+    counsel = run(room.advisor.review(situation(), proposal(price=D(0))))
+    assert counsel.verdict is CounselVerdict.VETO
+    assert "see the log" in counsel.reason
+    assert last(room).state is AdviceState.UNAVAILABLE
+    assert review(room, candles=empty_candles("1m")).verdict is CounselVerdict.PASS
+
+
 # --- deadlines ----------------------------------------------------------------------------------
 
 
@@ -217,6 +231,7 @@ def test_over_budget_nothing_is_sent_until_midnight() -> None:
     assert "midnight UTC" in counsel.reason
     assert last(room).state is AdviceState.OVER_BUDGET
     assert len(model.questions) == 1
+    assert room.advisor.status().objection.startswith("Today's model budget is used up")
     again = room.restart(model)
     assert review(again).verdict is CounselVerdict.VETO, "a restart forgets nothing"
     room.clock.advance(12 * 3600)
@@ -272,6 +287,18 @@ def test_a_provider_that_counts_nothing_is_estimated() -> None:
     assert row.tokens_out > 10
     assert row.cost > 0
     assert row.facts["is_estimated"]
+
+
+def test_a_count_that_is_none_gives_no_money_back() -> None:
+    model = ScriptedModel()
+    model.script = [Reply(answer(), -(10**9), -(10**9)), Reply(answer(), 10**15, 0)]
+    room = bench(model)
+    review(room)
+    assert last(room).cost > 0
+    review(room)
+    assert last(room).tokens_in == 100_000_000
+    assert last(room).cost == 30
+    assert review(room).verdict is CounselVerdict.VETO
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import re
 import threading
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import cache
 from types import ModuleType
 from typing import Any
 
@@ -31,9 +32,10 @@ KEY_REFUSED = (
 _importing = threading.Lock()
 
 
+@cache
 def _sdk() -> tuple[ModuleType, ModuleType]:
     """google.generativeai and the client below it. They take a second to import, so they are when
-    the first question is asked; each tells at every start that it will be replaced some day."""
+    the first question is asked; both tell at every start that they will be replaced some day."""
     with _importing, warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)
         import google.generativeai as genai
@@ -167,13 +169,18 @@ def _reply(answer: Any) -> Reply:
     tokens_out = written if usage.total_token_count else None
     blocked = answer.prompt_feedback.block_reason
     if blocked or not answer.candidates:
-        why = f"blocked the question ({blocked.name})" if blocked else "gave no answer"
+        why = f"blocked the question ({_word(blocked)})" if blocked else "gave no answer"
         return Reply("", tokens_in, tokens_out, f"Gemini {why}.")
     first = answer.candidates[0]
     text = "".join(part.text for part in first.content.parts)
-    end = first.finish_reason
-    if end.name == "MAX_TOKENS":
+    end = _word(first.finish_reason)
+    if end == "MAX_TOKENS":
         return Reply(text, tokens_in, tokens_out, "The answer is cut off: it grew too long.")
-    if end.name not in ("STOP", "FINISH_REASON_UNSPECIFIED"):
-        return Reply(text, tokens_in, tokens_out, f"Gemini stopped its answer ({end.name}).")
+    if end not in ("STOP", "FINISH_REASON_UNSPECIFIED"):
+        return Reply(text, tokens_in, tokens_out, f"Gemini stopped its answer ({end}).")
     return Reply(text, tokens_in, tokens_out)
+
+
+def _word(value: Any) -> str:
+    """An enum's word; the number itself where the API is newer than the SDK."""
+    return str(getattr(value, "name", value))
