@@ -26,7 +26,7 @@ from engine.domain.advice_outcomes import (
     would_have_made,
 )
 from engine.domain.bots import Bot
-from engine.domain.money import ZERO
+from engine.domain.money import ZERO, text
 from engine.domain.positions import PositionSide
 from engine.domain.sessions import ALWAYS_OPEN, Timetable
 from engine.domain.sizing import BPS
@@ -215,7 +215,7 @@ class AdviceTracker:
         return {
             "value": found.value * share,
             "is_hypothetical": True,
-            "detail": f"{part}closed at {found.exit_price} by {found.exit_reason}",
+            "detail": f"{part}closed at {text(found.exit_price)} by {found.exit_reason}",
         }
 
     def _with_trade(self, row: Advice, outcome: AdviceOutcome) -> dict[str, Any]:

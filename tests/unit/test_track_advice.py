@@ -88,8 +88,8 @@ def test_a_vetoed_entry_is_worth_what_its_own_exits_would_have_made(open_desk: O
     assert found.outcome is not None
     assert found.outcome.move == pytest.approx(0.06)
     assert (found.outcome.is_right, found.outcome.is_hypothetical) == (False, True)
-    assert found.outcome.value == D(-2)
-    assert found.outcome.detail == "closed at 98 by stop_loss"
+    assert found.outcome.value == D("-2.5"), "the gap is filled at the open"
+    assert found.outcome.detail == "closed at 97.5 by stop_loss"
     assert found.outcome_due_at is None
     assert track(desk) == found, "written once"
 
