@@ -194,8 +194,12 @@ class CandleFeed:
         lane = market_lane(feed.market_id)
         await self._lanes.run(lane, self._tell, level, "feed.source", words)
 
+    def timetable(self, market_id: str, symbol: str) -> Timetable:
+        """A symbol's hours; before they were learned it counts as always open."""
+        return self._hours.find(market_id, symbol) if self._hours else ALWAYS_OPEN
+
     def _hours_of(self, feed: Feed) -> Timetable:
-        return self._hours.find(feed.market_id, feed.symbol) if self._hours else ALWAYS_OPEN
+        return self.timetable(feed.market_id, feed.symbol)
 
     # --- on the market's lane -------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -63,6 +64,7 @@ class FakeAdvisor:
         self.choices: deque[Choice] = deque()
         self.reviewed: list[tuple[Situation, EntryProposal]] = []
         self.decided: list[Situation] = []
+        self.horizon_minutes = 60
         self.is_held = False
         self.dies = False
         self._released: asyncio.Event | None = None
@@ -128,7 +130,12 @@ class FakeAdvisor:
         number = len(self.reviewed) + len(self.decided)
         counsel = counsel.model_copy(update={"advice_id": f"advice{number}"})
         if self.store is not None:
-            row = advice(situation, purpose, number, counsel=counsel, **fields)
+            due_at = situation.now + timedelta(minutes=self.horizon_minutes)
+            decision = fields["decision"].model_copy(
+                update={"horizon_minutes": self.horizon_minutes}
+            )
+            fields |= {"decision": decision, "counsel": counsel, "outcome_due_at": due_at}
+            row = advice(situation, purpose, number, **fields)
             with self.store.transaction() as tx:
                 tx.advice.add(row)
         if self.dies:

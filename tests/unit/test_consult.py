@@ -1,8 +1,8 @@
 """Bots with a model: entries wait for it and nothing else does; what changed meanwhile counts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal as D
 from pathlib import Path
@@ -12,148 +12,34 @@ import pytest
 
 from engine.domain.advice import AiConfig, AiRole, Choice, Counsel, CounselVerdict
 from engine.domain.bots import BotState, Direction
-from engine.domain.decisions import Action, Decision, Intent, Verdict
+from engine.domain.decisions import Action, Intent, Verdict
 from engine.domain.exits import live_bar
 from engine.domain.orders import OrderState, Purpose
 from engine.domain.positions import PositionSide
 from engine.domain.records import KillLevel
 from engine.errors import DataError
-from engine.services.asked_once import AskedOnce
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.conclude import Concluder
-from engine.services.consult import Consultant, Links
-from engine.services.lanes import Lanes
 from engine.services.run_cycle import CycleRunner
-from engine.services.situations import Situations
-from engine.services.waiting_entries import WaitingEntries
-from engine.services.watch_positions import PositionWatcher
-from tests.fakes.advisor import GO, STAY, FakeAdvisor, buy, close, hold
+from tests.fakes.advisor import GO, STAY, buy, close, hold
 from tests.fakes.broker import Fault
-from tests.fakes.clock import FakeClock
 from tests.fakes.market import FakeMarket
-from tests.fakes.memory_store import MemoryStore
-from tests.fakes.strategy_host import FakeStrategyHost
-from tests.unit.conftest import Room, open_room
+from tests.support.model_desk import Desk, model_desk
+from tests.unit.conftest import Room
 from tests.unit.samples import config
 
 LONG = Intent(enter_long=True, reason="the strategy says so", size=0.5, values={"rsi": 25.0})
 SHORT = Intent(enter_short=True, reason="down it goes")
 OUT = Intent(exit_long=True, reason="enough")
 NOTHING = Intent(reason="nothing to do", values={"rsi": 50.0})
-
-
-class Desk:
-    """A cycle runner with a scripted strategy and a scripted model, over a market of hand-made
-    bars."""
-
-    def __init__(self, room: Room) -> None:
-        self.room = room
-        self.host = FakeStrategyHost()
-        self.advisor = FakeAdvisor(room.store)
-        self.checked: list[str] = []
-        self.lanes = Lanes()
-        self.build()
-
-    def build(self) -> None:
-        """Everything that does not outlive a crash."""
-        room, lanes, prices = self.room, self.lanes, PriceBoard()
-        concluder = Concluder(room.books, room.desk, room.controls)
-        self.watcher = PositionWatcher(room.books, room.desk, room.venues, prices, lanes)
-        advisor = AskedOnce(self.advisor, room.store, lanes, lambda *_: GO, lambda *_: buy())
-        self.consultant = Consultant(
-            room.books, concluder, WaitingEntries(room.books, concluder, room.desk), advisor,
-            Situations(room.books, room.venues, lanes), room.venues, lanes,
-            links=Links(check_now=self.checked.append),
-        )  # fmt: skip
-        self.runner = CycleRunner(
-            room.books, concluder, room.desk, self.watcher, room.venues, self.host,
-            CandleFeed(lanes), prices, lanes, consultant=self.consultant,
-        )  # fmt: skip
-
-    def crash(self) -> None:
-        """What a crash and a start leave."""
-        self.room.restart()
-        self.advisor.dies = False
-        self.build()
-
-    def bar(self, close: float = 100.0) -> None:
-        """One more candle closes, at a price."""
-        market = self.room.market
-        assert isinstance(market, FakeMarket)
-        market.add_bar("BTC/USDT", close, close, close, close, 1.0)
-        self.room.move(str(close))
-        self.room.broker.now = self.room.clock.now()
-
-    async def check(self, answer: Intent) -> None:
-        """One check with the strategy's answer; the model is not waited for."""
-        self.host.script.append(answer)
-        await self.runner.run(self.room.bot.id)
-
-    def run(self, *script: Intent) -> None:
-        """For each answer of the strategy a candle, a check, and the model's answer."""
-        for answer in script:
-            self.bar()
-            asyncio.run(self._run(answer))
-
-    async def _run(self, answer: Intent) -> None:
-        await self.check(answer)
-        await self.consultant.finish(10)
-
-    @asynccontextmanager
-    async def thinking(self, answer: Intent) -> AsyncIterator[None]:
-        """While the model thinks about a candle on which the strategy said ``answer``."""
-        self.bar()
-        self.advisor.hold_back()
-        await self.check(answer)
-        await self.advisor.is_asked()
-        yield
-        self.advisor.release()
-        await self.consultant.finish(10)
-
-    def save(self, **changes: Any) -> None:
-        """Change the one bot."""
-        with self.room.books.writing() as writing:
-            writing.save_bot(self.room.bot.id, **changes)
-
-    def decisions(self) -> list[Decision]:
-        """All decisions, oldest first."""
-        with self.room.store.reading() as tx:
-            return list(tx.decisions.select())
-
-    def last(self) -> Decision:
-        """The newest decision."""
-        return self.decisions()[-1]
-
-    def sent(self, purpose: Purpose) -> list[str]:
-        """The client ids of the orders of a purpose that reached the venue."""
-        return [one.client_id for one in self.room.orders()
-                if one.purpose is purpose and one.client_id in self.room.broker.sent]  # fmt: skip
+Opener = Callable[..., Desk]
 
 
 @pytest.fixture
-def open_desk(tmp_path: Path) -> Iterator[Callable[..., Desk]]:
+def open_desk(tmp_path: Path) -> Iterator[Opener]:
     """Opens a desk whose bot has the given settings."""
-    desks: list[Desk] = []
-    rooms = []
-
-    def opened(ai: AiConfig | None = None, **changes: Any) -> Desk:
-        clock = FakeClock()
-        market = FakeMarket(clock)
-        market.history("BTC/USDT", [100.0] * 80)
-        settings = config(ai=ai or AiConfig(), **changes)
-        manager = open_room(tmp_path, clock, market, MemoryStore(clock.now), bot_config=settings)
-        rooms.append(manager)
-        room = next(manager.gen)
-        desks.append(Desk(room))
-        return desks[-1]
-
-    yield opened
-    for desk in desks:
-        desk.lanes.close()
-        desk.room.store.close()
-
-
-Opener = Callable[..., Desk]
+    with ExitStack() as stack:
+        yield lambda ai=None, **changes: stack.enter_context(model_desk(tmp_path, ai, **changes))
 
 
 def play(work: Coroutine[None, None, None]) -> None:
@@ -454,10 +340,10 @@ def test_a_crash_between_answer_and_conclusion_asks_no_second_time(open_desk: Op
     desk.run(LONG)
     assert not desk.decisions()
     desk.crash()
-    asyncio.run(desk._run(LONG))
+    asyncio.run(desk.wait(LONG))
     assert len(desk.advisor.reviewed) == 1
     assert desk.last().action is Action.ENTER_LONG
-    asyncio.run(desk._run(LONG))
+    asyncio.run(desk.wait(LONG))
     assert len(desk.sent(Purpose.ENTRY)) == 1
 
 
@@ -475,7 +361,7 @@ def test_a_crash_while_the_model_thinks_decides_the_candle_afterwards(open_desk:
     assert not desk.decisions()
     desk.advisor.is_held = False
     desk.crash()
-    asyncio.run(desk._run(LONG))
+    asyncio.run(desk.wait(LONG))
     assert [one.action for one in desk.decisions()] == [Action.ENTER_LONG]
     assert len(desk.sent(Purpose.ENTRY)) == 1
 
@@ -489,7 +375,7 @@ def test_a_crash_within_a_reversal_loses_no_exit_and_doubles_no_entry(
     desk.advisor.dies = dies
     desk.run(SHORT)
     desk.crash()
-    asyncio.run(desk._run(SHORT))
+    asyncio.run(desk.wait(SHORT))
     desk.room.advance()
     assert len(desk.sent(Purpose.EXIT)) == 1
     assert len(desk.sent(Purpose.ENTRY)) == (1 if dies else 2)
@@ -501,7 +387,7 @@ def test_an_entry_that_was_decided_before_is_not_decided_again(open_desk: Opener
     desk.run(LONG)
     desk.save(decided_until=None)  # the mark was lost, the decision was not
     desk.crash()
-    asyncio.run(desk._run(LONG))
+    asyncio.run(desk.wait(LONG))
     assert len(desk.decisions()) == 1
     assert len(desk.room.orders()) == 1
 
@@ -581,7 +467,7 @@ def test_a_decider_answers_once_for_a_candle_across_a_crash(open_desk: Opener) -
     desk.advisor.dies = True
     desk.run(NOTHING)
     desk.crash()
-    asyncio.run(desk._run(NOTHING))
+    asyncio.run(desk.wait(NOTHING))
     assert len(desk.advisor.decided) == 1
     assert desk.last().action is Action.ENTER_LONG, "as the kept answer is judged again"
 
@@ -604,7 +490,7 @@ def test_a_market_that_does_not_answer_is_shown_and_asked_again(open_desk: Opene
     assert not desk.decisions()
     assert not desk.checked, "or it would ask in a circle"
     market.failure = None
-    asyncio.run(desk._run(LONG))
+    asyncio.run(desk.wait(LONG))
     assert len(desk.advisor.reviewed) == 1
     assert desk.last().action is Action.ENTER_LONG
 
