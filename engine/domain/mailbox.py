@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.domain.money import ZERO, UtcDatetime, plain
 from engine.domain.orders import OrderState, OrderType, Side
-from engine.domain.pushed import Amount, Money, Sender, Status
+from engine.domain.pushed import Amount, Moment, Money, Sender, Status
 
 ENDS: tuple[Status, ...] = ("rejected", "expired", "cancelled", "filled")
 """How an order ends, the strongest last: what was filled was surely not refused."""
@@ -34,7 +34,7 @@ class Deal(BaseModel):
     lots: Amount
     price: Amount
     commission: Money = ZERO
-    time: UtcDatetime
+    time: Moment
 
 
 class ExecutionReport(BaseModel):
