@@ -18,6 +18,7 @@ input bool            InpExecute     = false;       // Execute orders (otherwise
 input int             InpTimeoutMs   = 3000;        // Patience with the engine
 
 #include "QuarterdeckHttp.mqh"
+#include "QuarterdeckPrices.mqh"
 #include "QuarterdeckDone.mqh"
 
 #define LONGEST_NOTE  27
@@ -32,6 +33,7 @@ struct Watched
    int               ema50;
    int               bands;
    int               atr;
+   int               wanted;     // bars that the engine asked for, the last closed one included
   };
 
 struct Asked
@@ -47,6 +49,7 @@ struct Asked
    double            stop_loss;
    double            take_profit;
    long              position;   // ticket that a hedging account closes; 0: none
+   bool              reduces;    // never more than there is to be closed
    long              valid_until; // epoch in seconds, UTC; 0: always
   };
 
@@ -109,7 +112,8 @@ void OnTimer()
 
 bool Watch(Watched &one, const string name)
   {
-   one.name  = name;
+   one.name   = name;
+   one.wanted = 0;
    one.rsi   = iRSI(name, InpTimeframe, 14, PRICE_CLOSE);
    one.sma20 = iMA(name, InpTimeframe, 20, 0, MODE_SMA, PRICE_CLOSE);
    one.sma50 = iMA(name, InpTimeframe, 50, 0, MODE_SMA, PRICE_CLOSE);
@@ -120,41 +124,6 @@ bool Watch(Watched &one, const string name)
    return one.rsi != INVALID_HANDLE && one.sma20 != INVALID_HANDLE && one.sma50 != INVALID_HANDLE
           && one.ema20 != INVALID_HANDLE && one.ema50 != INVALID_HANDLE
           && one.bands != INVALID_HANDLE && one.atr != INVALID_HANDLE;
-  }
-
-//--- prices ----------------------------------------------------------
-
-void SendPrices(const Watched &one)
-  {
-   MqlTick  tick;
-   MqlRates bars[];
-   // The bar before the one that is being made: indicators and prices of a closed bar.
-   if(!SymbolInfoTick(one.name, tick) || CopyRates(one.name, InpTimeframe, 1, 1, bars) != 1)
-      return;
-   int digits = (int)SymbolInfoInteger(one.name, SYMBOL_DIGITS);
-   string indicators = "{" + Indicator("rsi_14", one.rsi, 0, 4) + Indicator("sma_20", one.sma20, 0, digits)
-                       + Indicator("sma_50", one.sma50, 0, digits) + Indicator("ema_20", one.ema20, 0, digits)
-                       + Indicator("ema_50", one.ema50, 0, digits) + Indicator("bb_middle", one.bands, 0, digits)
-                       + Indicator("bb_upper", one.bands, 1, digits) + Indicator("bb_lower", one.bands, 2, digits)
-                       + Last(Indicator("atr_14", one.atr, 0, digits)) + "}";
-   string body = Head() + Text("type", "market_data") + Text("symbol", one.name)
-                 + Text("timeframe", StringSubstr(EnumToString(InpTimeframe), 7)) + Text("time", Moment(TimeGMT()))
-                 + Text("bar_time", Moment(ToUtc(bars[0].time))) + Number("bid", tick.bid, digits)
-                 + Number("ask", tick.ask, digits) + Number("spread", tick.ask - tick.bid, digits)
-                 + Number("open", bars[0].open, digits) + Number("high", bars[0].high, digits)
-                 + Number("low", bars[0].low, digits) + Number("close", bars[0].close, digits)
-                 + Number("volume", (double)bars[0].tick_volume, 0) + "\"indicators\":" + indicators + "}";
-   string answer;
-   AskEngine("POST", "/api/signals", body, answer);
-  }
-
-// A value that is not there yet is null, never zero.
-string Indicator(const string name, const int handle, const int buffer, const int digits)
-  {
-   double values[];
-   if(CopyBuffer(handle, buffer, 1, 1, values) != 1 || values[0] == EMPTY_VALUE || !MathIsValidNumber(values[0]))
-      return "\"" + name + "\":null,";
-   return Number(name, values[0], digits);
   }
 
 //--- orders ----------------------------------------------------------
@@ -182,6 +151,7 @@ void TakeOrders()
       asked.stop_loss   = StringToDouble(Field(objects[i], "stop_loss"));
       asked.take_profit = StringToDouble(Field(objects[i], "take_profit"));
       asked.position    = StringToInteger(Field(objects[i], "position"));
+      asked.reduces     = Field(objects[i], "reduces") == "1";
       asked.valid_until = StringToInteger(Field(objects[i], "valid_until"));
       Execute(asked);
      }
@@ -204,12 +174,13 @@ void Execute(const Asked &asked)
       return;
      }
    MqlTradeRequest request;
-   string objection = Objection(asked, request);
+   uint   code = TRADE_RETCODE_INVALID;
+   string objection = Objection(asked, request, code);
    if(!Remember(asked.id))
       return; // what cannot be written down is not sent; it is offered again
    if(objection != "")
      {
-      Report(asked, TRADE_RETCODE_INVALID, objection);
+      Report(asked, code, objection);
       return;
      }
    MqlTradeResult result;
@@ -218,8 +189,8 @@ void Execute(const Asked &asked)
    Report(asked, result.retcode, is_sent ? result.comment : "error " + IntegerToString(GetLastError()));
   }
 
-// Fills the request; says why it is not sent, if it is not.
-string Objection(const Asked &asked, MqlTradeRequest &request)
+// Fills the request; says why it is not sent, if it is not, and by which return code.
+string Objection(const Asked &asked, MqlTradeRequest &request, uint &code)
   {
    ZeroMemory(request);
    if(asked.valid_until > 0 && (long)TimeGMT() > asked.valid_until)
@@ -228,12 +199,24 @@ string Objection(const Asked &asked, MqlTradeRequest &request)
       return "neither to buy nor to sell";
    if(!SymbolSelect(asked.symbol, true))
       return "no such symbol";
-   double lots = Normalised(asked.symbol, asked.lots);
-   if(lots <= 0)
-      return "the volume is not one that this symbol trades";
-   if(!TerminalInfoInteger(TERMINAL_TRADE_ALLOWED) || !MQLInfoInteger(MQL_TRADE_ALLOWED))
+   if(!MayTrade())
+     {
+      code = TRADE_RETCODE_CLIENT_DISABLES_AT;
       return "algorithmic trading is off";
-   bool is_buy = asked.side == "buy";
+     }
+   bool   is_buy = asked.side == "buy";
+   double lots = asked.reduces ? MathMin(asked.lots, Reducible(asked, is_buy)) : asked.lots;
+   if(lots <= 0)
+     {
+      code = TRADE_RETCODE_POSITION_CLOSED;
+      return "nothing is left to reduce";
+     }
+   lots = Normalised(asked.symbol, lots);
+   if(lots <= 0)
+     {
+      code = TRADE_RETCODE_INVALID_VOLUME;
+      return "the volume is not one that this symbol trades";
+     }
    MqlTick tick;
    if(!SymbolInfoTick(asked.symbol, tick))
       return "no price";
@@ -269,6 +252,16 @@ string Objection(const Asked &asked, MqlTradeRequest &request)
    if(asked.type == "stop_limit")
       request.stoplimit = NormalizeDouble(asked.price, digits);
    return "";
+  }
+
+// What is there at this moment that an order of a side would close.
+double Reducible(const Asked &asked, const bool is_buy)
+  {
+   bool is_there = asked.position > 0 ? PositionSelectByTicket(asked.position) : PositionSelect(asked.symbol);
+   if(!is_there)
+      return 0;
+   bool is_long = PositionGetInteger(POSITION_TYPE) == POSITION_TYPE_BUY;
+   return is_long != is_buy ? PositionGetDouble(POSITION_VOLUME) : 0;
   }
 
 void Cancel(const Asked &asked)
@@ -319,7 +312,7 @@ void Report(const Asked &asked, const uint retcode, const string reason)
   {
    ulong  order = 0, deal = 0;
    double lots = 0, value = 0, commission = 0;
-   string status = Status(asked.note, retcode, order);
+   string status = Status(asked.note, retcode, order), deals = "";
    if(order != 0 && HistorySelect(0, TimeCurrent() + 86400))
       for(int i = HistoryDealsTotal() - 1; i >= 0; i--)
         {
@@ -327,17 +320,23 @@ void Report(const Asked &asked, const uint retcode, const string reason)
          if((ulong)HistoryDealGetInteger(ticket, DEAL_ORDER) != order)
             continue;
          double volume = HistoryDealGetDouble(ticket, DEAL_VOLUME);
+         double price  = HistoryDealGetDouble(ticket, DEAL_PRICE);
+         double fee    = HistoryDealGetDouble(ticket, DEAL_COMMISSION) + HistoryDealGetDouble(ticket, DEAL_FEE);
+         datetime when = (datetime)HistoryDealGetInteger(ticket, DEAL_TIME);
          deal        = ticket;
          lots       += volume;
-         value      += volume * HistoryDealGetDouble(ticket, DEAL_PRICE);
-         commission += HistoryDealGetDouble(ticket, DEAL_COMMISSION) + HistoryDealGetDouble(ticket, DEAL_FEE);
+         value      += volume * price;
+         commission += fee;
+         deals      += (deals == "" ? "{" : ",{") + Text("ticket", IntegerToString(ticket)) + Number("lots", volume, 8)
+                       + Number("price", price, 8) + Number("commission", fee, 8)
+                       + Last(Text("time", Moment(ToUtc(when)))) + "}";
         }
    string body = Head() + Text("type", "execution") + Text("id", asked.id) + Text("symbol", asked.symbol)
                  + Text("side", asked.side) + Text("status", status) + Number("retcode", retcode, 0)
                  + Text("reason", reason) + Text("order", IntegerToString(order))
                  + Text("deal", IntegerToString(deal)) + Number("lots", lots, 8)
                  + Number("price", lots > 0 ? value / lots : 0, 8) + Number("commission", commission, 8)
-                 + Last(Text("time", Moment(TimeGMT()))) + "}";
+                 + "\"deals\":[" + deals + "]," + Last(Text("time", Moment(TimeGMT()))) + "}";
    string answer;
    AskEngine("POST", "/api/trade-execution", body, answer);
   }
@@ -377,5 +376,10 @@ bool IsRefusal(const uint code)
    return code == TRADE_RETCODE_REQUOTE || code == TRADE_RETCODE_REJECT || code == TRADE_RETCODE_PRICE_CHANGED
           || code == TRADE_RETCODE_PRICE_OFF || code == TRADE_RETCODE_CLIENT_DISABLES_AT
           || code == TRADE_RETCODE_SERVER_DISABLES_AT || code == TRADE_RETCODE_INVALID_FILL
+          || code == TRADE_RETCODE_INVALID_EXPIRATION || code == TRADE_RETCODE_TOO_MANY_REQUESTS
+          || code == TRADE_RETCODE_FROZEN || code == TRADE_RETCODE_ONLY_REAL
+          || (code >= TRADE_RETCODE_LIMIT_ORDERS && code <= TRADE_RETCODE_POSITION_CLOSED)
+          || (code >= TRADE_RETCODE_INVALID_CLOSE_VOLUME && code <= TRADE_RETCODE_LIMIT_POSITIONS)
+          || (code >= TRADE_RETCODE_LONG_ONLY && code <= TRADE_RETCODE_FIFO_CLOSE)
           || (code >= TRADE_RETCODE_INVALID && code <= TRADE_RETCODE_NO_MONEY);
   }

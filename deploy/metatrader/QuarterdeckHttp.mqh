@@ -34,7 +34,7 @@ string Head()
   {
    return "{" + Text("source", SOURCE) + Number("version", VERSION, 0)
           + Text("account", IntegerToString(AccountInfoInteger(ACCOUNT_LOGIN)))
-          + Text("server", AccountInfoString(ACCOUNT_SERVER));
+          + Text("server", AccountInfoString(ACCOUNT_SERVER)) + State() + Positions();
   }
 
 string Text(const string name, const string value)
@@ -51,6 +51,11 @@ string Text(const string name, const string value)
 string Number(const string name, const double value, const int digits)
   {
    return "\"" + name + "\":" + (MathIsValidNumber(value) ? DoubleToString(value, digits) : "null") + ",";
+  }
+
+string Flag(const string name, const bool value)
+  {
+   return "\"" + name + "\":" + (value ? "true" : "false") + ",";
   }
 
 // The last field of an object has no comma.

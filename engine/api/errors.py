@@ -58,6 +58,8 @@ HTTP_WORDS = {
     405: ("method_not_allowed", "This address does not take that method."),
 }
 
+NOT_UTF8 = "The body is not text in UTF-8."
+
 SENTENCES = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field",
@@ -167,8 +169,11 @@ def _on_quarterdeck_error(request: Request, error: Exception) -> Response:
 
 def _on_invalid_request(_request: Request, error: Exception) -> Response:
     problems = cast(RequestValidationError, error).errors()
-    if any(problem["type"] == "json_invalid" for problem in problems):
-        return error_response(400, "malformed", "The body is not well-formed JSON.")
+    malformed = [problem for problem in problems if problem["type"] == "json_invalid"]
+    if malformed:
+        is_no_text = malformed[0].get("ctx", {}).get("error") == NOT_UTF8
+        message = NOT_UTF8 if is_no_text else "The body is not well-formed JSON."
+        return error_response(400, "malformed", message)
     details = details_of(problems)
     return error_response(422, "invalid", summary_of(details), details)
 

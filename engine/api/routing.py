@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 
 from engine.api.auth import actor_of
+from engine.api.errors import NOT_UTF8
 from engine.api.services import EngineServices
 from engine.contracts import ErrorBody
 
@@ -47,7 +48,9 @@ class _StrictRequest(Request):
         body = await self.body()
         try:
             return json.loads(body, parse_constant=_refuse_constant)
-        except (RecursionError, UnicodeDecodeError, ValueError) as error:
+        except UnicodeDecodeError as error:
+            raise json.JSONDecodeError(NOT_UTF8, "", 0) from error
+        except (RecursionError, ValueError) as error:
             raise json.JSONDecodeError("malformed", "", 0) from error
 
 

@@ -22,6 +22,7 @@ from engine.domain.pushed import (
     Amount,
     Bar,
     HeldPosition,
+    Moment,
     Money,
     NotNegative,
     PushedPrices,
@@ -114,9 +115,9 @@ class PriceSignal(Told):
 
     type: Literal["market_data"] = "market_data"
     symbol: Name
-    timeframe: Timeframe = "M1"
-    time: UtcDatetime | None = None
-    bar_time: UtcDatetime | None = None
+    timeframe: Timeframe = TIMEFRAMES["M1"]
+    time: Moment | None = None
+    bar_time: Moment | None = None
     bid: Amount
     ask: Amount
     spread: NotNegative | None = None
@@ -202,11 +203,11 @@ class ToldDeal(Contract):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    ticket: Ticket
+    ticket: Annotated[str, Field(pattern=r"^[1-9]\d{0,19}$")]
     lots: Amount
     price: Amount
     commission: Money = ZERO
-    time: UtcDatetime
+    time: Moment
 
 
 class ExecutionSignal(Told):
@@ -226,7 +227,7 @@ class ExecutionSignal(Told):
     price: NotNegative = ZERO
     commission: Money = ZERO
     deals: Annotated[tuple[ToldDeal, ...], Field(max_length=1_000)] = ()
-    time: UtcDatetime | None = None
+    time: Moment | None = None
 
     @model_validator(mode="after")
     def _deals_add_up(self) -> Self:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from engine.domain.money import ZERO, UtcDatetime, plain
 from engine.domain.orders import OrderState, OrderType, Side
-from engine.domain.pushed import Amount, Money, Sender, Status
+from engine.domain.pushed import Amount, Moment, Money, Sender, Status
 
 ENDS: tuple[Status, ...] = ("rejected", "expired", "cancelled", "filled")
 """How an order ends, the strongest last: what was filled was surely not refused."""
@@ -34,7 +34,7 @@ class Deal(BaseModel):
     lots: Amount
     price: Amount
     commission: Money = ZERO
-    time: UtcDatetime
+    time: Moment
 
 
 class ExecutionReport(BaseModel):
@@ -105,6 +105,11 @@ class BoxOrder(BaseModel):
         return bool(self.end or self.is_reported or self.unknown_since)
 
     @property
+    def _is_here(self) -> bool:
+        """Whether it was surely never given out."""
+        return self.offered_at is None and not self.is_answered
+
+    @property
     def filled(self) -> Decimal:
         """Units of base in deals."""
         return plain(sum((deal.lots for deal in self.deals), ZERO) * self.contract)
@@ -143,7 +148,7 @@ class BoxOrder(BaseModel):
         """After some time: nobody fetched it, or the terminal denies it for long."""
         if self.end:
             return self
-        if self.offered_at is None and self.valid_until is not None and now > self.valid_until:
+        if self._is_here and self.valid_until is not None and now > self.valid_until:
             return self._ended("expired", "the Expert Advisor did not fetch it in time", now)
         if self.unknown_since is not None and now - self.unknown_since > UNKNOWN_FOR:
             return self._ended("expired", self.reason or "the terminal has no such order", now)
@@ -154,7 +159,7 @@ class BoxOrder(BaseModel):
         without being executed from now on."""
         if self.end or self.is_cancel_wanted:
             return self
-        if self.offered_at is None:
+        if self._is_here:
             return self._ended("cancelled", "taken back before it was fetched", now)
         changes: dict[str, object] = {"is_cancel_wanted": True, "touched_at": now}
         if not self.is_answered:

@@ -6,10 +6,10 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from engine.domain.instruments import Instrument, InstrumentKind
-from engine.domain.money import ONE, UtcDatetime, plain
+from engine.domain.money import ONE, UtcDatetime, ensure_utc, plain
 from engine.domain.orders import Side
 
 MARKET_KIND = "metatrader"
@@ -31,6 +31,17 @@ COIN_STEP, ODD_LOT = Decimal("0.00001"), Decimal("0.01")
 Amount = Annotated[Decimal, Field(gt=0, le=Decimal("1e12"), max_digits=40)]
 NotNegative = Annotated[Decimal, Field(ge=0, le=Decimal("1e12"), max_digits=40)]
 Money = Annotated[Decimal, Field(ge=Decimal("-1e15"), le=Decimal("1e15"), max_digits=40)]
+
+
+def _of_this_century(told: datetime) -> datetime:
+    """Raises ValueError for times with which nothing can be calculated."""
+    if not 2000 <= told.year < 2100:
+        raise ValueError("must be a time of this century")
+    return told
+
+
+Moment = Annotated[datetime, AfterValidator(_of_this_century), AfterValidator(ensure_utc)]
+"""A time that somebody told."""
 
 
 def market_of(account: str) -> str:
@@ -71,7 +82,7 @@ class Bar(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    time: UtcDatetime
+    time: Moment
     open: Amount
     high: Amount
     low: Amount
@@ -105,7 +116,7 @@ class HeldPosition(BaseModel):
     lots: Amount
     price: Amount
     magic: str = Field(pattern=r"^\d{1,19}$")
-    time: UtcDatetime
+    time: Moment
 
 
 class Sender(BaseModel):

@@ -63,10 +63,11 @@ from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
 from tests.fakes.ai import FakeAi
 from tests.fakes.backtest_desk import FakeBacktests
-from tests.fakes.candle_desk import FakeCandles
+from tests.fakes.candle_desk import FakeCandles, NowClock
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
 from tests.fakes.market_data import FakeMarketData
+from tests.fakes.metatrader_desk import fake_metatrader
 from tests.fakes.news_desk import FakeNews
 from tests.fakes.performance import FakePerformance
 from tests.fakes.programs import FakePrograms
@@ -121,6 +122,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.findings_seen: dict[str, Finding] = {}
         self.candles = FakeCandles(now)
         self.market_data = FakeMarketData(now)
+        self.metatrader = fake_metatrader(NowClock(now))
         self.live_facts: dict[str, LiveFacts] = {}
         self.rule_book = MemoryRuleBook()
         self.rules = rule_desk(self, self.rule_book)

@@ -25,7 +25,7 @@ CONTRACT_OF = {"binance": "ccxt", "mt5_gateway": "mt5"}
 """Venues that are tested with another one, through the same code."""
 PAGE_OF = {
     "binance": "crypto.md", "ccxt": "crypto.md", "mt5": "metatrader.md",
-    "mt5_gateway": "metatrader.md", "rest": "rest-broker.md",
+    "mt5_ea": "metatrader.md", "mt5_gateway": "metatrader.md", "rest": "rest-broker.md",
 }  # fmt: skip
 """Where the page of docs is not called as the venue is."""
 

@@ -37,7 +37,7 @@ class ExpertAdvisor:
         self.executes = executes
         self.is_off = False
         self.sends = 0
-        self._done_file = done_file
+        self.done_file = done_file
         self._wanted: dict[str, int] = {}
         assert stand_in.initialize()
 
@@ -66,17 +66,16 @@ class ExpertAdvisor:
     def send_prices(self, symbol: str) -> None:
         """``SendPrices``."""
         tick, facts = self.terminal.symbol_info_tick(symbol), self.terminal.symbol_info(symbol)
-        count = max(1, min(self._wanted.get(symbol, 0), 1000))
-        bars = self.terminal.copy_rates_from_pos(symbol, C[f"TIMEFRAME_{self.timeframe}"], 1, count)
-        if tick is None or facts is None or bars is None:
+        bars = self.rates(symbol, max(1, min(self._wanted.get(symbol, 0), 1000)))
+        if tick is None or facts is None or not bars:
             return
-        last = bars[-1]
+        seconds, *prices, volume = bars[-1]
         body = self.head("market_data") | {
             "symbol": symbol, "timeframe": self.timeframe, "time": _moment(self._now()),
-            "bar_time": self._utc(float(last["time"])), "bid": tick.bid, "ask": tick.ask,
-            "spread": round(tick.ask - tick.bid, facts.digits), "open": float(last["open"]),
-            "high": float(last["high"]), "low": float(last["low"]), "close": float(last["close"]),
-            "volume": int(last["tick_volume"]), "indicators": {"rsi_14": 51.5, "sma_50": None},
+            "bar_time": _moment(datetime.fromtimestamp(seconds, UTC)),
+            "bid": tick.bid, "ask": tick.ask, "spread": round(tick.ask - tick.bid, facts.digits),
+            **dict(zip(("open", "high", "low", "close"), prices, strict=True)),
+            "volume": volume, "indicators": {"rsi_14": 51.5, "sma_50": None},
             "instrument": {
                 "digits": facts.digits, "point": facts.point, "tick_size": facts.trade_tick_size,
                 "contract_size": facts.trade_contract_size, "lot_min": facts.volume_min,
@@ -84,15 +83,21 @@ class ExpertAdvisor:
                 "base": facts.currency_base, "profit": facts.currency_profit,
                 "trade_mode": TRADE_MODES[facts.trade_mode], "path": facts.path,
             },
-            "bars": [
-                [int(bar["time"]) - self._ahead_s(), float(bar["open"]), float(bar["high"]),
-                 float(bar["low"]), float(bar["close"]), int(bar["tick_volume"])]
-                for bar in bars[:-1]
-            ],
+            "bars": bars[:-1],
         }  # fmt: skip
         answer = self.wire.post("/api/signals", json.dumps(body))
         if answer is not None:
             self._wanted[symbol] = int(answer["wants_bars"])
+
+    def rates(self, symbol: str, count: int) -> list[Any]:
+        """``CopyRates``: epoch, open, high, low, close, volume of closed bars, oldest first."""
+        timeframe = C[f"TIMEFRAME_{self.timeframe}"]
+        bars = self.terminal.copy_rates_from_pos(symbol, timeframe, 1, count)
+        return [
+            [int(bar["time"]) - self._ahead_s(), float(bar["open"]), float(bar["high"]),
+             float(bar["low"]), float(bar["close"]), int(bar["tick_volume"])]
+            for bar in (() if bars is None else bars)
+        ]  # fmt: skip
 
     def head(self, kind: str) -> Json:
         """``Head`` and ``State``."""
@@ -142,7 +147,7 @@ class ExpertAdvisor:
             self._cancel(asked)
             return
         code, words, request = self._objection(asked)
-        with self._done_file.open("a", encoding="ascii") as file:
+        with self.done_file.open("a", encoding="ascii") as file:
             file.write(f"{asked['id']}\n")
         if words:
             self.report(asked, code, words)
@@ -152,9 +157,7 @@ class ExpertAdvisor:
         self.report(asked, result.retcode if result else 0, result.comment if result else "error")
 
     def _done(self) -> set[str]:
-        return (
-            set(self._done_file.read_text("ascii").split()) if self._done_file.exists() else set()
-        )
+        return set(self.done_file.read_text("ascii").split()) if self.done_file.exists() else set()
 
     def _objection(self, asked: Json) -> tuple[int, str, Json]:
         """``Objection``."""
