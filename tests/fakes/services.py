@@ -68,7 +68,7 @@ from tests.fakes.desk import FakeDesk
 from tests.fakes.market_data import FakeMarketData
 from tests.fakes.performance import FakePerformance
 from tests.fakes.rules import MemoryRuleBook, rule_desk
-from tests.fakes.signals import FakeSignals
+from tests.fakes.signal_desk import FakeSignals
 from tests.fakes.studies import FakeStudies
 from tests.fakes.venue_account_desk import fake_venue_accounts
 
