@@ -59,6 +59,7 @@ def choose_bot(panel: ControlPanel, ears: dict[str, BotView]) -> BotView | None:
             "Bot", ids, index=ids.index(named) if named else None if asked else 0,
             format_func=lambda one: ears[one].config.name, key=f"tradingview_bot_{asked}",
             placeholder="Choose a bot", label_visibility="collapsed", width=320,
+            on_change=_follow, args=(f"tradingview_bot_{asked}",),
         )  # fmt: skip
         if chosen is None:
             return None
@@ -69,6 +70,11 @@ def choose_bot(panel: ControlPanel, ears: dict[str, BotView]) -> BotView | None:
             st.page_link("pages/inbox.py", label="Its signals", icon=":material/inbox:",
                          query_params={"bot": ears[chosen].config.name})  # fmt: skip
     return ears[chosen]
+
+
+def _follow(key: str) -> None:
+    """The address names the bot; a callback."""
+    st.query_params["bot"] = st.session_state[key]
 
 
 control = control_panel()

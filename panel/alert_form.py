@@ -18,7 +18,7 @@ from panel.alert_draft import (
     quantities_of,
 )  # fmt: skip
 from panel.facade import ControlPanel, EngineRefused, PanelError
-from panel.format import escape, moment, now
+from panel.format import escape, now
 from panel.layout import show_error
 from panel.placeholders import filled, unknown
 from panel.signal_sender import content_type_of
@@ -145,6 +145,6 @@ def _once_words(reading: MessageReading) -> str:
     sent = (
         "It does not say when it was sent: how late it came is not known."
         if reading.sent_at is None
-        else f"It says when it was sent ({moment(reading.sent_at)})."
+        else "It says when it was sent."
     )
     return f"Delivered again, it counts as {again}. {sent}"

@@ -43,7 +43,7 @@ def choose_signals(bots: Sequence[BotView]) -> SignalFilter | None:
         kind = filters.pick("About", "kind", list(KINDS_BY_WORD), is_open=False)
         state = filters.pick("State", "state", list(STATES_BY_WORD), is_open=False)
         bot = filters.pick("Bot", "bot", sorted(one.config.name for one in listening(bots)))
-        search = filters.text("Text", "text", "part of body, outcome or sender")
+        search = filters.text("Text", "text", "body, outcome, sender")
         first = filters.day("From (UTC)", "from")
         last = filters.day("To (UTC)", "to")
     if not filters.are_days_in_order(first, last):
@@ -96,7 +96,8 @@ def live_signals(panel: ControlPanel, asked: SignalFilter, bots: Sequence[BotVie
         return
     draw_signals_table(found.items, key="inbox", is_inbox=True)
     first = asked.offset + 1
-    st.caption(f"{first:,} to {asked.offset + len(found.items):,} of {found.count:,}, newest first")
+    st.caption(f"{first:,} to {asked.offset + len(found.items):,} of {found.count:,}, newest first."
+               " Press a time to open its signal.")  # fmt: skip
 
 
 def draw_emptiness(asked: SignalFilter, bots: Sequence[BotView]) -> None:
@@ -165,11 +166,11 @@ def signals_frame(lines: Sequence[SignalLine]) -> pd.DataFrame:
         [
             {
                 "Time (UTC)": moment(line.received_at),
-                "Source": SOURCES[line.source],
-                "Bot": line.bot_name or ("gone" if line.bot_id else NONE),
-                "Asks": line_words(line),
                 "State": [STATES[line.state][0]],
+                "Asks": line_words(line),
                 "Outcome": line.outcome or NONE,
+                "Bot": line.bot_name or ("gone" if line.bot_id else NONE),
+                "Source": SOURCES[line.source],
                 "Lag": lag_words(lag_s(line)),
                 "Copies": line.copies,
                 "Orders": len(line.order_ids),

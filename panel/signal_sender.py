@@ -69,8 +69,7 @@ def draw_sender(panel: ControlPanel, bots: Sequence[BotView]) -> None:
     st.session_state.setdefault(BODY, body_of("Open long", bot.config.symbol))
     with st.container(horizontal=True, gap="xsmall"):
         for name in TEMPLATES:
-            st.button(name, key=f"template_{name}", on_click=_use, args=(name, bot.config.symbol),
-                      type="tertiary")  # fmt: skip
+            st.button(name, key=f"template_{name}", on_click=_use, args=(name, bot.config.symbol))
     with st.form("sender", border=False, enter_to_submit=False):
         st.text_area("Body", key=BODY, height=160, max_chars=MOST_CHARS)
         kind = content_type_of(st.session_state[BODY])

@@ -10,8 +10,8 @@ from panel.commands import attempt
 from panel.connection import EngineRefused
 from panel.facade import ControlPanel, PanelError
 from panel.figures import Figure, draw_figures
-from panel.format import NONE, moment
 from panel.format import escape as markdown_escape
+from panel.format import moment
 from panel.inbox_view import OPENED
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
@@ -78,11 +78,11 @@ def _live_facts(panel: ControlPanel, signal_id: str) -> None:
             Figure("Lag", lag_words(lag_s(signal))),
             Figure("Decided after", took_words(signal.received_at, signal.acted_at)),
             Figure("Deliveries", copies_words(signal.copies)),
-            Figure("From", signal.address or NONE),
-            Figure("Content type", signal.content_type or NONE),
-            Figure("Body", size_words(signal.body)),
         )
     )
+    parts = (signal.address and f"from {signal.address}", signal.content_type,
+             size_words(signal.body))  # fmt: skip
+    st.caption(markdown_escape(f"Came {', '.join(filter(None, parts))}"))
 
 
 def head_html(detail: SignalDetail) -> str:

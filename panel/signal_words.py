@@ -118,10 +118,8 @@ def took_words(received_at: datetime, acted_at: datetime | None) -> str:
 
 
 def copies_words(copies: int) -> str:
-    """Further deliveries of the same: ``3 copies``; they counted as one."""
-    if not copies:
-        return "came once"
-    return f"came {copies + 1} times, counted once"
+    """How often the same was delivered: ``4, counted once``."""
+    return f"{copies + 1}, counted once" if copies else "1"
 
 
 def size_words(body: str) -> str:

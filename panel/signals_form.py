@@ -60,7 +60,7 @@ def _draw_bounds(form: BotForm) -> None:
             ("Longest lag (seconds)", "max_lag", "max_lag_s",
              "A signal that is older when its turn comes opens nothing; exits are still done."),
             ("Signals a minute", "signal_rate", "rate_per_minute", "More are refused."),
-            ("The same again within (seconds)", "same_within", "same_within_s",
+            ("Repeats within (seconds)", "same_within", "same_within_s",
              "An equal body without an id or a time of its own counts as one signal."),
         ):  # fmt: skip
             with st.container(gap="xxsmall"):

@@ -99,7 +99,7 @@ with urlopen(Request(os.environ["QD_URL"], body.encode(), headers), timeout=10) 
 SIGNED_HOW = {
     "none": "This bot asks for no signature. For programs of your own, switch one on in its"
     " settings: then the address alone is worth nothing to whoever finds it.",
-    "hmac": "`X-Signature` is the hexadecimal HMAC-SHA256 of the body, keyed with the signing secret"
+    "hmac": "`X-Signature` is the hexadecimal HMAC-SHA256 of the body, keyed with the secret"
     " as it is shown, `whsec_` included. It does not age: give every signal an id or a time of its"
     " own.",
     "standard": "[Standard Webhooks](https://www.standardwebhooks.com) sign id, time and body"

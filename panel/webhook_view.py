@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from html import escape as html_escape
 
 import streamlit as st
 
@@ -143,8 +144,8 @@ def _draw_addresses(addresses: Sequence[WebhookAddress], *, is_shown: bool) -> N
         st.caption(f"**{title}**: {purpose}")
         if is_shown:
             st.code(address.url, language=None, wrap_lines=True)
-        else:  # a mask is nothing to copy
-            st.markdown(f"{escape(address.url)}")
+        else:  # a mask is nothing to copy or to follow
+            st.html(f'<code class="qd-masked">{html_escape(address.url)}</code>')
 
 
 def _show(panel: ControlPanel, bot_id: str) -> None:

@@ -72,7 +72,7 @@ from tests.fakes.news_desk import FakeNews
 from tests.fakes.performance import FakePerformance
 from tests.fakes.programs import FakePrograms
 from tests.fakes.rules import MemoryRuleBook, rule_desk
-from tests.fakes.signals import FakeSignals
+from tests.fakes.signal_desk import FakeSignals
 from tests.fakes.studies import FakeStudies
 from tests.fakes.venue_account_desk import fake_venue_accounts
 from tests.fakes.webhooks import FakeWebhooks
