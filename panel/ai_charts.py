@@ -31,7 +31,7 @@ def calibration_figure(calibration: Calibration, *, is_dark: bool) -> go.Figure:
               for one in shown]  # fmt: skip
     figure.add_scatter(
         x=[100 * (one.mean_confidence or 0.0) for one in shown], y=shares, mode="markers+text",
-        name="Came true", text=[f"{one.count:,}" for one in shown], textposition="top center",
+        name="Came true", text=[f"  {one.count:,}" for one in shown], textposition="middle right",
         marker={"size": [min(22.0, 7 + one.count**0.5) for one in shown],
                 "color": [faded(BLUE, 0.35 if one.count < FEW_IN_BUCKET else 1) for one in shown]},
         error_y={

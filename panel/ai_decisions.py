@@ -25,7 +25,7 @@ from panel.ai_words import (
     state_words,
 )
 from panel.facade import ControlPanel, PanelError
-from panel.format import NONE, percent, price
+from panel.format import MINUS, NONE, percent, price
 from panel.layout import show_error
 from panel.live import latest, show_staleness
 from panel.record_tables import Column, records_table, table_key
@@ -45,7 +45,8 @@ def _dollars(value: float) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:+,.2f}"
+    sign = "+" if value > 0 else MINUS if value < 0 else ""
+    return f"{sign}{abs(value):,.2f}"
 
 
 COLUMNS: tuple[Column[AdviceLine], ...] = (

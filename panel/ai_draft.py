@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from engine.contracts import BotConfig
+from engine.contracts import SECONDS, BotConfig
 from engine.contracts.ai import AiConfig, AiRole
 from panel.format import duration, percent
 
+DAY_S = 86_400
 OFF = "off"
 ROLES = {OFF: "Off", AiRole.ADVISOR.value: "Advisor", AiRole.DECIDER.value: "Decider"}
 
@@ -84,8 +85,13 @@ def may_and_may_not(draft: Mapping[str, Any]) -> tuple[list[str], list[str]]:
     ]
     if not draft["ai_levels"]:
         never.append("set levels")
-    if is_decider:
-        every = draft["ai_every"]
-        may.append("be asked on every closed candle" if not every else
-                   f"be asked at most every {duration(every)}")  # fmt: skip
     return may, never
+
+
+def questions_a_day(draft: Mapping[str, Any]) -> int | None:
+    """How often a decider is asked in a day of open market; None for others, whose entries nobody
+    knows beforehand, and for a number that is not there."""
+    candle_s, every_s = SECONDS.get(draft["timeframe"]), draft["ai_every"]
+    if draft["ai_role"] != AiRole.DECIDER.value or candle_s is None or every_s is None:
+        return None
+    return DAY_S // max(candle_s, every_s)

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from engine.contracts.ai import AiRole, AiStatus
-from panel.ai_draft import OFF, ROLES, may_and_may_not
+from panel.ai_draft import OFF, ROLES, may_and_may_not, questions_a_day
 from panel.ai_words import budget_words
 from panel.bot_form import BotForm
 from panel.facade import ControlPanel, PanelError
@@ -51,8 +51,8 @@ def draw_ai_fields(key: Callable[[str], str], slot: Slot, role: str) -> None:
         _number("Candles shown", 1, key("ai_candles"), slot, "ai.candle_count",
                 "The newest ones; more cost more")  # fmt: skip
         if role == AiRole.DECIDER.value:
-            _number("Ask at most every (seconds)", 1, key("ai_every"), slot, "ai.ask_every_s",
-                    "0: on every closed candle")  # fmt: skip
+            _number("Ask every (seconds)", 1, key("ai_every"), slot, "ai.ask_every_s",
+                    "At most; 0: on every closed candle")  # fmt: skip
         with st.container(gap="xxsmall"):
             st.text_input(
                 "Model", key=key("ai_model"), max_chars=100, placeholder="that of the settings"
@@ -96,6 +96,13 @@ def draw_ai_review(panel: ControlPanel, draft: Mapping[str, Any]) -> None:
         st.caption(f":orange[The daily budget is not known now: {escape(error.message)}]")
         return
     st.caption(f"{escape(budget_words(status.budget))}; used up, nothing is opened.")
+    asked = questions_a_day(draft)
+    if asked is not None and asked > status.budget.calls_per_day:
+        st.caption(
+            f":orange[A decider of this bot is asked some {asked:,} times a day, more than the"
+            f" {status.budget.calls_per_day:,} calls of the settings: give it longer candles or"
+            " ask less often.]"
+        )
     show_objection(status)
 
 

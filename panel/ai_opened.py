@@ -4,7 +4,7 @@ from html import escape as escape_html
 
 import streamlit as st
 
-from engine.contracts.ai import Advice, AdviceLine, AdviceView, CounselVerdict
+from engine.contracts.ai import Advice, AdviceLine, AdvicePurpose, AdviceView, CounselVerdict
 from panel.ai_words import (
     ACTION_COLOURS,
     PURPOSES,
@@ -104,7 +104,6 @@ def advice_figures(advice: Advice) -> tuple[Figure, ...]:
         Figure("Came true", outcome_words(
             advice.outcome, is_waiting=advice.outcome_due_at is not None)),
         Figure("Took", latency_words(advice.latency_s)),
-        Figure("Tokens", f"{advice.tokens_in:,} in, {advice.tokens_out:,} out"),
         Figure("Cost", dollars(advice.cost, 6)),
     )  # fmt: skip
 
@@ -115,6 +114,7 @@ def followed_html(advice: Advice, quote: str) -> str:
         ("Asked", f"{moment(advice.asked_at)} UTC, {advice.provider} {advice.model}"),
         ("About", f"{advice.symbol} on {advice.market}, {advice.timeframe} candle of"
          f" {moment(advice.candle_time)} UTC, price {price(advice.price)} {quote}".rstrip()),
+        ("Tokens", f"{advice.tokens_in:,} in, {advice.tokens_out:,} out"),
         *_proposal_rows(advice, quote),
         *_decision_rows(advice),
         *_counsel_rows(advice),
@@ -159,7 +159,9 @@ def _counsel_rows(advice: Advice) -> list[tuple[str, str]]:
         for name, level in (("stop", one.stop_price), ("target", one.target_price))
         if level is not None
     )
-    return [("What followed", f"{VERDICTS[one.verdict]}{size}{levels}: {one.reason}")]
+    is_real = advice.purpose in (AdvicePurpose.DECIDE, AdvicePurpose.REVIEW)
+    title = "What followed" if is_real else "What would follow"
+    return [(title, f"{VERDICTS[one.verdict]}{size}{levels}: {one.reason}")]
 
 
 def _outcome_rows(advice: Advice, quote: str) -> list[tuple[str, str]]:

@@ -50,10 +50,10 @@ class SettingsDesk:
         shown = "" if value is None else str(value)
         if key in SECRET and shown:
             shown = "(set)"
-        default = field.default
+        default, title = field.default, field.title or key.replace("_", " ")
         return SettingView(
             key=key,
-            title=(field.title or key.replace("_", " ")).capitalize(),
+            title=title[:1].upper() + title[1:],
             description=field.description or "",
             value=shown,
             default="" if default is None else str(default),
