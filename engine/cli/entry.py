@@ -15,6 +15,7 @@ from engine.cli import (
     brokers,
     candles,
     commands,
+    signals,
     tune,
     venue_accounts,
 )
@@ -49,6 +50,7 @@ def build() -> typer.Typer:
     app.add_typer(candles.build(), name="candles")
     app.add_typer(brokers.build(), name="brokers")
     app.add_typer(venue_accounts.build(), name="accounts")
+    app.add_typer(signals.build(), name="signals")
     return app
 
 
