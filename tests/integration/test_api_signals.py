@@ -179,10 +179,12 @@ def test_what_cannot_be_replayed_says_why(
     assert words in message.replace("ask for", "asks for")
 
 
-def test_a_replay_of_what_cannot_be_read_says_so(room: InboxRoom, bot: Bot) -> None:
-    put(room, 1, body='{"action": "hodl"}', state=SignalState.REFUSED)
+@pytest.mark.parametrize("word", ["hodl", "DOGEUSDT"])
+def test_a_replay_of_what_cannot_be_used_says_so(room: InboxRoom, bot: Bot, word: str) -> None:
+    body = f'{{"action": "{word}"}}' if word == "hodl" else f"buy {word}"
+    put(room, 1, body=body, content_type="text/plain", state=SignalState.REFUSED)
     answer = room.ask("POST", "/signals/s1/replay", json={"force": True})
-    assert "hodl" in refusal(answer, 422)
+    assert word in refusal(answer, 422)
     assert len(room.signals) == 1
 
 
