@@ -23,7 +23,7 @@ from engine.domain.signals import Signal
 from engine.errors import StoreError
 from engine.services.books import Books
 from engine.services.inbox import Kept
-from engine.services.listeners import Listeners, OpenListener
+from engine.services.listeners import Listeners, OpenListener, require_listening
 from engine.services.receive_signal import SignalReceiver
 from engine.services.replay_signals import SignalReplays, replay_objection
 from engine.services.signal_checks import Delivery
@@ -141,6 +141,7 @@ class SignalDesk:
     def send_test(self, request: TestSignalRequest, actor: str) -> SignalAnswer:
         """Send a body to a bot."""
         bot = self.books.get_bot(request.bot)
+        require_listening(bot)
         sending = self.receiver.send_test(bot, request.body, request.content_type)
         kept = self._on_loop(sending)
         with self.books.writing() as writing:

@@ -16,6 +16,7 @@ from engine.cli import (
     candles,
     commands,
     news,
+    signals,
     tokens,
     tune,
     venue_accounts,
@@ -52,6 +53,7 @@ def build() -> typer.Typer:
     app.add_typer(brokers.build(), name="brokers")
     app.add_typer(venue_accounts.build(), name="accounts")
     app.add_typer(tokens.build(), name="tokens")
+    app.add_typer(signals.build(), name="signals")
     return app
 
 

@@ -77,7 +77,7 @@ class SignalReceiver:
             self._check_address(config, address)
             text = text_of(delivery, MAX_BYTES)
             proof = self._check_signature(bot, config, delivery, now)
-            read = _read(text, delivery.content_type, bot, proof)
+            read = _understood(read_for(bot, text, delivery.content_type), proof)
         except SignalRefused as refused:
             raise await self._refuse(draft, refused) from refused
         digest = _digest_of(read, draft)
@@ -96,7 +96,8 @@ class SignalReceiver:
         delivery = Delivery("", {"content-type": content_type}, body.encode(errors="replace"))
         draft = _draft(bot, SignalSource.PANEL, now, "", delivery)
         try:
-            read = _read(text_of(delivery, MAX_BYTES), content_type, bot, Proof())
+            text = text_of(delivery, MAX_BYTES)
+            read = _understood(read_for(bot, text, content_type), Proof())
             check_age(read.sent_at, now, config.max_lag_s)
         except SignalRefused as refused:
             raise await self._refuse(draft, refused) from refused
@@ -214,8 +215,8 @@ def _refused(draft: Signal, refused: SignalRefused) -> Signal:
     return draft.model_copy(update=update)
 
 
-def _read(text: str, content_type: str, bot: Bot, proof: Proof) -> _Understood:
-    """What a body says. Raises SignalRefused with the sentence of what is wrong with it."""
+def read_for(bot: Bot, text: str, content_type: str) -> Message:
+    """What a body says to a bot. Raises SignalRefused with the sentence of what is wrong."""
     try:
         message = read_message(text, content_type)
     except MessageError as error:
@@ -227,6 +228,10 @@ def _read(text: str, content_type: str, bot: Bot, proof: Proof) -> _Understood:
             f"This bot trades {config.symbol} on {config.market}: '{told}' is another symbol."
             " Send it to a bot that trades it, or leave the symbol out.",
         )
+    return message
+
+
+def _understood(message: Message, proof: Proof) -> _Understood:
     identity = f"webhook-id:{proof.identity}" if proof.identity else message.identity
     return _Understood(message, message.sent_at or proof.sent_at, identity)
 

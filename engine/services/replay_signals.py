@@ -3,11 +3,11 @@
 import secrets
 from collections.abc import Callable
 
-from engine.domain.messages import MessageError, read_message
 from engine.domain.signals import Signal, SignalKind, SignalSource, SignalState
-from engine.errors import ConfigError, Conflict
+from engine.errors import ConfigError, Conflict, SignalRefused
 from engine.services.books import Books, new_id
 from engine.services.listeners import require_listening
+from engine.services.receive_signal import read_for
 
 SETTLED = {
     SignalState.ACTED: "It was acted on already: replaying it does the same once more.",
@@ -35,21 +35,20 @@ class SignalReplays:
         objection, is_final = replay_objection(original, self._books)
         if objection is not None and (is_final or not is_forced):
             raise Conflict(objection, field=None if is_final else "force")
+        bot = self._books.get_bot(original.bot_id or "")
         try:
-            order = read_message(original.body, original.content_type).order
-        except MessageError as error:
-            raise ConfigError(f"The signal cannot be used: {error}.") from error
+            order = read_for(bot, original.body, original.content_type).order
+        except SignalRefused as error:
+            raise ConfigError(error.message) from error
         replay = Signal(
             id=new_id(), source=SignalSource.PANEL, sender=original.sender,
-            digest=secrets.token_hex(32), bot_id=original.bot_id,
+            digest=secrets.token_hex(32), bot_id=bot.id,
             received_at=self._books.clock.now(), content_type=original.content_type,
             body=original.body, order=order, replay_of=original.id,
         )  # fmt: skip
         with self._books.writing() as writing:
             writing.tx.signals.add(replay)
-            writing.audit(
-                actor, "signal.replay", original.bot_id or "", signal=original.id, replay=replay.id
-            )
+            writing.audit(actor, "signal.replay", bot.id, signal=original.id, replay=replay.id)
         self._begin(replay.id)
         return replay
 

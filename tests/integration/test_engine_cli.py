@@ -103,9 +103,10 @@ ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" 
 )), *(f"candles {verb}" for verb in ("list", "import", "download", "check", "delete")),
     *(f"accounts {verb}" for verb in ("add", "list", "venues", "test", "rename", "secrets",
       "options", "login", "enable", "disable", "delete")),
+    *(f"signals {verb}" for verb in ("list", "show", "send", "replay", "webhook")),
     "brokers check", "brokers example", "backtest", "tune"}  # fmt: skip
-"""In the tests below, and in test_cli_accounts, _brokers, _candles and _backtest, and
-test_tune_cli."""
+"""In the tests below, and in test_cli_accounts, _brokers, _candles and _backtest,
+test_engine_inbox and test_tune_cli."""
 
 
 def test_every_command_of_the_help_is_exercised_here() -> None:

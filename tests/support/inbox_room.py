@@ -5,9 +5,11 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, Literal
 
 import httpx
+from fastapi import FastAPI
 from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
@@ -34,6 +36,13 @@ from tests.unit.samples import config
 TOKEN = "token-of-the-inbox-room"
 PROXY, TRADINGVIEW, STRANGER = "10.0.0.1", "52.89.214.238", "203.0.113.9"
 PLACES: Mapping[Literal["public", "inbox", "local"], str] = {"local": "http://127.0.0.1:8710"}
+
+
+@cache
+def apps() -> tuple[FastAPI, FastAPI]:
+    """The inbox's application and the whole API, made once: that takes longer than a test."""
+    services: Any = FakeServices(0, 0, 0)
+    return create_inbox_app(services, TOKEN), create_app(services, TOKEN)
 
 
 @dataclass
@@ -69,8 +78,8 @@ class InboxRoom:
         )  # fmt: skip
         services: Any = FakeServices(0, 0, 0)
         services.signals, services.webhooks = self.desk, self.receiver
-        self.app = create_inbox_app(services, TOKEN)
-        self.api = create_app(services, TOKEN)
+        self.app, self.api = apps()
+        self.app.state.services = self.api.state.services = services
 
     def listen(self, bot_id: str = "b0000001", **signals: Any) -> Bot:
         """Add a running bot that listens."""
