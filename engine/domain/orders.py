@@ -209,6 +209,11 @@ class Order(BaseModel):
     state: OrderState = OrderState.INTENT
     quantity: Decimal | None = None
     quote_amount: Decimal | None = None
+    stake_share: Decimal | None = Field(
+        default=None, gt=0, le=1,
+        description="of the bot's stake, for an entry whose amount is fixed when it is sent; None:"
+        " all of it",
+    )  # fmt: skip
     price: Decimal | None = None
     stop_price: Decimal | None = None
     trail_bps: Decimal | None = None

@@ -14,7 +14,7 @@ from engine.domain.accounts import HOUSE
 from engine.domain.bots import Bot, EntryOrder
 from engine.domain.instruments import Instrument
 from engine.domain.ledger import entry_side, exit_side
-from engine.domain.money import ONE, ceil_to, floor_to, to_epoch_ms
+from engine.domain.money import ONE, ceil_to, exact, floor_to, to_epoch_ms
 from engine.domain.orders import (
     Execution,
     Order,
@@ -93,9 +93,10 @@ class OrderDesk:
         level_target: Decimal | None = None,
     ) -> Order:
         """Commit to an entry. After an exit its amount is fixed only when it is sent, since the
-        exit's proceeds are part of it. ``last`` and ``instrument`` price a limit entry; ``route``
-        is why it goes to the bot's account. ``order_id`` and ``amount`` (of quote) stand in for
-        those of the candle and the stake; the levels become the position's."""
+        exit's proceeds are part of it: ``size`` is the share of them that it may use. ``last`` and
+        ``instrument`` price a limit entry; ``route`` is why it goes to the bot's account.
+        ``order_id`` and ``amount`` (of quote) stand in for those of the candle and the stake; the
+        levels become the position's."""
         price = None
         if bot.config.entry_order is EntryOrder.LIMIT and last is not None and instrument:
             price = limit_price(bot, side, last, instrument)
@@ -111,7 +112,8 @@ class OrderDesk:
             side=entry_side(side),
             type=OrderType.MARKET if price is None else OrderType.LIMIT,
             purpose=Purpose.ENTRY,
-            quote_amount=None if after else stake(bot, size) if amount is None else amount,
+            quote_amount=stake(bot, size) if amount is None and after is None else amount,
+            stake_share=exact(size) if amount is None and after is not None else None,
             level_stop=level_stop,
             level_target=level_target,
             price=price,

@@ -61,7 +61,7 @@ class Sizer:
         quantity, quote_amount = order.quantity, order.quote_amount
         has_amounts = broker.capabilities.has_quote_amount
         if order.purpose is Purpose.ENTRY and quantity is None and quote_amount is None:
-            quote_amount = stake(self._books.get_bot(order.bot_id))
+            quote_amount = stake(self._books.get_bot(order.bot_id), float(order.stake_share or 1))
         if quantity is None and quote_amount is not None and not has_amounts:
             price = order.price or order.stop_price or last
             fee_bps = broker.capabilities.fee_bps

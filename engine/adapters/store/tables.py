@@ -113,6 +113,7 @@ class OrderRow(Row, table=True):
     state: str = text(index=True)
     quantity: Decimal | None = amount(default=None)
     quote_amount: Decimal | None = amount(default=None)
+    stake_share: Decimal | None = amount(default=None)
     price: Decimal | None = amount(default=None)
     stop_price: Decimal | None = amount(default=None)
     trail_bps: Decimal | None = amount(default=None)

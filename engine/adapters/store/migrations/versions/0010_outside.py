@@ -12,6 +12,8 @@ def upgrade() -> None:
     _signals()
     _listeners()
     _advice()
+    with op.batch_alter_table("orders") as table:  # what a model has left of a reversal's entry
+        table.add_column(sa.Column("stake_share", sa.Text))
     op.create_table(
         "news",
         *_texts("id source symbol published_at title summary url fetched_at"),
