@@ -249,6 +249,7 @@ class Engine:
         self._research.study_runner.load()
         await self._trading.supervisor.reconcile()
         self._trading.scheduler.start(self.jobs)
+        await self._trading.signal_actor.recover()
         await self._converter.refresh()
 
     async def stop(self) -> None:
@@ -263,6 +264,7 @@ class Engine:
             self._trading.checks.finish(STOP_GRACE_S),
             self._trading.supervisor.finish(STOP_GRACE_S),
             self._trading.account_checks.finish(STOP_GRACE_S),
+            self._trading.signal_actor.finish(STOP_GRACE_S),
         )
         self._core.host.close()
         self._core.lanes.close()

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from engine.bootstrap_core import Core
 from engine.jobs import Scheduler
+from engine.services.act_on_signals import Counsellor, SignalActor
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
 from engine.services.close_checks import CloseChecks
 from engine.services.conclude import Concluder
+from engine.services.conclude_signal import SignalConcluder
 from engine.services.findings import Rules
 from engine.services.listen_venues import Listening
 from engine.services.reconcile import Reconciler
@@ -34,12 +36,17 @@ class Trading:
     scheduler: Scheduler
     account_checks: AccountChecks
     supervisor: Supervisor
+    signal_actor: SignalActor
 
 
 def build_trading(
-    core: Core, loop: asyncio.AbstractEventLoop, give_up: Callable[[str], None]
+    core: Core,
+    loop: asyncio.AbstractEventLoop,
+    give_up: Callable[[str], None],
+    counsellor: Counsellor | None = None,
 ) -> Trading:
-    """Build them. ``give_up`` ends an engine that may not go on."""
+    """Build them. ``give_up`` ends an engine that may not go on; ``counsellor`` asks a model about
+    the entries of signals."""
     settings, books, desk, venues = core.settings, core.books, core.desk, core.venues
     lanes, sleep, feed, ledger = core.lanes, core.sleep, core.feed, core.ledger
     watcher = PositionWatcher(books, desk, venues, core.prices, lanes, sleep, feed)
@@ -72,5 +79,8 @@ def build_trading(
         supervisor=Supervisor(
             books, desk, core.controls, venues, lanes, core.pulse, scheduler, checks.begin, sleep,
             reconciler.ensure_checked,
+        ),
+        signal_actor=SignalActor(
+            books, SignalConcluder(books, desk, concluder, venues, core.prices), lanes, counsellor
         ),
     )  # fmt: skip
