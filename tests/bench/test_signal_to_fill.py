@@ -63,6 +63,11 @@ def acted(copy: Copy) -> int:
     return count
 
 
+def at(times_s: list[float], percent: int) -> float:
+    """A percentile of sorted times, in milliseconds."""
+    return times_s[min(len(times_s) * percent // 100, len(times_s) - 1)] * 1000
+
+
 def show(what: str, copy: Copy, sent: dict[str, datetime]) -> None:
     """Percentiles, in milliseconds: from sending and from its commit, to the fill in the books."""
     found = rows(copy.place.data, FILLS)
@@ -73,8 +78,7 @@ def show(what: str, copy: Copy, sent: dict[str, datetime]) -> None:
         for row in found if row["number"] in sent
     )  # fmt: skip
     words = [
-        f"{name} p50 {some[len(some) // 2] * 1000:.1f} ms, p99 {some[len(some) * 99 // 100] * 1000:.1f}"
-        f" ms, worst {some[-1] * 1000:.1f} ms"
+        f"{name} p50 {at(some, 50):.1f} ms, p99 {at(some, 99):.1f} ms, worst {at(some, 100):.1f} ms"
         for name, some in (("from sending", whole), ("from arrival", inner))
     ]
     print(f"\n{what}, {len(sent)} signals to fills: {'; '.join(words)}", end="")
