@@ -4,7 +4,6 @@ Times are shown; what is asserted is counts. They depend on the machine, and on 
 """
 
 import itertools
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,7 +51,7 @@ def post(http: httpx.Client, address: str, number: int) -> datetime:
     action = "open" if number % 2 == 0 else "close"
     sent_at = datetime.now(UTC)
     body = {"action": action, "side": "long", "id": f"n{number}"}
-    answer = http.post(address, content=json.dumps(body))
+    answer = http.post(address, json=body)
     assert answer.status_code == 200, answer.text
     return sent_at
 

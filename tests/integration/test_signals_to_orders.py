@@ -104,7 +104,7 @@ def test_a_reversal_s_entry_is_the_share_of_the_stake_that_it_asks_for(
 
 def test_many_at_once_decide_a_signal_once(deck: TwoVenues, signals: SignalRoom) -> None:
     signal_id = signals.kept("open long")
-    concluder = signals.actor()._concluder
+    concluder = signals.concluder()
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: concluder.decide(signal_id), range(8)))
     assert signals.last.state is ACTED

@@ -22,7 +22,6 @@ from tests.fakes.market import FakeMarket
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.signal_room import SignalRoom
 from tests.unit.conftest import Room, open_room
-from tests.unit.samples import config
 
 ACTED, HELD, REFUSED = SignalState.ACTED, SignalState.HELD, SignalState.REFUSED
 EXPIRED, RECEIVED = SignalState.EXPIRED, SignalState.RECEIVED
@@ -283,9 +282,7 @@ def test_signals_left_by_a_crash_are_acted_on_at_the_start(signals: SignalRoom) 
 
 
 @pytest.mark.parametrize("step", range(40))
-def test_a_crash_at_any_commit_leaves_one_entry_or_none(
-    tmp_path: Path, step: int, request: pytest.FixtureRequest
-) -> None:
+def test_a_crash_at_any_commit_leaves_one_entry_or_none(tmp_path: Path, step: int) -> None:
     class Dies(MemoryStore):
         """Its process ends before the commit of the given number; nothing after it happens."""
 
@@ -308,7 +305,7 @@ def test_a_crash_at_any_commit_leaves_one_entry_or_none(
         signal_id = signals.kept("reverse short")
         store.left = step
         try:
-            asyncio.run(run_on_this_thread(signals, signal_id))
+            signals.concluder().decide(signal_id)  # on this thread, where a kill can be seen
         except KeyboardInterrupt:
             was_killed = True
         else:
@@ -326,11 +323,6 @@ def test_a_crash_at_any_commit_leaves_one_entry_or_none(
         if not was_killed:
             assert step > 3, "the crash was at a step of it"
             assert held(signals) is PositionSide.SHORT
-
-
-async def run_on_this_thread(signals: SignalRoom, signal_id: str) -> None:
-    """Decide it as the lane does, where a kill can be seen."""
-    signals.actor()._concluder.decide(signal_id)
 
 
 def test_flat_takes_back_entries_that_still_work(signals: SignalRoom) -> None:
@@ -490,7 +482,3 @@ def test_a_signal_s_levels_and_size_hold_after_the_exit_of_a_reversal(signals: S
     order = entries(signals)[-1]
     assert (order.level_stop, order.level_target) == (D(103), D(90))
     assert room_of(signals).position.stop_price == D(103)
-
-
-def test_a_bot_of_its_own_settings_is_sampled() -> None:
-    assert config().signals is None, "a bot listens only when somebody has it listen"
