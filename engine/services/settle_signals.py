@@ -58,7 +58,7 @@ class SignalRows:
         when it was decided before."""
         row = self._undecided_row(writing, signal)
         changes = {
-            "outcome": "Closed; the entry is not decided yet.", "decision_id": decision_id,
+            "outcome": "Exit ordered; the entry is not decided yet.", "decision_id": decision_id,
             "order_ids": tuple(order_ids),
         }  # fmt: skip
         writing.tx.signals.save(row.model_copy(update=changes))

@@ -135,7 +135,7 @@ def test_the_kill_switch_holds_entries_back_and_lets_exits_go(
     deck.controls.set(KillLevel.PAUSE_ENTRIES, "test")
     row = signals.send("sell")
     assert row.state is ACTED
-    assert row.outcome.startswith("Closed; ")
+    assert row.outcome.startswith("Exit ordered; ")
     assert deck.position is None
     assert signals.send("buy").state is HELD
     assert len(deck.orders(Purpose.ENTRY)) == 1
