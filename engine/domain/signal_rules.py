@@ -154,10 +154,12 @@ def exit_too_old(signal: Signal, now: datetime) -> str:
 
 @dataclass(frozen=True)
 class Size:
-    """What an entry may spend, in quote; ``words`` where that is not what was asked for."""
+    """What an entry may spend, in quote. ``asked`` is what the signal wanted where that is more
+    than ``most``, the bot's stake."""
 
     amount: Decimal
-    words: str = ""
+    most: Decimal
+    asked: Decimal | None = None
 
 
 def entry_size(order: SignalOrder, bot: Bot, position: Position | None, price: Decimal) -> Size:
@@ -165,11 +167,10 @@ def entry_size(order: SignalOrder, bot: Bot, position: Position | None, price: D
     most = stake(bot)
     asked = _asked(order, bot, position, price)
     if asked is None:
-        return Size(most)
+        return Size(most, most)
     if asked > most:
-        words = f"reduced to the bot's stake of {text(most)}: the signal asked for {text(asked)}"
-        return Size(most, words)
-    return Size(asked)
+        return Size(most, most, asked)
+    return Size(asked, most)
 
 
 def _asked(

@@ -7,7 +7,7 @@ from engine.domain.decisions import Action, TraceStep, Verdict
 from engine.domain.money import text
 from engine.domain.positions import Position
 from engine.domain.signal_rules import Levels, Meaning, Size, age_of
-from engine.domain.signals import QuantityKind, Signal, SignalOrder
+from engine.domain.signals import QuantityKind, Signal, SignalAction, SignalOrder
 
 UNITS_OF = {
     QuantityKind.AMOUNT: " of quote",
@@ -15,18 +15,26 @@ UNITS_OF = {
     QuantityKind.PERCENT_OF_EQUITY: " % of the equity",
     QuantityKind.PERCENT_OF_POSITION: " % of the position",
 }
+EXIT_STEP, ALL = "exit", "all of the position"
+VERBS = {
+    SignalAction.OPEN: "open",
+    SignalAction.ADD: "add to",
+    SignalAction.CLOSE: "close",
+    SignalAction.REVERSE: "reverse to",
+    SignalAction.FLAT: "close everything",
+}
 DONE = {
-    Action.ENTER_LONG: "long opened",
-    Action.ENTER_SHORT: "short opened",
-    Action.EXIT: "closed",
-    Action.REVERSE: "reversed",
+    Action.ENTER_LONG: "long entry ordered",
+    Action.ENTER_SHORT: "short entry ordered",
+    Action.EXIT: "exit ordered",
+    Action.REVERSE: "exit and entry ordered",
     Action.HOLD: "nothing done",
 }
 
 
 def wish_of(order: SignalOrder) -> str:
     """What is asked for: ``open long BTCUSDT, 0.5 units``."""
-    words = [order.action.value, order.side.value if order.side else "", order.symbol]
+    words = [VERBS[order.action], order.side.value if order.side else "", order.symbol]
     wish = " ".join(word for word in words if word)
     if order.quantity is None:
         return wish
@@ -61,13 +69,21 @@ def expected_step(order: SignalOrder, position: Position | None) -> TraceStep | 
     )
 
 
-def size_step(size: Size, levels: Levels, price: Decimal) -> TraceStep:
+def reduction_of(size: Size, quote: str) -> str:
+    """What was made of a quantity that is more than the bot may use; empty: it was not."""
+    if size.asked is None:
+        return ""
+    most, asked = text(size.most), text(size.asked)
+    return f"the signal asks for {asked} {quote} and the bot's stake is {most}: reduced to that"
+
+
+def size_step(size: Size, levels: Levels, price: Decimal, quote: str) -> TraceStep:
     """What the entry may spend, and its levels; an objection to those holds it back."""
     values = {"amount": text(size.amount), "price": text(price)}
     for name, level in (("stop", levels.stop), ("target", levels.target)):
         if level is not None:
             values[name] = text(level)
-    detail = size.words or f"{text(size.amount)} of the bot's stake"
+    detail = reduction_of(size, quote) or f"{text(size.amount)} {quote}"
     return TraceStep(
         step="size",
         verdict=Verdict.VETO if levels.objection else Verdict.PASS,
@@ -81,9 +97,9 @@ def part_step(quantity: Decimal, position: Position) -> TraceStep:
     fraction = quantity / position.quantity
     whole = quantity == position.quantity
     return TraceStep(
-        step="size",
+        step=EXIT_STEP,
         verdict=Verdict.PASS,
-        detail="all of the position" if whole else f"{fraction:.2%} of the position",
+        detail=ALL if whole else f"{fraction:.2%} of the position",
         values={"quantity": text(quantity), "fraction": f"{fraction:.6f}"},
     )
 
@@ -106,8 +122,9 @@ def outcome_of(
     the same signal."""
     done = DONE[meaning.action]
     if is_second:
-        done = "reversed" if meaning.entry is not None else "closed"
+        done = DONE[Action.EXIT if meaning.entry is None else Action.REVERSE]
+    part = [step.detail for step in steps if step.step == EXIT_STEP and step.detail != ALL]
     objections = [step.detail for step in steps if step.verdict is Verdict.VETO]
-    words = dict.fromkeys([done, meaning.reason, *objections, *notes])
+    words = dict.fromkeys([done, *part, meaning.reason, *objections, *notes])
     sentence = "; ".join(word for word in words if word)
     return f"{sentence[0].upper()}{sentence[1:]}."

@@ -12,7 +12,6 @@ from engine.domain.orders import Purpose
 from engine.domain.positions import PositionSide
 from engine.domain.signal_rules import (
     Meaning,
-    Size,
     entry_size,
     entry_too_old,
     exit_too_old,
@@ -216,7 +215,8 @@ class SignalConcluder:
         levels = levels_of(case.order, side, price, case.instrument)
         if advised is not None:
             counsel = advised.counsel
-            size = Size(floor_to(size.amount * exact(counsel.size), STAKE_DIGITS), size.words)
+            amount = floor_to(size.amount * exact(counsel.size), STAKE_DIGITS)
+            size = replace(size, amount=amount)
             stop, target = counsel.stop_price, counsel.target_price
             levels = replace(levels, stop=stop or levels.stop, target=target or levels.target)
         return Entry(size, levels, price)
@@ -234,7 +234,8 @@ class SignalConcluder:
         self, case: Case, side: PositionSide, entry: Entry, advised: Advised | None
     ) -> Case:
         """The case with the verdicts on its entry: size and levels, advisor, risk gate."""
-        case = case.with_steps(size_step(entry.size, entry.levels, entry.price))
+        quote = case.instrument.quote
+        case = case.with_steps(size_step(entry.size, entry.levels, entry.price, quote))
         if advised is not None:
             case = case.with_steps(_checked(advised, case.bot, side, entry.price).step)
         if case.meaning.entry is None:

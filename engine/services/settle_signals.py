@@ -16,7 +16,6 @@ EVENT_LEVELS = {
     SignalState.EXPIRED: Level.WARNING,
 }
 DECIDED = (SignalState.ACTED, SignalState.HELD)
-MOST_RECOVERED = 100_000
 
 
 class SignalRows:
@@ -33,10 +32,10 @@ class SignalRows:
     def undecided(self) -> Sequence[str]:
         """Ids of signals about which nothing was decided, oldest first."""
         with self._books.store.reading() as tx:
-            found = tx.signals.select(
-                state=SignalState.RECEIVED, kind=SignalKind.ORDER, limit=MOST_RECOVERED
+            found = tx.signals.values(
+                "received_at", "id", state=SignalState.RECEIVED, kind=SignalKind.ORDER
             )
-        return [one.id for one in found]
+        return [signal_id for _, signal_id in sorted(found)]
 
     def find_later_exit(self, signal: Signal) -> Signal | None:
         """A signal of the same bot that came later, closes something, and was decided before."""
@@ -59,7 +58,7 @@ class SignalRows:
         when it was decided before."""
         row = self._undecided_row(writing, signal)
         changes = {
-            "outcome": "Closed; the entry is not decided yet.", "decision_id": decision_id,
+            "outcome": "Exit ordered; the entry is not decided yet.", "decision_id": decision_id,
             "order_ids": tuple(order_ids),
         }  # fmt: skip
         writing.tx.signals.save(row.model_copy(update=changes))

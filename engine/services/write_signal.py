@@ -24,6 +24,7 @@ from engine.domain.signal_trace import (
     expected_step,
     outcome_of,
     part_step,
+    reduction_of,
     signal_step,
     wish_of,
 )
@@ -106,9 +107,9 @@ class SignalWriter:
         order_ids: Sequence[str],
     ) -> None:
         has_acted = bool(order_ids) or case.has_cancelled or case.is_second
-        is_entered = entry is not None and case.meaning.entry is not None
+        is_entered = case.meaning.entry is not None
         notes = (
-            entry.size.words if entry is not None and is_entered else "",
+            reduction_of(entry.size, case.instrument.quote) if entry and is_entered else "",
             "the entry under way was taken back" if case.has_cancelled else "",
         )
         state = SignalState.ACTED if has_acted else SignalState.HELD
@@ -198,7 +199,7 @@ class SignalWriter:
     def settle(self, signal: Signal, state: SignalState, outcome: str) -> None:
         """The end of a signal without (another) decision."""
         if signal.order_ids:  # the exit of a reversal was made before
-            state, outcome = SignalState.ACTED, f"Closed; the entry was not made. {outcome}"
+            state, outcome = SignalState.ACTED, f"Exit ordered; no entry. {outcome}"
         self._settle(signal, state, outcome, signal.decision_id, ())
 
     def settle_known(self, signal: Signal) -> None:

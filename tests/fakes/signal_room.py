@@ -56,14 +56,19 @@ class SignalRoom:
         with self.room.books.writing() as writing:
             writing.save_bot(self.room.bot.id, config=changed)
 
-    def actor(self, retry_s: float = 0.0) -> SignalActor:
-        """Everything anew, as after a start."""
+    def concluder(self) -> SignalConcluder:
+        """What decides, anew."""
         room = self.room
-        concluder = SignalConcluder(
+        return SignalConcluder(
             room.books, room.desk, Concluder(room.books, room.desk, room.controls), room.venues,
             self.prices,
         )  # fmt: skip
-        return SignalActor(room.books, concluder, self.lanes, self.counsellor, retry_s=retry_s)
+
+    def actor(self, retry_s: float = 0.0) -> SignalActor:
+        """Everything anew, as after a start."""
+        return SignalActor(
+            self.room.books, self.concluder(), self.lanes, self.counsellor, retry_s=retry_s
+        )
 
     def kept(self, body: str, **changes: Any) -> str:
         """A signal in the inbox, received now; its id."""

@@ -22,7 +22,6 @@ from tests.fakes.market import FakeMarket
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.signal_room import SignalRoom
 from tests.unit.conftest import Room, open_room
-from tests.unit.samples import config
 
 ACTED, HELD, REFUSED = SignalState.ACTED, SignalState.HELD, SignalState.REFUSED
 EXPIRED, RECEIVED = SignalState.EXPIRED, SignalState.RECEIVED
@@ -72,7 +71,7 @@ def held(signals: SignalRoom) -> PositionSide | None:
 
 def test_a_signal_becomes_an_order_and_a_decision_that_tells_why(signals: SignalRoom) -> None:
     row = signals.send('{"action": "open", "side": "long", "stop": "2%", "target": 110}')
-    assert (row.state, row.outcome) == (ACTED, "Long opened.")
+    assert (row.state, row.outcome) == (ACTED, "Long entry ordered.")
     assert row.acted_at == room_of(signals).clock.now()
     [order] = entries(signals)
     assert row.order_ids == (order.client_id,)
@@ -122,11 +121,11 @@ def test_a_row_that_lost_its_outcome_finds_its_order_and_is_settled(signals: Sig
 @pytest.mark.parametrize(
     ("before", "body", "state", "outcome", "side"),
     [
-        ((), "open long", ACTED, "Long opened.", "long"),
-        ((), "open short", ACTED, "Short opened.", "short"),
-        ((), "buy", ACTED, "Long opened.", "long"),
-        (("buy",), "sell", ACTED, "Reversed.", "short"),
-        (("sell",), "buy", ACTED, "Reversed.", "long"),
+        ((), "open long", ACTED, "Long entry ordered.", "long"),
+        ((), "open short", ACTED, "Short entry ordered.", "short"),
+        ((), "buy", ACTED, "Long entry ordered.", "long"),
+        (("buy",), "sell", ACTED, "Exit and entry ordered.", "short"),
+        (("sell",), "buy", ACTED, "Exit and entry ordered.", "long"),
         (("buy",), "buy", HELD, "Nothing done; the bot is long already.", "long"),
         (("buy",), "open long", HELD,
          "Nothing done; the bot is long already: send add to enlarge it.", "long"),
@@ -136,19 +135,19 @@ def test_a_row_that_lost_its_outcome_finds_its_order_and_is_settled(signals: Sig
          "Nothing done; there is no long position to add to: the bot is flat.", None),
         (("buy",), "add long", HELD,
          "Nothing done; already in position with 1 of 1 entries.", "long"),
-        (("buy",), "close long", ACTED, "Closed.", None),
-        (("buy",), "close", ACTED, "Closed.", None),
-        (("buy",), "flat", ACTED, "Closed.", None),
+        (("buy",), "close long", ACTED, "Exit ordered.", None),
+        (("buy",), "close", ACTED, "Exit ordered.", None),
+        (("buy",), "flat", ACTED, "Exit ordered.", None),
         (("buy",), "close short", HELD,
          "Nothing done; there is no short position to close: the bot is long.", "long"),
         ((), "flat", HELD, "Nothing done; there is nothing to close: the bot is flat.", None),
-        ((), "open long expected=flat", ACTED, "Long opened.", "long"),
+        ((), "open long expected=flat", ACTED, "Long entry ordered.", "long"),
         (("buy",), "close expected=short", HELD,
          "Nothing done; it expects the bot to be short and the bot is long.", "long"),
         ((), "reverse short expected=long", HELD,
          "Nothing done; it expects the bot to be long and the bot is flat.", None),
         ((), "buy ETHUSDT", REFUSED, "It is about ETHUSDT and the bot trades BTC/USDT.", None),
-        ((), "buy BINANCE:BTCUSDT.P", ACTED, "Long opened.", "long"),
+        ((), "buy BINANCE:BTCUSDT.P", ACTED, "Long entry ordered.", "long"),
         ((), "open long sl=101", REFUSED,
          "Nothing done; the stop of a long position has to be below the price of 100, and 101 is"
          " not.", None),
@@ -156,11 +155,12 @@ def test_a_row_that_lost_its_outcome_finds_its_order_and_is_settled(signals: Sig
          "Nothing done; the target of a short position has to be below the price of 100, and 101 is"
          " not.", None),
         (("buy",), "sell sl=99", ACTED,
-         "Closed; the stop of a short position has to be above the price of 100, and 99 is not.",
+         "Exit ordered; the stop of a short position has to be above the price of 100, and 99 is"
+         " not.",
          None),
-        ((), "open long 0.2", ACTED, "Long opened.", "long"),
-        ((), "open long 3", ACTED, "Long opened; reduced to the bot's stake of 100: the signal"
-         " asked for 300.", "long"),
+        ((), "open long 0.2", ACTED, "Long entry ordered.", "long"),
+        ((), "open long 3", ACTED, "Long entry ordered; the signal asks for 300 USDT and the"
+         " bot's stake is 100: reduced to that.", "long"),
         ((), "open long 0.01", HELD,
          "Nothing done; a stake of 1 USDT is below the minimum of 5 USDT.", None),
     ],
@@ -199,19 +199,20 @@ def test_a_part_of_a_position_is_closed_on_the_step(
 ) -> None:
     signals.send("open long")
     row = signals.send(body)
-    assert (row.state, row.outcome) == (ACTED, "Closed.")
+    part = f"; {1 - D(left):.2%} of the position" if left else ""
+    assert (row.state, row.outcome) == (ACTED, f"Exit ordered{part}.")
     for _ in range(3):
         room_of(signals).advance(2)
     position = room_of(signals).books.positions.get(room_of(signals).bot.id)
     assert (position.quantity if position else None) == (D(left) if left else None), "and no more"
-    step = next(one for one in decisions(signals)[-1].trace if one.step == "size")
+    step = next(one for one in decisions(signals)[-1].trace if one.step == "exit")
     assert step.values["fraction"] == f"{1 - D(left or 0):.6f}"
 
 
 def test_entries_add_up_to_as_many_as_the_bot_may_have(signals: SignalRoom) -> None:
     signals.listen(max_entries=2)
     signals.send("open long")
-    assert signals.send("add long 0.5").outcome == "Long opened."
+    assert signals.send("add long 0.5").outcome == "Long entry ordered."
     row = signals.send("add long")
     assert row.outcome == "Nothing done; already in position with 2 of 2 entries."
     assert [order.quote_amount for order in entries(signals)] == [D(100), D(50)]
@@ -222,7 +223,7 @@ def test_a_long_only_bot_takes_a_sell_as_an_exit(signals: SignalRoom) -> None:
     signals.send("buy")
     row = signals.send("sell")
     assert row.state is ACTED
-    assert row.outcome == "Closed; the bot may not be short: its direction is long only."
+    assert row.outcome == "Exit ordered; the bot may not be short: its direction is long only."
     row = signals.send("sell")
     assert (row.state, len(entries(signals))) == (HELD, 1)
 
@@ -235,7 +236,7 @@ def test_what_the_bot_s_state_means_for_signals(signals: SignalRoom) -> None:
     signals.send("buy")
     become(BotState.PAUSED)
     row = signals.send("sell")
-    assert row.outcome == "Closed; the bot is paused."
+    assert row.outcome == "Exit ordered; the bot is paused."
     assert (row.state, held(signals)) == (ACTED, None)
     assert signals.send("buy").outcome == "Nothing done; the bot is paused."
     become(BotState.STOPPED)
@@ -263,7 +264,7 @@ def test_an_old_signal_opens_nothing_and_still_closes(signals: SignalRoom) -> No
     assert row.outcome == "Nothing done: it was 61 s old and the bot takes entries for 60 s."
     assert signals.send("open long", **sent(timedelta(seconds=60))).state is ACTED
     row = signals.send("reverse short", **sent(timedelta(hours=2)))
-    assert row.outcome.startswith("Closed; it was 7200 s old")
+    assert row.outcome.startswith("Exit ordered; it was 7200 s old")
     assert (row.state, held(signals)) == (ACTED, None)
     signals.send("open long", **sent(timedelta(hours=-5)))
     assert signals.last.state is ACTED, "a sender whose clock is ahead is not late"
@@ -283,9 +284,7 @@ def test_signals_left_by_a_crash_are_acted_on_at_the_start(signals: SignalRoom) 
 
 
 @pytest.mark.parametrize("step", range(40))
-def test_a_crash_at_any_commit_leaves_one_entry_or_none(
-    tmp_path: Path, step: int, request: pytest.FixtureRequest
-) -> None:
+def test_a_crash_at_any_commit_leaves_one_entry_or_none(tmp_path: Path, step: int) -> None:
     class Dies(MemoryStore):
         """Its process ends before the commit of the given number; nothing after it happens."""
 
@@ -308,7 +307,7 @@ def test_a_crash_at_any_commit_leaves_one_entry_or_none(
         signal_id = signals.kept("reverse short")
         store.left = step
         try:
-            asyncio.run(run_on_this_thread(signals, signal_id))
+            signals.concluder().decide(signal_id)  # on this thread, where a kill can be seen
         except KeyboardInterrupt:
             was_killed = True
         else:
@@ -326,11 +325,6 @@ def test_a_crash_at_any_commit_leaves_one_entry_or_none(
         if not was_killed:
             assert step > 3, "the crash was at a step of it"
             assert held(signals) is PositionSide.SHORT
-
-
-async def run_on_this_thread(signals: SignalRoom, signal_id: str) -> None:
-    """Decide it as the lane does, where a kill can be seen."""
-    signals.actor()._concluder.decide(signal_id)
 
 
 def test_flat_takes_back_entries_that_still_work(signals: SignalRoom) -> None:
@@ -352,7 +346,7 @@ def test_what_was_filled_of_an_entry_is_closed_with_it(signals: SignalRoom) -> N
     room_of(signals).broker.faults.append(Fault.HALF)
     signals.send("open long")
     row = signals.send("close long")
-    assert row.outcome == "Closed; the entry under way was taken back."
+    assert row.outcome == "Exit ordered; the entry under way was taken back."
     assert held(signals) is None
 
 
@@ -373,7 +367,7 @@ def test_an_exit_that_waits_for_another_one_is_made_after_it(signals: SignalRoom
         await actor.settled()
 
     asyncio.run(run())
-    assert (signals.last.outcome, held(signals)) == ("Closed.", None)
+    assert (signals.last.outcome, held(signals)) == ("Exit ordered.", None)
 
 
 def test_an_exit_of_the_whole_position_under_way_is_enough(signals: SignalRoom) -> None:
@@ -449,14 +443,14 @@ def test_the_exit_of_a_reversal_does_not_wait_for_what_its_entry_waits_for(
         while held(signals) is not None:  # noqa: ASYNC110 - a lane's thread changes it
             await asyncio.sleep(0)
         assert signals.row(signal_id).state is RECEIVED
-        assert signals.row(signal_id).outcome == "Closed; the entry is not decided yet."
+        assert signals.row(signal_id).outcome == "Exit ordered; the entry is not decided yet."
         room.clock.advance(61)
         await actor.settled()
 
     asyncio.run(run())
     row = signals.last
     assert row.state is ACTED
-    assert row.outcome.startswith("Closed; it was 61 s old")
+    assert row.outcome.startswith("Exit ordered; it was 61 s old")
     assert [one.action for one in decisions(signals)[1:]] == [Action.EXIT, Action.HOLD]
 
 
@@ -490,7 +484,3 @@ def test_a_signal_s_levels_and_size_hold_after_the_exit_of_a_reversal(signals: S
     order = entries(signals)[-1]
     assert (order.level_stop, order.level_target) == (D(103), D(90))
     assert room_of(signals).position.stop_price == D(103)
-
-
-def test_a_bot_of_its_own_settings_is_sampled() -> None:
-    assert config().signals is None, "a bot listens only when somebody has it listen"

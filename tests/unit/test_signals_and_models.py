@@ -93,7 +93,7 @@ def test_an_entry_is_made_as_far_as_the_model_lets_it(advised: Advised) -> None:
     counsel = Counsel(
         verdict=CounselVerdict.REDUCE, reason="half of it", size=0.5, stop_price=D(99),
     )  # fmt: skip
-    assert advised.sent("open long 80 USDT", counsel) == "Long opened."
+    assert advised.sent("open long 80 USDT", counsel) == "Long entry ordered."
     [order] = advised.entries()
     assert (order.quote_amount, order.level_stop) == (D(40), D(99))
     [(situation, proposal)] = advised.advisor.asked
@@ -120,8 +120,8 @@ def test_nobody_is_asked_about_what_the_risk_gate_refuses_anyway(advised: Advise
 
 def test_exits_ask_nobody(advised: Advised) -> None:
     advised.sent("open long")
-    assert advised.sent("close 50%") == "Closed."
-    assert advised.sent("flat") == "Closed."
+    assert advised.sent("close 50%") == "Exit ordered; 50.00% of the position."
+    assert advised.sent("flat") == "Exit ordered."
     assert not advised.advisor.asked
 
 
@@ -138,7 +138,7 @@ def test_of_a_reversal_the_exit_is_made_before_the_model_is_asked(advised: Advis
 
     advised.run(reverse)
     assert sides == [None], "it was flat while the model was asked"
-    assert (advised.last.outcome, advised.held) == ("Reversed.", PositionSide.SHORT)
+    assert (advised.last.outcome, advised.held) == ("Exit and entry ordered.", PositionSide.SHORT)
     assert len(advised.last.order_ids) == 2
     exit_, entry = advised.decisions()[1:]
     assert [exit_.action, entry.action] == [Action.EXIT, Action.ENTER_SHORT]
@@ -148,7 +148,7 @@ def test_of_a_reversal_the_exit_is_made_before_the_model_is_asked(advised: Advis
 
 def test_a_reversal_that_the_model_does_not_want_is_an_exit(advised: Advised) -> None:
     advised.sent("buy")
-    assert advised.sent("sell", NO) == "Closed; the model sees no reason."
+    assert advised.sent("sell", NO) == "Exit ordered; the model sees no reason."
     assert (advised.last.state, advised.held) == (ACTED, None)
 
 
@@ -252,8 +252,8 @@ def test_a_crash_while_the_model_is_asked_leaves_a_reversal_to_be_finished(
 
     asyncio.run(crash())
     assert (advised.last.state, advised.held) == (RECEIVED, None)
-    assert advised.last.outcome == "Closed; the entry is not decided yet."
+    assert advised.last.outcome == "Exit ordered; the entry is not decided yet."
     advised.at.restart()
     advised.run(lambda actor: actor.recover())
-    assert (advised.last.outcome, advised.held) == ("Reversed.", PositionSide.SHORT)
+    assert (advised.last.outcome, advised.held) == ("Exit and entry ordered.", PositionSide.SHORT)
     assert len(advised.at.broker.sent) == len(set(advised.at.broker.sent)) == 3
