@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -25,6 +26,7 @@ from engine.domain.pushed import (
     Moment,
     Money,
     NotNegative,
+    Price,
     PushedPrices,
     Sender,
     Status,
@@ -63,7 +65,7 @@ Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_no_bre
 Remark = Annotated[str, Field(max_length=200)]
 Ticket = Annotated[str, Field(pattern=r"^\d{1,20}$")]
 Timeframe = Annotated[str, AfterValidator(_timeframe), Field(max_length=10)]
-BarRow = tuple[int, Amount, Amount, Amount, Amount, NotNegative]
+BarRow = tuple[int, Price, Price, Price, Price, NotNegative]
 """Epoch in seconds, open, high, low, close, volume."""
 
 
@@ -99,10 +101,10 @@ class Ohlc(Contract):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    open: Amount
-    high: Amount
-    low: Amount
-    close: Amount
+    open: Price
+    high: Price
+    low: Price
+    close: Price
     volume: NotNegative | None = None
 
 
@@ -118,13 +120,13 @@ class PriceSignal(Told):
     timeframe: Timeframe = TIMEFRAMES["M1"]
     time: Moment | None = None
     bar_time: Moment | None = None
-    bid: Amount
-    ask: Amount
+    bid: Price
+    ask: Price
     spread: NotNegative | None = None
-    open: Amount | None = None
-    high: Amount | None = None
-    low: Amount | None = None
-    close: Amount | None = None
+    open: Price | None = None
+    high: Price | None = None
+    low: Price | None = None
+    close: Price | None = None
     volume: NotNegative | None = None
     ohlc: Ohlc | None = None
     indicators: Annotated[
@@ -154,7 +156,7 @@ class PriceSignal(Told):
             raise ValueError("bars must have rising times, in seconds since 1970")
         return self
 
-    def _ohlc(self) -> tuple[Amount, Amount, Amount, Amount] | None:
+    def _ohlc(self) -> tuple[Decimal, ...] | None:
         bar = self.ohlc or self
         if bar.open is None or bar.high is None or bar.low is None or bar.close is None:
             return None

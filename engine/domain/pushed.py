@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
@@ -25,10 +25,19 @@ PATHS = (
     (InstrumentKind.STOCK, ("stock", "share", "equit", "etf")),
 )
 PAIR_LETTERS = 6
+DIGITS = Context(prec=12)
 COIN_STEP, ODD_LOT = Decimal("0.00001"), Decimal("0.01")
 """Steps of quantity of symbols whose rules were never told."""
 
 Amount = Annotated[Decimal, Field(gt=0, le=Decimal("1e12"), max_digits=40)]
+
+
+def _without_noise(told: Decimal) -> Decimal:
+    """A price without the last digits of a double, which are nobody's: 1.1014999999999999."""
+    return plain(DIGITS.create_decimal(told))
+
+
+Price = Annotated[Amount, AfterValidator(_without_noise)]
 NotNegative = Annotated[Decimal, Field(ge=0, le=Decimal("1e12"), max_digits=40)]
 Money = Annotated[Decimal, Field(ge=Decimal("-1e15"), le=Decimal("1e15"), max_digits=40)]
 
@@ -83,10 +92,10 @@ class Bar(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     time: Moment
-    open: Amount
-    high: Amount
-    low: Amount
-    close: Amount
+    open: Price
+    high: Price
+    low: Price
+    close: Price
     volume: NotNegative = Decimal(0)
 
 
@@ -141,8 +150,8 @@ class PushedPrices(BaseModel):
     symbol: str
     timeframe: str
     sent_at: UtcDatetime
-    bid: Amount
-    ask: Amount
+    bid: Price
+    ask: Price
     bar: Bar | None
     earlier: tuple[Bar, ...] = ()
     indicators: Mapping[str, float] = Field(default_factory=dict)

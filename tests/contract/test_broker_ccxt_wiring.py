@@ -20,6 +20,7 @@ from engine.ports import StreamingBroker, StreamingMarket
 from engine.services.books import Books
 from engine.services.connections import Connections
 from engine.services.registry import VenueRegistry
+from engine.services.terminals import TerminalBooks
 from engine.settings import Settings, load_settings
 from tests.contract.exchange_venue import ExchangeVenue, exchange_venue
 from tests.fakes.exchange import KEY, SECRET, BinanceExchange, binance_exchange
@@ -58,7 +59,7 @@ def venues_of(settings: Settings, store: SqlStore) -> VenueRegistry:
     """The venues as the engine builds them."""
     clock = SystemClock()
     connections = Connections(store, FakeVault(), {}, clock, lambda _secret: None)
-    return build_venues(settings, store, clock, connections)
+    return build_venues(settings, store, clock, connections, TerminalBooks(store))
 
 
 def test_with_a_key_the_test_network_is_a_market_with_an_account_that_trades(

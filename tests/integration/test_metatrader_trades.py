@@ -52,7 +52,8 @@ CLOSES = [D("1.1") + D(step) / 1000 for step in PATH]
 
 
 class Chart(ExpertAdvisor):
-    """An advisor whose chart shows ``CLOSES``, a minute each from ``START`` on, after one bar before."""
+    """An advisor whose chart shows ``CLOSES``, a minute each, the first
+    of them before ``START``, too."""
 
     def rates(self, symbol: str, count: int) -> list[Any]:
         """The bars that have closed."""

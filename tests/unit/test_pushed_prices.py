@@ -184,6 +184,7 @@ def test_what_cannot_be_committed_is_not_answered_and_not_told() -> None:
         ("EURUSD", "1.10001", InstrumentKind.FOREX, "EUR", "USD", "0.00001"),
         ("USDJPY.r", "150.001", InstrumentKind.FOREX, "USD", "JPY", "0.001"),
         ("BTCUSD", "100.25", InstrumentKind.CRYPTO, "BTC", "USD", "0.01"),
+        ("GBPUSD", "1.3014999999999999", InstrumentKind.FOREX, "GBP", "USD", "0.0001"),
         ("DE40", "18000.5", InstrumentKind.FOREX, "DE40", "USD", "0.1"),
     ],
 )

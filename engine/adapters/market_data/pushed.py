@@ -94,8 +94,10 @@ class PushedMarket:
     # --- candles --------------------------------------------------------------------------------
 
     def timeframes(self) -> Sequence[str]:
-        """Those of which bars were pushed, and longer ones; shortest first."""
-        own = {name for price in self._pushed.prices(self.account) for name in price.timeframes}
+        """Those of which bars were pushed, and longer ones; shortest first. Before the first bar
+        those of a minute are expected."""
+        prices = self._pushed.prices(self.account)
+        own = {name for price in prices for name in price.timeframes} or {"1m"}
         longer = {name for name in LONGER if any(_joins(short, name) for short in own)}
         return sorted({*own, *longer}, key=timeframe_s)
 
