@@ -1,5 +1,5 @@
-"""A bot of the real engine whose orders an Expert Advisor executes: advisor and terminal go on while
-the engine is dead, and what happened meanwhile is booked at its start."""
+"""A bot of the real engine whose orders an Expert Advisor executes: advisor and terminal go on
+while the engine is dead, and what happened meanwhile is booked at its start."""
 
 import threading
 from collections.abc import Iterator

@@ -28,6 +28,7 @@ class ExpertAdvisor:
     def __init__(
         self, stand_in: StandIn, wire: Wire, done_file: Path, *, magic: int,
         symbols: tuple[str, ...], timeframe: str = "M1", executes: bool = True,
+        most_bars: int = 1000,
     ) -> None:  # fmt: skip
         self.terminal = stand_in
         self.wire = wire
@@ -35,6 +36,7 @@ class ExpertAdvisor:
         self.symbols = symbols
         self.timeframe = timeframe
         self.executes = executes
+        self.most_bars = most_bars
         self.is_off = False
         self.sends = 0
         self.done_file = done_file
@@ -66,7 +68,7 @@ class ExpertAdvisor:
     def send_prices(self, symbol: str) -> None:
         """``SendPrices``."""
         tick, facts = self.terminal.symbol_info_tick(symbol), self.terminal.symbol_info(symbol)
-        bars = self.rates(symbol, max(1, min(self._wanted.get(symbol, 0), 1000)))
+        bars = self.rates(symbol, max(1, min(self._wanted.get(symbol, 0), self.most_bars)))
         if tick is None or facts is None or not bars:
             return
         seconds, *prices, volume = bars[-1]
