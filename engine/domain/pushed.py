@@ -1,7 +1,7 @@
 """What an Expert Advisor, or a person's own script, tells of a market and of a terminal."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -24,6 +24,9 @@ PATHS = (
     (InstrumentKind.CRYPTO, ("crypto", "coin", "digital")),
     (InstrumentKind.STOCK, ("stock", "share", "equit", "etf")),
 )
+SILENT_AFTER = timedelta(seconds=60)
+"""So long after its last word an advisor, or a symbol, counts as silent."""
+
 PAIR_LETTERS = 6
 DIGITS = Context(prec=12)
 COIN_STEP, ODD_LOT = Decimal("0.00001"), Decimal("0.01")

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.domain.mailbox import ENDS
-from engine.domain.pushed import MARKET_KIND, PushedPrice, Terminal, key_of
+from engine.domain.pushed import MARKET_KIND, SILENT_AFTER, PushedPrice, Terminal, key_of
 from engine.ports import Clock, Store, Transaction
 
+PREFIX = "mt_"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-SILENT_AFTER = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -75,9 +75,9 @@ class BridgeReader:
             )  # fmt: skip
 
     def find_indicators(self, market_id: str, symbol: str) -> Mapping[str, float]:
-        """The newest indicators that were pushed of a symbol (``rsi_14``: 51.5): of a pushed
-        market, or of the account whose orders an advisor executes. Empty where there are none, or
-        where nothing has been heard of the symbol lately."""
+        """The newest indicators that were pushed of a symbol, for a model's eyes (``mt_rsi_14``:
+        51.5): of a pushed market, or of the account whose orders an advisor executes. Empty where
+        there are none, or where nothing has been heard of the symbol lately."""
         kind, _, name = market_id.partition(":")
         with self._store.reading() as tx:
             account: str | None = name if kind == MARKET_KIND else None
@@ -88,7 +88,7 @@ class BridgeReader:
             price = tx.pushed_prices.find(key_of(account, symbol)) if account else None
         if price is None or self.is_silent(price.received_at):
             return {}
-        return price.indicators
+        return {f"{PREFIX}{name}": value for name, value in price.indicators.items()}
 
 
 def _orders(tx: Transaction, now: datetime) -> Mapping[tuple[str, str], int]:

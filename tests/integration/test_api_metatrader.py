@@ -69,7 +69,7 @@ def test_flat_and_nested_prices_become_a_market_of_their_own(served: Served) -> 
     [bar] = served.bridge.terminals.bars("51", "EURUSD", "15m")
     assert (str(bar.high), bar.time.minute) == ("1.2", 45)
     reader = served.bridge.desk.reader
-    assert reader.find_indicators("metatrader:script", "EURUSD") == {"rsi_14": 51.5}
+    assert reader.find_indicators("metatrader:script", "EURUSD") == {"mt_rsi_14": 51.5}
 
 
 def test_the_same_body_again_is_a_copy_and_the_same_bar_changes_nothing(served: Served) -> None:

@@ -155,7 +155,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     assert len(again.market.candles(SYMBOL, "1m", limit=9)) == 5
     assert again.market.instrument(SYMBOL).quantity_step == 1000
     find = again.bridge.desk.reader.find_indicators
-    assert find("metatrader:51", SYMBOL) == {"rsi_14": 40.5}
+    assert find("metatrader:51", SYMBOL) == {"mt_rsi_14": 40.5}
     assert find("metatrader:52", SYMBOL) == find("simulated", SYMBOL) == {}
     again.clock.advance(61)
     assert find("metatrader:51", SYMBOL) == {}, "old figures are none"

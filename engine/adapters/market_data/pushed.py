@@ -9,12 +9,11 @@ import numpy as np
 from engine.domain.candles import Candles, empty_candles, resample
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import to_epoch_ms
-from engine.domain.pushed import PushedBar, PushedPrice, instrument_of
+from engine.domain.pushed import SILENT_AFTER, PushedBar, PushedPrice, instrument_of
 from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
 from engine.errors import DataError, NotFound
 from engine.ports import Clock, PushedMarkets
 
-SILENT_AFTER = timedelta(seconds=60)
 LONGER = ("1h", "2h", "4h", "6h", "12h", "1d")
 """What is joined from shorter bars where it was not pushed itself."""
 
