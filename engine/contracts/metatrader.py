@@ -16,7 +16,7 @@ from pydantic import (
 
 from engine.contracts.base import Contract
 from engine.domain.mailbox import Deal, ExecutionReport
-from engine.domain.money import ZERO, UtcDatetime
+from engine.domain.money import ZERO
 from engine.domain.orders import Side
 from engine.domain.pushed import (
     TIMEFRAMES,
@@ -118,7 +118,9 @@ class PriceSignal(Told):
     type: Literal["market_data"] = "market_data"
     symbol: Name
     timeframe: Timeframe = TIMEFRAMES["M1"]
-    time: Moment | None = None
+    time: Moment | None = Field(
+        default=None, description="ISO 8601 with a time zone, or seconds since 1970"
+    )
     bar_time: Moment | None = None
     bid: Price
     ask: Price
@@ -137,6 +139,16 @@ class PriceSignal(Told):
     bars: Annotated[tuple[BarRow, ...], Field(max_length=MOST_BARS)] = Field(
         default=(), description="older bars, when they were asked for, oldest first"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _timestamp(cls, told: object) -> object:
+        """Scripts call the time so."""
+        if not isinstance(told, dict) or "timestamp" not in told or "time" in told:
+            return told
+        return {name: value for name, value in told.items() if name != "timestamp"} | {
+            "time": told["timestamp"]
+        }
 
     @model_validator(mode="after")
     def _prices_agree(self) -> Self:
@@ -249,132 +261,3 @@ class ExecutionSignal(Told):
             deals=tuple(Deal.model_validate(deal.model_dump()) for deal in self.deals),
             sent_at=self.time,
         )  # fmt: skip
-
-
-# --- answers -----------------------------------------------------------------------------------
-
-
-class SignalKept(Contract):
-    """``POST /api/signals``. ``bar``: new, same, changed or none. ``wants_bars``: so many bars,
-    the last closed one included, are wanted with the next message."""
-
-    status: Literal["ok"] = "ok"
-    id: str
-    is_copy: bool
-    market: str
-    bar: str
-    wants_bars: int
-
-
-class ExecutionKept(Contract):
-    """``POST /api/trade-execution``."""
-
-    status: Literal["ok"] = "ok"
-    id: str
-    is_copy: bool
-
-
-class OfferedOrder(Contract):
-    """An order to execute; numbers may come as texts."""
-
-    id: str
-    comment: str
-    symbol: str
-    side: str
-    type: str
-    lots: str
-    price: str | None
-    stop_price: str | None
-    stop_loss: str
-    take_profit: str
-    position: int
-    reduces: int
-    valid_until: int
-
-
-class OfferedOrders(Contract):
-    """``GET /api/mt5/orders``."""
-
-    orders: tuple[OfferedOrder, ...]
-
-
-class AdvisorHealth(Contract):
-    """One account's Expert Advisor. ``executes``: it has asked for orders lately, and may trade."""
-
-    account: str
-    server: str
-    source: str
-    seen_at: UtcDatetime
-    age_s: float
-    is_silent: bool
-    executes: bool
-    is_demo: bool | None
-
-
-class BridgeHealth(Contract):
-    """``GET /api/health``: ``status`` is ok, or silent when an Expert Advisor is."""
-
-    status: Literal["ok", "silent"]
-    time: UtcDatetime
-    version: str
-    advisors: tuple[AdvisorHealth, ...]
-
-
-class SourceCount(Contract):
-    """Signals of one sender. ``refused`` of the last day."""
-
-    source: str
-    sender: str
-    kind: str
-    last_hour: int
-    last_day: int
-    refused: int
-
-
-class SymbolCount(Contract):
-    """What was heard of a symbol, with its newest indicators."""
-
-    account: str
-    symbol: str
-    timeframes: tuple[str, ...]
-    received: int
-    seen_at: UtcDatetime
-    bid: Amount
-    ask: Amount
-    indicators: Mapping[str, float]
-
-
-class OrderCount(Contract):
-    """Orders for one account's advisor, by what became of them, in the last day."""
-
-    account: str
-    open: int
-    filled: int
-    cancelled: int
-    expired: int
-    rejected: int
-
-
-class DecisionCount(Contract):
-    """Questions to models, by what became of them."""
-
-    state: str
-    last_hour: int
-    last_day: int
-
-
-class BridgeStatistics(Contract):
-    """``GET /api/statistics``."""
-
-    time: UtcDatetime
-    signals: tuple[SourceCount, ...]
-    symbols: tuple[SymbolCount, ...]
-    orders: tuple[OrderCount, ...]
-    decisions: tuple[DecisionCount, ...]
-
-
-__all__ = [
-    "AdvisorHealth", "BridgeHealth", "BridgeStatistics", "DecisionCount", "ExecutionKept",
-    "ExecutionSignal", "OfferedOrder", "OfferedOrders", "OrderCount", "PriceSignal", "SignalKept",
-    "SourceCount", "SymbolCount",
-]  # fmt: skip

@@ -9,7 +9,8 @@ import numpy as np
 from engine.domain.candles import Candles, empty_candles, resample
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import to_epoch_ms
-from engine.domain.pushed import SILENT_AFTER, PushedBar, PushedPrice, instrument_of
+from engine.domain.pushed import SILENT_AFTER, PushedBar, PushedPrice
+from engine.domain.pushed_instruments import instrument_of
 from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
 from engine.errors import DataError, NotFound
 from engine.ports import Clock, PushedMarkets
