@@ -4,9 +4,11 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from engine.domain.mailbox import ENDS
 from engine.domain.pushed import MARKET_KIND, SILENT_AFTER, PushedPrice, Terminal, key_of
+from engine.domain.signals import SignalKind, SignalSource
 from engine.ports import Clock, Store, Transaction
 
 PREFIX = "mt_"
@@ -62,9 +64,7 @@ class BridgeReader:
         with self._store.reading() as tx:
             return Figures(
                 time=now,
-                signals=_counted(
-                    lambda since: tx.signals.values("source", "sender", "kind", since=since), now
-                ),
+                signals=[*_prices(tx, now), *_others(tx, now)],
                 refused=Counter(
                     str(sender) for (sender,) in
                     tx.signals.values("sender", since=now - DAY, state="refused")
@@ -89,6 +89,26 @@ class BridgeReader:
         if price is None or self.is_silent(price.received_at):
             return {}
         return {f"{PREFIX}{name}": value for name, value in price.indicators.items()}
+
+
+def _prices(tx: Transaction, now: datetime) -> list[Counted]:
+    """Messages of prices by who pushed them: too many to be read, so they are counted."""
+    found = []
+    for terminal in tx.terminals.select(order_by="account"):
+        narrow: dict[str, Any] = {"kind": SignalKind.PRICES, "sender": terminal.account}
+        last_day = tx.signals.count(since=now - DAY, **narrow)
+        if last_day:
+            key = (str(SignalSource.METATRADER), terminal.account, str(SignalKind.PRICES))
+            found.append(Counted(key, tx.signals.count(since=now - HOUR, **narrow), last_day))
+    return found
+
+
+def _others(tx: Transaction, now: datetime) -> list[Counted]:
+    """All other signals."""
+    kinds = [kind for kind in SignalKind if kind is not SignalKind.PRICES]
+    return _counted(
+        lambda since: tx.signals.values("source", "sender", "kind", since=since, kind=kinds), now
+    )
 
 
 def _orders(tx: Transaction, now: datetime) -> Mapping[tuple[str, str], int]:
