@@ -13,6 +13,7 @@ from engine.bootstrap_venues import build_venues
 from engine.ports import Vault
 from engine.services.account_ledger import AccountLedger
 from engine.services.books import Books
+from engine.services.bridge_figures import BridgeReader
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.candle_sources import CandleSources
 from engine.services.connections import Connections
@@ -43,6 +44,7 @@ class Core:
     host: StrategyHost
     vault: Vault
     terminals: TerminalBooks
+    bridge: BridgeReader
     connections: Connections
     venues: VenueRegistry
     prices: PriceBoard
@@ -85,6 +87,7 @@ def build_core(
         ),
         vault=vault,
         terminals=terminals,
+        bridge=BridgeReader(store, clock),
         connections=connections,
         venues=venues,
         prices=PriceBoard(),

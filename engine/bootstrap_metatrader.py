@@ -6,7 +6,6 @@ from engine.api.metatrader_desk import MetaTraderDesk
 from engine.bootstrap_core import Core
 from engine.services.advisor_orders import AdvisorOrders
 from engine.services.bar_checks import BarChecks
-from engine.services.bridge_figures import BridgeReader
 from engine.services.check_bots import Checks
 from engine.services.take_prices import PriceTaker
 
@@ -18,5 +17,5 @@ def build_metatrader(core: Core, checks: Checks, loop: asyncio.AbstractEventLoop
     return MetaTraderDesk(
         prices=prices,
         orders=AdvisorOrders(core.store, core.terminals, core.clock),
-        reader=BridgeReader(core.store, core.clock),
+        reader=core.bridge,
     )

@@ -331,6 +331,8 @@ void Report(const Asked &asked, const uint retcode, const string reason)
                        + Number("price", price, 8) + Number("commission", fee, 8)
                        + Last(Text("time", Moment(ToUtc(when)))) + "}";
         }
+   if(MathAbs(lots - Executed(order)) > 0.0000001)
+      return; // not all of its deals are listed yet: it is offered again
    string body = Head() + Text("type", "execution") + Text("id", asked.id) + Text("symbol", asked.symbol)
                  + Text("side", asked.side) + Text("status", status) + Number("retcode", retcode, 0)
                  + Text("reason", reason) + Text("order", IntegerToString(order))
@@ -339,6 +341,16 @@ void Report(const Asked &asked, const uint retcode, const string reason)
                  + "\"deals\":[" + deals + "]," + Last(Text("time", Moment(TimeGMT()))) + "}";
    string answer;
    AskEngine("POST", "/api/trade-execution", body, answer);
+  }
+
+// What the order itself says was executed of it.
+double Executed(const ulong order)
+  {
+   if(order == 0)
+      return 0;
+   if(OrderSelect(order))
+      return OrderGetDouble(ORDER_VOLUME_INITIAL) - OrderGetDouble(ORDER_VOLUME_CURRENT);
+   return HistoryOrderGetDouble(order, ORDER_VOLUME_INITIAL) - HistoryOrderGetDouble(order, ORDER_VOLUME_CURRENT);
   }
 
 // By the terminal's own lists; only where they have nothing does the return code speak.

@@ -5,19 +5,18 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from engine import __version__
-from engine.contracts.metatrader import (
+from engine.contracts.bridge import (
     AdvisorHealth,
     BridgeHealth,
     BridgeStatistics,
     DecisionCount,
     ExecutionKept,
-    ExecutionSignal,
     OrderCount,
-    PriceSignal,
     SignalKept,
     SourceCount,
     SymbolCount,
 )
+from engine.contracts.metatrader import ExecutionSignal, PriceSignal
 from engine.domain.mailbox import ENDS
 from engine.domain.pushed import Terminal
 from engine.services.advisor_orders import AdvisorOrders, Offer

@@ -7,15 +7,14 @@ from fastapi import Query, Request, Response
 
 from engine.api.routing import Services, new_router
 from engine.api.wire import answer
-from engine.contracts.metatrader import (
+from engine.contracts.bridge import (
     BridgeHealth,
     BridgeStatistics,
     ExecutionKept,
-    ExecutionSignal,
     OfferedOrders,
-    PriceSignal,
     SignalKept,
 )
+from engine.contracts.metatrader import ExecutionSignal, PriceSignal
 from engine.services.take_prices import Envelope
 
 router = new_router("metatrader", prefix="/api")

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Literal, Self
 
 from pydantic import (
@@ -15,7 +16,7 @@ from pydantic import (
 
 from engine.contracts.base import Contract
 from engine.domain.mailbox import Deal, ExecutionReport
-from engine.domain.money import ZERO, UtcDatetime
+from engine.domain.money import ZERO
 from engine.domain.orders import Side
 from engine.domain.pushed import (
     TIMEFRAMES,
@@ -25,6 +26,7 @@ from engine.domain.pushed import (
     Moment,
     Money,
     NotNegative,
+    Price,
     PushedPrices,
     Sender,
     Status,
@@ -63,7 +65,7 @@ Name = Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_no_bre
 Remark = Annotated[str, Field(max_length=200)]
 Ticket = Annotated[str, Field(pattern=r"^\d{1,20}$")]
 Timeframe = Annotated[str, AfterValidator(_timeframe), Field(max_length=10)]
-BarRow = tuple[int, Amount, Amount, Amount, Amount, NotNegative]
+BarRow = tuple[int, Price, Price, Price, Price, NotNegative]
 """Epoch in seconds, open, high, low, close, volume."""
 
 
@@ -99,10 +101,10 @@ class Ohlc(Contract):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    open: Amount
-    high: Amount
-    low: Amount
-    close: Amount
+    open: Price
+    high: Price
+    low: Price
+    close: Price
     volume: NotNegative | None = None
 
 
@@ -116,15 +118,17 @@ class PriceSignal(Told):
     type: Literal["market_data"] = "market_data"
     symbol: Name
     timeframe: Timeframe = TIMEFRAMES["M1"]
-    time: Moment | None = None
+    time: Moment | None = Field(
+        default=None, description="ISO 8601 with a time zone, or seconds since 1970"
+    )
     bar_time: Moment | None = None
-    bid: Amount
-    ask: Amount
+    bid: Price
+    ask: Price
     spread: NotNegative | None = None
-    open: Amount | None = None
-    high: Amount | None = None
-    low: Amount | None = None
-    close: Amount | None = None
+    open: Price | None = None
+    high: Price | None = None
+    low: Price | None = None
+    close: Price | None = None
     volume: NotNegative | None = None
     ohlc: Ohlc | None = None
     indicators: Annotated[
@@ -135,6 +139,16 @@ class PriceSignal(Told):
     bars: Annotated[tuple[BarRow, ...], Field(max_length=MOST_BARS)] = Field(
         default=(), description="older bars, when they were asked for, oldest first"
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _timestamp(cls, told: object) -> object:
+        """Scripts call the time so."""
+        if not isinstance(told, dict) or "timestamp" not in told or "time" in told:
+            return told
+        return {name: value for name, value in told.items() if name != "timestamp"} | {
+            "time": told["timestamp"]
+        }
 
     @model_validator(mode="after")
     def _prices_agree(self) -> Self:
@@ -154,7 +168,7 @@ class PriceSignal(Told):
             raise ValueError("bars must have rising times, in seconds since 1970")
         return self
 
-    def _ohlc(self) -> tuple[Amount, Amount, Amount, Amount] | None:
+    def _ohlc(self) -> tuple[Decimal, ...] | None:
         bar = self.ohlc or self
         if bar.open is None or bar.high is None or bar.low is None or bar.close is None:
             return None
@@ -247,132 +261,3 @@ class ExecutionSignal(Told):
             deals=tuple(Deal.model_validate(deal.model_dump()) for deal in self.deals),
             sent_at=self.time,
         )  # fmt: skip
-
-
-# --- answers -----------------------------------------------------------------------------------
-
-
-class SignalKept(Contract):
-    """``POST /api/signals``. ``bar``: new, same, changed or none. ``wants_bars``: so many bars,
-    the last closed one included, are wanted with the next message."""
-
-    status: Literal["ok"] = "ok"
-    id: str
-    is_copy: bool
-    market: str
-    bar: str
-    wants_bars: int
-
-
-class ExecutionKept(Contract):
-    """``POST /api/trade-execution``."""
-
-    status: Literal["ok"] = "ok"
-    id: str
-    is_copy: bool
-
-
-class OfferedOrder(Contract):
-    """An order to execute; numbers may come as texts."""
-
-    id: str
-    comment: str
-    symbol: str
-    side: str
-    type: str
-    lots: str
-    price: str | None
-    stop_price: str | None
-    stop_loss: str
-    take_profit: str
-    position: int
-    reduces: int
-    valid_until: int
-
-
-class OfferedOrders(Contract):
-    """``GET /api/mt5/orders``."""
-
-    orders: tuple[OfferedOrder, ...]
-
-
-class AdvisorHealth(Contract):
-    """One account's Expert Advisor. ``executes``: it has asked for orders lately, and may trade."""
-
-    account: str
-    server: str
-    source: str
-    seen_at: UtcDatetime
-    age_s: float
-    is_silent: bool
-    executes: bool
-    is_demo: bool | None
-
-
-class BridgeHealth(Contract):
-    """``GET /api/health``: ``status`` is ok, or silent when an Expert Advisor is."""
-
-    status: Literal["ok", "silent"]
-    time: UtcDatetime
-    version: str
-    advisors: tuple[AdvisorHealth, ...]
-
-
-class SourceCount(Contract):
-    """Signals of one sender. ``refused`` of the last day."""
-
-    source: str
-    sender: str
-    kind: str
-    last_hour: int
-    last_day: int
-    refused: int
-
-
-class SymbolCount(Contract):
-    """What was heard of a symbol, with its newest indicators."""
-
-    account: str
-    symbol: str
-    timeframes: tuple[str, ...]
-    received: int
-    seen_at: UtcDatetime
-    bid: Amount
-    ask: Amount
-    indicators: Mapping[str, float]
-
-
-class OrderCount(Contract):
-    """Orders for one account's advisor, by what became of them, in the last day."""
-
-    account: str
-    open: int
-    filled: int
-    cancelled: int
-    expired: int
-    rejected: int
-
-
-class DecisionCount(Contract):
-    """Questions to models, by what became of them."""
-
-    state: str
-    last_hour: int
-    last_day: int
-
-
-class BridgeStatistics(Contract):
-    """``GET /api/statistics``."""
-
-    time: UtcDatetime
-    signals: tuple[SourceCount, ...]
-    symbols: tuple[SymbolCount, ...]
-    orders: tuple[OrderCount, ...]
-    decisions: tuple[DecisionCount, ...]
-
-
-__all__ = [
-    "AdvisorHealth", "BridgeHealth", "BridgeStatistics", "DecisionCount", "ExecutionKept",
-    "ExecutionSignal", "OfferedOrder", "OfferedOrders", "OrderCount", "PriceSignal", "SignalKept",
-    "SourceCount", "SymbolCount",
-]  # fmt: skip

@@ -1,15 +1,14 @@
 """What an Expert Advisor, or a person's own script, tells of a market and of a terminal."""
 
 from collections.abc import Mapping
-from datetime import datetime
-from decimal import Decimal
+from datetime import datetime, timedelta
+from decimal import Context, Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from engine.domain.instruments import Instrument, InstrumentKind
-from engine.domain.money import ONE, UtcDatetime, ensure_utc, plain
+from engine.domain.money import UtcDatetime, ensure_utc, plain
 from engine.domain.orders import Side
 
 MARKET_KIND = "metatrader"
@@ -19,16 +18,23 @@ TIMEFRAMES = {
 }  # fmt: skip
 """MetaTrader's names of candle lengths, as far as Quarterdeck knows them."""
 
-COINS = frozenset({"BTC", "ETH", "XRP", "LTC", "BCH", "ADA", "DOT", "SOL", "DOGE", "BNB", "XLM"})
-PATHS = (
-    (InstrumentKind.CRYPTO, ("crypto", "coin", "digital")),
-    (InstrumentKind.STOCK, ("stock", "share", "equit", "etf")),
-)
-PAIR_LETTERS = 6
-COIN_STEP, ODD_LOT = Decimal("0.00001"), Decimal("0.01")
-"""Steps of quantity of symbols whose rules were never told."""
+SILENT_AFTER = timedelta(seconds=60)
+"""So long after its last word an advisor, or a symbol, counts as silent."""
+
+DIGITS = Context(prec=12)
+"""More than any price has, and fewer than a double."""
+
+MOST_DECIMALS = 12
 
 Amount = Annotated[Decimal, Field(gt=0, le=Decimal("1e12"), max_digits=40)]
+
+
+def _without_noise(told: Decimal) -> Decimal:
+    """A price without the last digits of a double, which are nobody's: 1.1014999999999999."""
+    return plain(DIGITS.create_decimal(told))
+
+
+Price = Annotated[Amount, AfterValidator(_without_noise)]
 NotNegative = Annotated[Decimal, Field(ge=0, le=Decimal("1e12"), max_digits=40)]
 Money = Annotated[Decimal, Field(ge=Decimal("-1e15"), le=Decimal("1e15"), max_digits=40)]
 
@@ -39,6 +45,9 @@ def _of_this_century(told: datetime) -> datetime:
         raise ValueError("must be a time of this century")
     return told
 
+
+Status = Literal["placed", "partly_filled", "filled", "cancelled", "expired", "rejected", "unknown"]
+"""What a report of the advisor's says of an order."""
 
 Moment = Annotated[datetime, AfterValidator(_of_this_century), AfterValidator(ensure_utc)]
 """A time that somebody told."""
@@ -83,10 +92,10 @@ class Bar(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     time: Moment
-    open: Amount
-    high: Amount
-    low: Amount
-    close: Amount
+    open: Price
+    high: Price
+    low: Price
+    close: Price
     volume: NotNegative = Decimal(0)
 
 
@@ -141,8 +150,8 @@ class PushedPrices(BaseModel):
     symbol: str
     timeframe: str
     sent_at: UtcDatetime
-    bid: Amount
-    ask: Amount
+    bid: Price
+    ask: Price
     bar: Bar | None
     earlier: tuple[Bar, ...] = ()
     indicators: Mapping[str, float] = Field(default_factory=dict)
@@ -240,58 +249,7 @@ def bar_key(account: str, symbol: str, timeframe: str, time: datetime) -> str:
 
 
 def decimals_of(*prices: Decimal) -> int:
-    """How many decimals the longest of some prices has."""
+    """How many decimals the longest of some prices has, up to ``MOST_DECIMALS``."""
     exponents = (plain(price).as_tuple().exponent for price in prices)
-    return max((-each for each in exponents if isinstance(each, int)), default=0)
-
-
-def instrument_of(price: PushedPrice, currency: str) -> Instrument:
-    """What is known of a symbol as an instrument; ``currency`` of the account, '' if unknown.
-
-    Without facts a symbol of six letters is a pair, and its tick follows from the decimals seen.
-    See ADR 0016 for the base of what is not quoted in the account's currency.
-    """
-    facts = price.facts
-    if facts is None:
-        return _guessed(price)
-    is_pair = price.symbol.startswith(f"{facts.base}{facts.profit}") and facts.base != facts.profit
-    return Instrument(
-        symbol=price.symbol,
-        kind=_kind_of(facts.base, facts.path),
-        base=facts.base if is_pair and facts.profit == currency else price.symbol,
-        quote=facts.profit,
-        price_tick=plain(facts.tick_size or facts.point),
-        quantity_step=plain(facts.lot_step * facts.contract_size),
-        min_quantity=plain(facts.lot_min * facts.contract_size),
-        max_quantity=plain(facts.lot_max * facts.contract_size),
-        can_short=facts.trade_mode in (TradeMode.FULL, TradeMode.SHORT_ONLY),
-    )
-
-
-def _guessed(price: PushedPrice) -> Instrument:
-    letters = price.symbol[:PAIR_LETTERS]
-    tick = Decimal(1).scaleb(-price.digits)
-    if len(letters) < PAIR_LETTERS or not (letters.isalpha() and letters.isupper()):
-        return Instrument(
-            symbol=price.symbol, kind=InstrumentKind.FOREX, base=price.symbol, quote="USD",
-            price_tick=tick, quantity_step=ODD_LOT, min_quantity=ODD_LOT, can_short=True,
-        )  # fmt: skip
-    kind = _kind_of(letters[:3], "")
-    step = COIN_STEP if kind is InstrumentKind.CRYPTO else ONE
-    return Instrument(
-        symbol=price.symbol, kind=kind, base=letters[:3], quote=letters[3:],
-        price_tick=tick, quantity_step=step, min_quantity=step, can_short=True,
-    )  # fmt: skip
-
-
-def _kind_of(base: str, path: str) -> InstrumentKind:
-    if base in COINS:
-        return InstrumentKind.CRYPTO
-    for kind, marks in PATHS:
-        if any(mark in path.lower() for mark in marks):
-            return kind
-    return InstrumentKind.FOREX
-
-
-Status = Literal["placed", "partly_filled", "filled", "cancelled", "expired", "rejected", "unknown"]
-"""What a report of the advisor's says of an order."""
+    told = max((-each for each in exponents if isinstance(each, int)), default=0)
+    return min(told, MOST_DECIMALS)

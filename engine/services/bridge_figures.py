@@ -4,13 +4,15 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from engine.domain.mailbox import ENDS
-from engine.domain.pushed import MARKET_KIND, PushedPrice, Terminal, key_of
+from engine.domain.pushed import MARKET_KIND, SILENT_AFTER, PushedPrice, Terminal, key_of
+from engine.domain.signals import SignalKind, SignalSource
 from engine.ports import Clock, Store, Transaction
 
+PREFIX = "mt_"
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-SILENT_AFTER = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
@@ -62,9 +64,7 @@ class BridgeReader:
         with self._store.reading() as tx:
             return Figures(
                 time=now,
-                signals=_counted(
-                    lambda since: tx.signals.values("source", "sender", "kind", since=since), now
-                ),
+                signals=[*_prices(tx, now), *_others(tx, now)],
                 refused=Counter(
                     str(sender) for (sender,) in
                     tx.signals.values("sender", since=now - DAY, state="refused")
@@ -75,9 +75,9 @@ class BridgeReader:
             )  # fmt: skip
 
     def find_indicators(self, market_id: str, symbol: str) -> Mapping[str, float]:
-        """The newest indicators that were pushed of a symbol (``rsi_14``: 51.5): of a pushed
-        market, or of the account whose orders an advisor executes. Empty where there are none, or
-        where nothing has been heard of the symbol lately."""
+        """The newest indicators that were pushed of a symbol, for a model's eyes (``mt_rsi_14``:
+        51.5): of a pushed market, or of the account whose orders an advisor executes. Empty where
+        there are none, or where nothing has been heard of the symbol lately."""
         kind, _, name = market_id.partition(":")
         with self._store.reading() as tx:
             account: str | None = name if kind == MARKET_KIND else None
@@ -88,7 +88,27 @@ class BridgeReader:
             price = tx.pushed_prices.find(key_of(account, symbol)) if account else None
         if price is None or self.is_silent(price.received_at):
             return {}
-        return price.indicators
+        return {f"{PREFIX}{name}": value for name, value in price.indicators.items()}
+
+
+def _prices(tx: Transaction, now: datetime) -> list[Counted]:
+    """Messages of prices by who pushed them: too many to be read, so they are counted."""
+    found = []
+    for terminal in tx.terminals.select(order_by="account"):
+        narrow: dict[str, Any] = {"kind": SignalKind.PRICES, "sender": terminal.account}
+        last_day = tx.signals.count(since=now - DAY, **narrow)
+        if last_day:
+            key = (str(SignalSource.METATRADER), terminal.account, str(SignalKind.PRICES))
+            found.append(Counted(key, tx.signals.count(since=now - HOUR, **narrow), last_day))
+    return found
+
+
+def _others(tx: Transaction, now: datetime) -> list[Counted]:
+    """All other signals."""
+    kinds = [kind for kind in SignalKind if kind is not SignalKind.PRICES]
+    return _counted(
+        lambda since: tx.signals.values("source", "sender", "kind", since=since, kind=kinds), now
+    )
 
 
 def _orders(tx: Transaction, now: datetime) -> Mapping[tuple[str, str], int]:

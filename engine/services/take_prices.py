@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from engine.domain.pushed import (
-    Bar,
     PushedBar,
     PushedPrice,
     PushedPrices,
@@ -198,27 +197,28 @@ def _markets_of(tx: Transaction, account: str) -> tuple[str, ...]:
 
 
 def _put_bars(tx: Transaction, told: PushedPrices) -> str:
-    """Keep the bars; what the last one was."""
+    """Keep the bars; what they were, the strongest word first."""
     if told.bar is None:
         return "none"
-    said = [_put_bar(tx, told, bar) for bar in (*told.earlier, told.bar)]
-    return next((word for word in ("changed", "new") if word in said), "same")
-
-
-def _put_bar(tx: Transaction, told: PushedPrices, bar: Bar) -> str:
-    key = bar_key(told.sender.account, told.symbol, told.timeframe, bar.time)
-    known = tx.pushed_bars.find(key)
-    if known is None:
-        tx.pushed_bars.add(
+    bars = {bar_key(told.sender.account, told.symbol, told.timeframe, bar.time): bar
+            for bar in (*told.earlier, told.bar)}  # fmt: skip
+    known = tx.pushed_bars.select(
+        account=told.sender.account, symbol=told.symbol, timeframe=told.timeframe,
+        since=min(bar.time for bar in bars.values()),
+    )  # fmt: skip
+    changed = [one for one in known if one.id in bars and not one.is_told_as(bars[one.id])]
+    for one in changed:
+        changes = {**bars[one.id].model_dump(), "changes": one.changes + 1}
+        tx.pushed_bars.save(one.model_copy(update=changes))
+    new = bars.keys() - {one.id for one in known}
+    tx.pushed_bars.add(
+        *(
             PushedBar(id=key, account=told.sender.account, symbol=told.symbol,
-                      timeframe=told.timeframe, **bar.model_dump())
-        )  # fmt: skip
-        return "new"
-    if known.is_told_as(bar):
-        return "same"
-    changes = {**bar.model_dump(), "changes": known.changes + 1}
-    tx.pushed_bars.save(known.model_copy(update=changes))
-    return "changed"
+                      timeframe=told.timeframe, **bars[key].model_dump())
+            for key in new
+        )
+    )  # fmt: skip
+    return "changed" if changed else "new" if new else "same"
 
 
 def _put_price(tx: Transaction, told: PushedPrices, now: datetime) -> None:

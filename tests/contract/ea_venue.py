@@ -18,8 +18,6 @@ from tests.fakes.memory_store import MemoryStore
 from tests.fakes.metatrader5 import CRYPTO, StandIn, stocked
 from tests.fakes.metatrader_desk import Bridge, bridge_over
 
-SYMBOLS = (CRYPTO, "EURUSD")
-
 
 @dataclass
 class EaVenue(Venue):
@@ -50,8 +48,9 @@ def ea_venue(folder: Path, *, is_hedging: bool = False, **world: Any) -> EaVenue
     bridge = bridge_over(MemoryStore(clock.now), clock)
     wire = DeskWire(bridge.desk)
     advisor = ExpertAdvisor(
-        stand_in, wire, folder / "quarterdeck.txt", magic=EA_MAGIC, symbols=SYMBOLS
-    )
+        stand_in, wire, folder / "quarterdeck.txt", magic=EA_MAGIC, symbols=(CRYPTO,),
+        most_bars=60,
+    )  # fmt: skip
     login = str(stand_in.world.login)
     link = Link(login, str(EA_MAGIC), Mode.TEST, is_hedging, bridge.terminals, clock)
     market = PushedMarket("account:ea", login, bridge.terminals, clock)

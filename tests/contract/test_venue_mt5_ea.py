@@ -97,6 +97,16 @@ def test_row_30_metatrader_a_replayed_offer_is_not_executed_again(venue: EaVenue
     assert venue.held("BTC") == found.filled
 
 
+def test_an_order_is_told_only_with_all_of_its_deals(venue: EaVenue) -> None:
+    """The terminal lists a deal a moment later than it says that the order is filled."""
+    venue.stand_in.world.hidden_deals = 3
+    report = venue.buy()
+    assert (report.state, len(report.fills)) == (OrderState.FILLED, 1)
+    told = [body for path, body in venue.wire.sent if path == "/api/trade-execution"]
+    assert [body["status"] for body in told] == ["filled"]
+    assert venue.stand_in.world.hidden_deals == 0, "it was looked at before"
+
+
 def test_a_terminal_that_crashed_before_sending_is_asked_and_let_go(venue: EaVenue) -> None:
     """The id is in the file, and no order in its lists: the engine asks, and never sends again."""
     venue.advisor.is_off = True

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from engine.contracts.metatrader import BridgeHealth, BridgeStatistics, OfferedOrders, SignalKept
+from engine.contracts.bridge import BridgeHealth, BridgeStatistics, OfferedOrders, SignalKept
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.metatrader_desk import Bridge, bridge_over
@@ -69,7 +69,14 @@ def test_flat_and_nested_prices_become_a_market_of_their_own(served: Served) -> 
     [bar] = served.bridge.terminals.bars("51", "EURUSD", "15m")
     assert (str(bar.high), bar.time.minute) == ("1.2", 45)
     reader = served.bridge.desk.reader
-    assert reader.find_indicators("metatrader:script", "EURUSD") == {"rsi_14": 51.5}
+    assert reader.find_indicators("metatrader:script", "EURUSD") == {"mt_rsi_14": 51.5}
+
+
+def test_a_script_may_say_timestamp_and_count_seconds(served: Served) -> None:
+    told = NESTED | {"account": "counts", "timestamp": START.timestamp() - 1}
+    assert served.http.post("/api/signals", json=told).json()["bar"] == "new"
+    [bar] = served.bridge.terminals.bars("counts", "EURUSD", "1m")
+    assert bar.time == START - timedelta(minutes=2), "the last that had closed by then"
 
 
 def test_the_same_body_again_is_a_copy_and_the_same_bar_changes_nothing(served: Served) -> None:

@@ -52,7 +52,8 @@ CLOSES = [D("1.1") + D(step) / 1000 for step in PATH]
 
 
 class Chart(ExpertAdvisor):
-    """An advisor whose chart shows ``CLOSES``, a minute each from ``START`` on, after one bar before."""
+    """An advisor whose chart shows ``CLOSES``, a minute each, the first
+    of them before ``START``, too."""
 
     def rates(self, symbol: str, count: int) -> list[Any]:
         """The bars that have closed."""
@@ -172,6 +173,23 @@ def test_bars_that_come_are_decided_at_once_and_traded_on_paper(tmp_path: Path) 
     assert engine.advisor.sends == 0
 
 
+def test_a_bot_does_not_decide_while_nothing_is_heard_and_says_since_when(tmp_path: Path) -> None:
+    async def run() -> Engine:
+        engine = build(tmp_path, asyncio.get_running_loop(), "metatrader:{login}")
+        for _ in CLOSES[:6]:
+            await engine.minute()
+        engine.clock.advance(180)
+        engine.checks.begin("b0000001")
+        await engine.checks.finish(90)
+        engine.lanes.close()
+        return engine
+
+    engine = asyncio.run(run())
+    assert "Nothing was heard of EURUSD since 2026-03-02 12:06:00 UTC" in bot_of(engine).reason
+    with engine.store.reading() as tx:
+        assert tx.decisions.count() == 6
+
+
 def test_the_same_bot_trades_in_the_terminal_and_both_books_agree(tmp_path: Path) -> None:
     async def run() -> Engine:
         engine = build(tmp_path, asyncio.get_running_loop(), "account:ea")
@@ -191,4 +209,6 @@ def test_the_same_bot_trades_in_the_terminal_and_both_books_agree(tmp_path: Path
     assert engine.terminal.world.positions == {}
     with engine.store.reading() as tx:
         fills = tx.fills.select()
+    find = engine.bridge.desk.reader.find_indicators
+    assert find("account:ea", SYMBOL) == find("prices:ea", SYMBOL) == {"mt_rsi_14": 51.5}
     assert [fill.trade_id for fill in fills] == [str(bought.ticket), str(sold.ticket)]

@@ -155,7 +155,7 @@ def test_everything_is_there_after_a_restart(tmp_path: Path) -> None:
     assert len(again.market.candles(SYMBOL, "1m", limit=9)) == 5
     assert again.market.instrument(SYMBOL).quantity_step == 1000
     find = again.bridge.desk.reader.find_indicators
-    assert find("metatrader:51", SYMBOL) == {"rsi_14": 40.5}
+    assert find("metatrader:51", SYMBOL) == {"mt_rsi_14": 40.5}
     assert find("metatrader:52", SYMBOL) == find("simulated", SYMBOL) == {}
     again.clock.advance(61)
     assert find("metatrader:51", SYMBOL) == {}, "old figures are none"
@@ -184,6 +184,7 @@ def test_what_cannot_be_committed_is_not_answered_and_not_told() -> None:
         ("EURUSD", "1.10001", InstrumentKind.FOREX, "EUR", "USD", "0.00001"),
         ("USDJPY.r", "150.001", InstrumentKind.FOREX, "USD", "JPY", "0.001"),
         ("BTCUSD", "100.25", InstrumentKind.CRYPTO, "BTC", "USD", "0.01"),
+        ("GBPUSD", "1.3014999999999999", InstrumentKind.FOREX, "GBP", "USD", "0.0001"),
         ("DE40", "18000.5", InstrumentKind.FOREX, "DE40", "USD", "0.1"),
     ],
 )

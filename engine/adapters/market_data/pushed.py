@@ -9,12 +9,12 @@ import numpy as np
 from engine.domain.candles import Candles, empty_candles, resample
 from engine.domain.instruments import Instrument, Quote
 from engine.domain.money import to_epoch_ms
-from engine.domain.pushed import PushedBar, PushedPrice, instrument_of
+from engine.domain.pushed import SILENT_AFTER, PushedBar, PushedPrice
+from engine.domain.pushed_instruments import instrument_of
 from engine.domain.timeframes import floor_time, timeframe_delta, timeframe_s
 from engine.errors import DataError, NotFound
 from engine.ports import Clock, PushedMarkets
 
-SILENT_AFTER = timedelta(seconds=60)
 LONGER = ("1h", "2h", "4h", "6h", "12h", "1d")
 """What is joined from shorter bars where it was not pushed itself."""
 
@@ -94,8 +94,10 @@ class PushedMarket:
     # --- candles --------------------------------------------------------------------------------
 
     def timeframes(self) -> Sequence[str]:
-        """Those of which bars were pushed, and longer ones; shortest first."""
-        own = {name for price in self._pushed.prices(self.account) for name in price.timeframes}
+        """Those of which bars were pushed, and longer ones; shortest first. Before the first bar
+        those of a minute are expected."""
+        prices = self._pushed.prices(self.account)
+        own = {name for price in prices for name in price.timeframes} or {"1m"}
         longer = {name for name in LONGER if any(_joins(short, name) for short in own)}
         return sorted({*own, *longer}, key=timeframe_s)
 

@@ -2,6 +2,6 @@
 stand-in of a terminal, and speaks JSON to whoever answers ``Engine``."""
 
 from tests.fakes.expert_advisor.advisor import ExpertAdvisor
-from tests.fakes.expert_advisor.wire import DeskWire, Wire
+from tests.fakes.expert_advisor.wire import DeskWire, HttpWire, Wire
 
-__all__ = ["DeskWire", "ExpertAdvisor", "Wire"]
+__all__ = ["DeskWire", "ExpertAdvisor", "HttpWire", "Wire"]

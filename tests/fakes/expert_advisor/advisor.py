@@ -7,6 +7,7 @@ from decimal import ROUND_FLOOR, Decimal
 from pathlib import Path
 from typing import Any
 
+from engine.domain.money import ZERO, exact
 from tests.fakes.expert_advisor.wire import Json, Wire
 from tests.fakes.metatrader5 import CONSTANTS as C
 from tests.fakes.metatrader5 import StandIn
@@ -28,6 +29,7 @@ class ExpertAdvisor:
     def __init__(
         self, stand_in: StandIn, wire: Wire, done_file: Path, *, magic: int,
         symbols: tuple[str, ...], timeframe: str = "M1", executes: bool = True,
+        most_bars: int = 1000,
     ) -> None:  # fmt: skip
         self.terminal = stand_in
         self.wire = wire
@@ -35,6 +37,7 @@ class ExpertAdvisor:
         self.symbols = symbols
         self.timeframe = timeframe
         self.executes = executes
+        self.most_bars = most_bars
         self.is_off = False
         self.sends = 0
         self.done_file = done_file
@@ -66,7 +69,7 @@ class ExpertAdvisor:
     def send_prices(self, symbol: str) -> None:
         """``SendPrices``."""
         tick, facts = self.terminal.symbol_info_tick(symbol), self.terminal.symbol_info(symbol)
-        bars = self.rates(symbol, max(1, min(self._wanted.get(symbol, 0), 1000)))
+        bars = self.rates(symbol, max(1, min(self._wanted.get(symbol, 0), self.most_bars)))
         if tick is None or facts is None or not bars:
             return
         seconds, *prices, volume = bars[-1]
@@ -218,28 +221,33 @@ class ExpertAdvisor:
     def report(self, asked: Json, retcode: int, reason: str) -> None:
         """``Report``."""
         status, ticket = self.status(asked["comment"], retcode)
-        deals = [
-            each for each in self.terminal.world.deals if ticket and each.order == ticket
-        ]  # fmt: skip
-        lots = sum((each.volume for each in deals), Decimal(0))
-        value = sum((each.volume * each.price for each in deals), Decimal(0))
+        deals = self.terminal.history_deals_get(ticket=ticket) if ticket else ()
+        lots = sum((exact(each.volume) for each in deals), ZERO)
+        if lots != self.executed(ticket):
+            return  # not all of its deals are listed yet: it is offered again
+        value = sum((exact(each.volume) * exact(each.price) for each in deals), ZERO)
+        fees = [exact(each.commission) + exact(each.fee) for each in deals]
         body = self.head("execution") | {
             "id": asked["id"], "symbol": asked["symbol"], "side": asked["side"],
             "status": status, "retcode": retcode, "reason": reason, "order": str(ticket),
             "deal": str(deals[-1].ticket if deals else 0), "lots": float(lots),
-            "price": float(value / lots) if lots else 0,
-            "commission": float(sum(each.commission + each.fee for each in deals)),
+            "price": float(value / lots) if lots else 0, "commission": float(sum(fees)),
             "deals": [
                 {
-                    "ticket": str(each.ticket), "lots": float(each.volume),
-                    "price": float(each.price), "commission": float(each.commission + each.fee),
-                    "time": self._utc(each.time_ms / 1000),
+                    "ticket": str(each.ticket), "lots": each.volume, "price": each.price,
+                    "commission": float(fee), "time": self._utc(each.time),
                 }
-                for each in deals
+                for each, fee in zip(deals, fees, strict=True)
             ],
             "time": _moment(self._now()),
         }  # fmt: skip
         self.wire.post("/api/trade-execution", json.dumps(body))
+
+    def executed(self, ticket: int) -> Decimal:
+        """``Executed``: what an order itself says."""
+        world = self.terminal.world
+        order = world.orders.get(ticket) or world.done.get(ticket)
+        return ZERO if order is None else order.volume - order.left
 
     def status(self, note: str, retcode: int) -> tuple[str, int]:
         """``Status``: by the terminal's own lists; only where they have nothing by the code."""

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+import httpx
 from pydantic import ValidationError
 
 from engine.api.metatrader_desk import MetaTraderServices
@@ -25,6 +26,33 @@ class Wire(Protocol):
     def get(self, path: str, query: Mapping[str, str]) -> Json | None:
         """Ask for something."""
         ...
+
+
+class HttpWire:
+    """To an engine's address, with a token; an engine that does not answer is one that is off."""
+
+    def __init__(self, url: str, token: str) -> None:
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        self._http = httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=10)
+
+    def post(self, path: str, body: str) -> Json | None:
+        """Send a body."""
+        return self._ask("POST", path, content=body)
+
+    def get(self, path: str, query: Mapping[str, str]) -> Json | None:
+        """Ask for something."""
+        return self._ask("GET", path, params=query)
+
+    def _ask(self, method: str, path: str, **options: Any) -> Json | None:
+        try:
+            answer = self._http.request(method, path, **options)
+        except httpx.TransportError:
+            return None
+        return answer.json() if answer.is_success else None
+
+    def close(self) -> None:
+        """End its connections."""
+        self._http.close()
 
 
 class DeskWire:

@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from engine.domain.pushed import Terminal, TerminalState
+from engine.domain.pushed import SILENT_AFTER, Terminal, TerminalState
 from engine.domain.venue_accounts import Mode
 from engine.errors import AccessDenied, BrokerUnavailable
 from engine.ports import Clock, Terminals
 
 NAME = "MetaTrader's Expert Advisor"
-SILENT_AFTER = timedelta(seconds=60)
 
 
 @dataclass(frozen=True)
