@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from engine.api.access_log import Access, address_of
 from engine.api.doorkeeper import Doorkeeper, Refusal
 from engine.api.errors import SECURITY_HEADERS, error_response
-from engine.api.principals import MACHINE_NAME, Principal
+from engine.api.principals import MACHINE_NAME, PROGRAM, Principal
 from engine.api.scopes import RouteBook
 from engine.errors import ConfigError
 
@@ -87,9 +87,8 @@ async def actor_of(request: Request) -> str:
 
 def _actor(principal: Principal, called: str) -> str:
     """A token's name. Who has the token file may say what it is called: the panel, the commands."""
-    if principal.token is not None or not _ACTOR.fullmatch(called):
-        return principal.name
-    return called
+    is_free = bool(_ACTOR.fullmatch(called)) and not called.startswith(PROGRAM)
+    return called if is_free and principal.token is None else principal.name
 
 
 class Gate:
@@ -152,9 +151,10 @@ class Gate:
             judged = await self._door.judge(
                 headers.get("authorization", ""), called, address_of(scope), rule
             )
+            who = judged.who if isinstance(judged, Refusal) else judged
+            access.principal = _actor(who, called) if who else ""
             if isinstance(judged, Refusal):
                 return judged
-            access.principal = _actor(judged, called)
             scope.setdefault("state", {})[PRINCIPAL] = judged
         if "\0" in path or b"%00" in scope["query_string"]:
             message = "The address has a character that no text may have."

@@ -23,6 +23,7 @@ class Refusal:
     code: str
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    who: Principal | None = None
 
 
 class Doorkeeper:
@@ -45,15 +46,15 @@ class Doorkeeper:
         if rule is not None and rule.scope is not None and not who.may(rule.scope):
             return Refusal(
                 403, "forbidden",
-                f"This token may not do that: it lacks the scope '{rule.scope}'.",
+                f"This token may not do that: it lacks the scope '{rule.scope}'.", who=who,
             )  # fmt: skip
         if rule is None or rule.is_limited:
             wait_s = await self._rates.take(who.bucket(actor), who.rate_per_minute)
             if wait_s:
                 return too_many(
                     f"More than {who.rate_per_minute} requests a minute; ask again in {wait_s} s.",
-                    wait_s,
-                )
+                    wait_s, who,
+                )  # fmt: skip
         if who.token is not None:
             self._tokens.note_use(who.token.id)
         return who
@@ -76,9 +77,9 @@ class Doorkeeper:
         return _unauthorized(objection)
 
 
-def too_many(message: str, wait_s: int) -> Refusal:
+def too_many(message: str, wait_s: int, who: Principal | None = None) -> Refusal:
     """Ask later."""
-    return Refusal(429, "rate_limited", message, {"Retry-After": str(wait_s)})
+    return Refusal(429, "rate_limited", message, {"Retry-After": str(wait_s)}, who)
 
 
 def _unauthorized(message: str) -> Refusal:
