@@ -59,13 +59,14 @@ from panel.connection import (
 )
 from panel.rules_calls import RuleCalls
 from panel.study_calls import StudyCalls
+from panel.token_calls import TokenCalls
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
 
 API = "/api/v1"
 
 
-class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls, AccountCalls):
+class ControlPanel(RuleCalls, CandleCalls, BacktestCalls, StudyCalls, AccountCalls, TokenCalls):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
     # --- the engine

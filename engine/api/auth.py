@@ -15,14 +15,12 @@ from engine.api.access_log import Access, address_of
 from engine.api.doorkeeper import Doorkeeper, Refusal
 from engine.api.errors import SECURITY_HEADERS, error_response
 from engine.api.principals import MACHINE_NAME, PROGRAM, Principal
-from engine.api.scopes import RouteBook
+from engine.api.scopes import RouteBook, RouteRule
 from engine.errors import ConfigError
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY_BYTES = 1_000_000
 MAX_UPLOAD_BYTES = 200_000_000
-UPLOAD_PATHS = frozenset({"/api/v1/candles/inspect"})
-"""Where a file of any type is sent; its route counts the bytes as they come, and keeps no more."""
 
 ACTOR_HEADER = "X-Quarterdeck-Actor"
 PRINCIPAL = "principal"
@@ -96,13 +94,16 @@ class Gate:
     strict headers; and a line in the access log for each request.
 
     It stands in front of the router, so an address is open only when the table of scopes says so.
-    The check of ``Host`` keeps a web page from reaching the engine by DNS rebinding.
+    The check of ``Host`` (``is_local``) keeps a web page from reaching the engine by DNS rebinding.
     """
 
-    def __init__(self, app: ASGIApp, door: Doorkeeper, routes: RouteBook) -> None:
+    def __init__(
+        self, app: ASGIApp, door: Doorkeeper, routes: RouteBook, *, is_local: bool = True
+    ) -> None:
         self._app = app
         self._door = door
         self._routes = routes
+        self._is_local = is_local
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer for the router, or let the request pass."""
@@ -119,13 +120,16 @@ class Gate:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, access: Access) -> None:
         headers = Headers(scope=scope)
-        refusal = await self._refusal(scope, headers, access)
+        rule = self._routes.find(scope["method"], scope["path"])
+        if rule is not None:
+            access.route = rule.template
+        refusal = await self._refusal(scope, headers, rule, access)
         if refusal is not None:
             response = error_response(refusal.status, refusal.code, refusal.message)
             response.headers.update(refusal.headers)
             await response(scope, receive, send)
             return
-        if scope["path"] in UPLOAD_PATHS:
+        if rule is not None and rule.has_own_body:
             await self._app(scope, receive, send)
             return
         body = await _read_body(receive)
@@ -138,14 +142,12 @@ class Gate:
             return
         await self._app(scope, _replay(body, receive), send)
 
-    async def _refusal(self, scope: Scope, headers: Headers, access: Access) -> Refusal | None:
-        path: str = scope["path"]
-        if not _is_local(headers.get("host", "")):
+    async def _refusal(
+        self, scope: Scope, headers: Headers, rule: RouteRule | None, access: Access
+    ) -> Refusal | None:
+        if self._is_local and not _is_local(headers.get("host", "")):
             message = "This engine answers to 127.0.0.1 and localhost only."
             return Refusal(421, "wrong_host", message)
-        rule = self._routes.find(scope["method"], path)
-        if rule is not None:
-            access.route = rule.template
         if rule is None or rule.scope is not None:
             called = headers.get(ACTOR_HEADER, "")
             judged = await self._door.judge(
@@ -156,10 +158,11 @@ class Gate:
             if isinstance(judged, Refusal):
                 return judged
             scope.setdefault("state", {})[PRINCIPAL] = judged
-        if "\0" in path or b"%00" in scope["query_string"]:
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             message = "The address has a character that no text may have."
             return Refusal(400, "malformed", message)
-        if path not in UPLOAD_PATHS and not _is_small(headers.get("content-length", "0")):
+        has_own_body = rule is not None and rule.has_own_body
+        if not has_own_body and not _is_small(headers.get("content-length", "0")):
             return Refusal(413, *_TOO_LARGE)
         return None
 

@@ -7,6 +7,7 @@ from engine.api.principals import MachineToken, Principal, bearer, machine, owne
 from engine.api.rates import Rates
 from engine.api.scopes import RouteRule
 from engine.api.token_desk import TokenServices
+from engine.domain.tokens import Scope
 
 WRONG_TOKENS_PER_MINUTE = 20
 """Of one address. More are told to wait; who has a right token is let in all the same, or else
@@ -39,10 +40,12 @@ class Doorkeeper:
         self, authorization: str, actor: str, address: str, rule: RouteRule | None
     ) -> Principal | Refusal:
         """Who it is, if it may pass. ``actor`` is what the client calls itself, ``rule`` that of
-        the route; None where there is none, which the router will say."""
+        the route; None where there is none."""
         who = await self._identify(bearer(authorization), address)
         if isinstance(who, Refusal):
             return who
+        if rule is None and not who.may(Scope.ADMIN):  # were it a route that no table knows
+            return Refusal(404, "not_found", "There is nothing at this address.", who=who)
         if rule is not None and rule.scope is not None and not who.may(rule.scope):
             return Refusal(
                 403, "forbidden",

@@ -18,7 +18,7 @@ EDITABLE = frozenset(
         "limit_day_notional", "limit_bot_position", "limit_account_position", "limit_price_band",
         "reconcile_every_s", "foreign_trades", "deposits", "research_deadline_s",
         "base_currency", "equal_assets",
-        "candle_fallbacks", "fallback_entries",
+        "candle_fallbacks", "fallback_entries", "api_rate_per_minute",
     }
 )  # fmt: skip
 SECRET = frozenset(

@@ -49,7 +49,7 @@ def operations() -> dict[str, Any]:
     return {one.ok().label: one.ok() for one in schema.get_all_operations()}
 
 
-OPERATIONS: dict[str, Any] = operations()
+OPERATIONS = operations()
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,10 @@ def cases(operation: Any) -> st.SearchStrategy[Any]:
     return right | wrong
 
 
-@pytest.mark.parametrize("label", sorted(OPERATIONS, key=deletes_last))
+LABELS: list[str] = sorted(OPERATIONS, key=deletes_last)
+
+
+@pytest.mark.parametrize("label", LABELS)
 def test_no_input_breaks_it(live: LiveEngine, label: str) -> None:
     operation: Any = OPERATIONS[label]
 

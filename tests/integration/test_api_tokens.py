@@ -139,12 +139,15 @@ def test_the_scope_is_checked_before_the_body_is_read(
         assert answer.status_code == 403
 
 
-def test_an_unknown_address_is_unknown_to_whoever_may_ask(
+def test_what_no_table_knows_is_not_there_but_for_an_admin(
     api: httpx.Client, services: FakeServices
 ) -> None:
-    signals = Program(api, services, "ea", Scope.SIGNALS)
-    assert signals.ask("GET", "/nothing").status_code == 404
-    assert signals.ask("PATCH", f"{API}/bots").status_code == 405
+    trader = Program(api, services, "all-but-admin", Scope.READ, Scope.SIGNALS, Scope.TRADE)
+    admin = Program(api, services, "admin", Scope.ADMIN)
+    for method, path in (("GET", "/nothing"), ("PATCH", f"{API}/bots"), ("HEAD", "/openapi.json")):
+        assert trader.ask(method, path).status_code == 404
+    assert admin.ask("GET", "/nothing").status_code == 404
+    assert admin.ask("PATCH", f"{API}/bots").status_code == 405
 
 
 def test_revoking_a_token_ends_it_at_once(api: httpx.Client, services: FakeServices) -> None:

@@ -102,8 +102,9 @@ ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" 
 )), *(f"candles {verb}" for verb in ("list", "import", "download", "check", "delete")),
     *(f"accounts {verb}" for verb in ("add", "list", "venues", "test", "rename", "secrets",
       "options", "login", "enable", "disable", "delete")),
+    *(f"tokens {verb}" for verb in ("list", "create", "revoke")),
     "brokers check", "brokers example", "backtest", "tune"}  # fmt: skip
-"""In the tests below, and in test_cli_accounts, _brokers, _candles and _backtest, and
+"""In the tests below, and in test_cli_accounts, _brokers, _candles, _backtest and _tokens, and
 test_tune_cli."""
 
 
