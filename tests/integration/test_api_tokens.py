@@ -3,7 +3,7 @@ log; and that no route is without a deliberate scope."""
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -204,13 +204,23 @@ def test_the_audit_trail_has_the_tokens_name_whatever_it_calls_itself(
 # --- how often
 
 
+def refused_after(rate: int, ask: Callable[[], httpx.Response], good: int = 200) -> httpx.Response:
+    """The first 429. At least ``rate`` are answered before; a few more where a minute begins in
+    between, as the rate is one over a sliding minute."""
+    answers = [ask() for _ in range(rate)]
+    assert [one.status_code for one in answers] == [good] * rate
+    while answers[-1].status_code == good:
+        assert len(answers) <= 2 * rate
+        answers.append(ask())
+    assert answers[-1].status_code == 429
+    return answers[-1]
+
+
 def test_a_tokens_own_rate_is_kept_and_no_other_suffers(
     api: httpx.Client, services: FakeServices
 ) -> None:
     eager = Program(api, services, "eager", Scope.TRADE, Scope.READ, rate=3)
-    answers = [eager.ask("GET", "/bots") for _ in range(4)]
-    assert [one.status_code for one in answers] == [200, 200, 200, 429]
-    refused = answers[-1]
+    refused = refused_after(3, lambda: eager.ask("GET", "/bots"))
     assert error_of(refused)["code"] == "rate_limited"
     assert 1 <= int(refused.headers["retry-after"]) <= 60
     assert refused.headers["x-content-type-options"] == "nosniff"
@@ -224,7 +234,7 @@ def test_a_script_with_the_token_file_that_runs_wild_does_not_blind_the_panel() 
     services = FakeServices(0)
     app = create_app(services, TEST_TOKEN, rate_per_minute=2)
     with api_over(services, app) as api:
-        assert [api.get("/bots").status_code for _ in range(3)] == [200, 200, 429]
+        refused_after(2, lambda: api.get("/bots"))
         for actor in ("panel", "cli:somebody"):
             headers = {"X-Quarterdeck-Actor": actor}
             assert api.get("/bots", headers=headers).status_code == 200
@@ -235,15 +245,15 @@ def test_who_tries_tokens_is_slowed_and_told_and_a_right_one_goes_in() -> None:
     services = FakeServices(0)
     with api_over(services) as api:
         wrong = {"Authorization": "Bearer qd_" + "a" * 43}
-        statuses = [
-            api.get("/bots", headers=wrong).status_code for _ in range(WRONG_TOKENS_PER_MINUTE + 2)
-        ]
-        assert statuses == [401] * WRONG_TOKENS_PER_MINUTE + [429, 429]
-        assert int(api.get("/bots", headers=wrong).headers["retry-after"]) >= 1
+        refused = refused_after(
+            WRONG_TOKENS_PER_MINUTE, lambda: api.get("/bots", headers=wrong), good=401
+        )
+        assert int(refused.headers["retry-after"]) >= 1
         assert api.get("/bots").status_code == 200
         services.tokens.keep()
         [event] = api.get(f"{API}/events?kind=api.login_failures").json()
-        assert event["message"] == "23 requests came with a wrong API token, from 127.0.0.1."
+        assert "requests came with a wrong API token, from 127.0.0.1." in event["message"]
+        assert event["data"]["counts"]["127.0.0.1"] > WRONG_TOKENS_PER_MINUTE
 
 
 # --- the access log

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,13 @@ TOKEN = "token-of-the-engine-in-the-test"
 
 @dataclass(frozen=True)
 class LiveEngine:
-    """A running engine: its wiring, where it is, and a client that carries the token file's."""
+    """A running engine: its wiring, where it is, and a client that carries the token file's.
+    ``do`` runs a coroutine on its loop."""
 
     engine: Engine
     url: str
     http: httpx.Client
+    do: Callable[[Awaitable[Any]], Any]
 
 
 @contextlib.contextmanager
@@ -51,7 +53,7 @@ def live_engine(data: Path, **settings: Any) -> Iterator[LiveEngine]:
     headers = {"Authorization": f"Bearer {TOKEN}"}
     try:
         with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=90) as http:
-            yield LiveEngine(engine, url, http)
+            yield LiveEngine(engine, url, http, do)
     finally:
         engine.facade.live.close()
         do(server.stop())
