@@ -8,6 +8,7 @@ from panel.format import escape
 from panel.layout import page_header, show_error
 from panel.session import control_panel, data_folder
 from panel.settings_view import draw_accounts, draw_editable, draw_engine, draw_fixed
+from panel.tokens_view import draw_tokens, open_asked_dialog
 
 
 def draw_page(panel: ControlPanel) -> None:
@@ -23,6 +24,8 @@ def draw_page(panel: ControlPanel) -> None:
     with right:
         st.subheader("Paper balances", anchor=False)
         draw_accounts(panel.accounts())
+        st.subheader("API tokens", anchor=False)
+        draw_tokens(panel)
         st.subheader("Engine", anchor=False)
         draw_engine(panel)
         st.subheader("Data and look", anchor=False)
@@ -36,6 +39,7 @@ control = control_panel()
 page_header("Settings", control)
 apply_details_style()
 try:
+    open_asked_dialog(control)
     draw_page(control)
 except PanelError as refusal:
     show_error(refusal)

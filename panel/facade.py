@@ -62,6 +62,7 @@ from panel.news_calls import NewsCalls
 from panel.rules_calls import RuleCalls
 from panel.signal_calls import SignalCalls
 from panel.study_calls import StudyCalls
+from panel.token_calls import TokenCalls
 
 __all__ = ["ControlPanel", "EngineOff", "EngineRefused", "EngineSilent", "PanelError"]
 
@@ -69,7 +70,15 @@ API = "/api/v1"
 
 
 class ControlPanel(
-    RuleCalls, CandleCalls, BacktestCalls, StudyCalls, AccountCalls, SignalCalls, AiCalls, NewsCalls
+    RuleCalls,
+    CandleCalls,
+    BacktestCalls,
+    StudyCalls,
+    AccountCalls,
+    SignalCalls,
+    AiCalls,
+    NewsCalls,
+    TokenCalls,
 ):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 

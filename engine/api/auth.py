@@ -13,16 +13,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.api.access_log import Access, address_of
 from engine.api.doorkeeper import Doorkeeper, Refusal
-from engine.api.errors import SECURITY_HEADERS, WEBHOOKS, error_response
-from engine.api.principals import MACHINE_NAME, Principal
-from engine.api.scopes import RouteBook
+from engine.api.errors import SECURITY_HEADERS, error_response
+from engine.api.principals import MACHINE_NAME, PROGRAM, Principal
+from engine.api.scopes import RouteBook, RouteRule
 from engine.errors import ConfigError
 
 LOCAL_HOSTS = frozenset({"127.0.0.1", "localhost", "::1"})
 MAX_BODY_BYTES = 1_000_000
 MAX_UPLOAD_BYTES = 200_000_000
-UPLOAD_PATHS = frozenset({"/api/v1/candles/inspect"})
-"""Where a file of any type is sent; its route counts the bytes as they come, and keeps no more."""
 
 ACTOR_HEADER = "X-Quarterdeck-Actor"
 PRINCIPAL = "principal"
@@ -87,9 +85,8 @@ async def actor_of(request: Request) -> str:
 
 def _actor(principal: Principal, called: str) -> str:
     """A token's name. Who has the token file may say what it is called: the panel, the commands."""
-    if principal.token is not None or not _ACTOR.fullmatch(called):
-        return principal.name
-    return called
+    is_free = bool(_ACTOR.fullmatch(called)) and not called.startswith(PROGRAM)
+    return called if is_free and principal.token is None else principal.name
 
 
 class Gate:
@@ -97,7 +94,7 @@ class Gate:
     strict headers; and a line in the access log for each request.
 
     It stands in front of the router, so an address is open only when the table of scopes says so.
-    The check of ``Host`` keeps a web page from reaching the engine by DNS rebinding.
+    The check of ``Host`` (``is_local``) keeps a web page from reaching the engine by DNS rebinding.
     """
 
     def __init__(
@@ -123,13 +120,16 @@ class Gate:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, access: Access) -> None:
         headers = Headers(scope=scope)
-        refusal = await self._refusal(scope, headers, access)
+        rule = self._routes.find(scope["method"], scope["path"])
+        if rule is not None:
+            access.route = rule.template
+        refusal = await self._refusal(scope, headers, rule, access)
         if refusal is not None:
             response = error_response(refusal.status, refusal.code, refusal.message)
             response.headers.update(refusal.headers)
             await response(scope, receive, send)
             return
-        if _has_own_rules(scope["path"]):
+        if rule is not None and rule.has_own_body:
             await self._app(scope, receive, send)
             return
         body = await _read_body(receive)
@@ -142,34 +142,29 @@ class Gate:
             return
         await self._app(scope, _replay(body, receive), send)
 
-    async def _refusal(self, scope: Scope, headers: Headers, access: Access) -> Refusal | None:
-        path: str = scope["path"]
+    async def _refusal(
+        self, scope: Scope, headers: Headers, rule: RouteRule | None, access: Access
+    ) -> Refusal | None:
         if self._is_local and not _is_local(headers.get("host", "")):
             message = "This engine answers to 127.0.0.1 and localhost only."
             return Refusal(421, "wrong_host", message)
-        rule = self._routes.find(scope["method"], path)
-        if rule is not None:
-            access.route = rule.template
         if rule is None or rule.scope is not None:
             called = headers.get(ACTOR_HEADER, "")
             judged = await self._door.judge(
                 headers.get("authorization", ""), called, address_of(scope), rule
             )
+            who = judged.who if isinstance(judged, Refusal) else judged
+            access.principal = _actor(who, called) if who else ""
             if isinstance(judged, Refusal):
                 return judged
-            access.principal = _actor(judged, called)
             scope.setdefault("state", {})[PRINCIPAL] = judged
-        if "\0" in path or b"%00" in scope["query_string"]:
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             message = "The address has a character that no text may have."
             return Refusal(400, "malformed", message)
-        if not _has_own_rules(path) and not _is_small(headers.get("content-length", "0")):
+        has_own_body = rule is not None and rule.has_own_body
+        if not has_own_body and not _is_small(headers.get("content-length", "0")):
             return Refusal(413, *_TOO_LARGE)
         return None
-
-
-def _has_own_rules(path: str) -> bool:
-    """Whether its route looks at type and size of the body by itself."""
-    return path in UPLOAD_PATHS or path.startswith(WEBHOOKS)
 
 
 _TOO_LARGE = ("too_large", f"The body must not exceed {MAX_BODY_BYTES} bytes.")

@@ -7,6 +7,7 @@ from engine.api.principals import MachineToken, Principal, bearer, machine, owne
 from engine.api.rates import Rates
 from engine.api.scopes import RouteRule
 from engine.api.token_desk import TokenServices
+from engine.domain.tokens import Scope
 
 WRONG_TOKENS_PER_MINUTE = 20
 """Of one address. More are told to wait; who has a right token is let in all the same, or else
@@ -23,6 +24,7 @@ class Refusal:
     code: str
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    who: Principal | None = None
 
 
 class Doorkeeper:
@@ -38,22 +40,24 @@ class Doorkeeper:
         self, authorization: str, actor: str, address: str, rule: RouteRule | None
     ) -> Principal | Refusal:
         """Who it is, if it may pass. ``actor`` is what the client calls itself, ``rule`` that of
-        the route; None where there is none, which the router will say."""
+        the route; None where there is none."""
         who = await self._identify(bearer(authorization), address)
         if isinstance(who, Refusal):
             return who
+        if rule is None and not who.may(Scope.ADMIN):  # were it a route that no table knows
+            return Refusal(404, "not_found", "There is nothing at this address.", who=who)
         if rule is not None and rule.scope is not None and not who.may(rule.scope):
             return Refusal(
                 403, "forbidden",
-                f"This token may not do that: it lacks the scope '{rule.scope}'.",
+                f"This token may not do that: it lacks the scope '{rule.scope}'.", who=who,
             )  # fmt: skip
         if rule is None or rule.is_limited:
             wait_s = await self._rates.take(who.bucket(actor), who.rate_per_minute)
             if wait_s:
                 return too_many(
                     f"More than {who.rate_per_minute} requests a minute; ask again in {wait_s} s.",
-                    wait_s,
-                )
+                    wait_s, who,
+                )  # fmt: skip
         if who.token is not None:
             self._tokens.note_use(who.token.id)
         return who
@@ -76,9 +80,9 @@ class Doorkeeper:
         return _unauthorized(objection)
 
 
-def too_many(message: str, wait_s: int) -> Refusal:
+def too_many(message: str, wait_s: int, who: Principal | None = None) -> Refusal:
     """Ask later."""
-    return Refusal(429, "rate_limited", message, {"Retry-After": str(wait_s)})
+    return Refusal(429, "rate_limited", message, {"Retry-After": str(wait_s)}, who)
 
 
 def _unauthorized(message: str) -> Refusal:

@@ -83,6 +83,7 @@ SENTENCES = {
     "string_unicode": "must be valid text",
     "string_too_short": "must not be empty",
     "string_too_long": "must have at most {max_length} characters",
+    "too_short": "must have at least {min_length} item",
     "too_long": "must have at most {max_length} items",
     "string_pattern_mismatch": "has characters that are not allowed here",
     "enum": "must be one of {expected}",

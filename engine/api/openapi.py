@@ -10,6 +10,7 @@ from fastapi.routing import APIRoute
 from engine.api.scopes import scope_of
 
 SCHEME = "token"
+ERROR = {"$ref": "#/components/schemas/ErrorAnswer"}
 ABOUT = (
     "Loopback only. Every call but the open ones carries `Authorization: Bearer <token>`: the"
     " token of the token file, which may do all, or one that was made with scopes (read, signals,"
@@ -37,7 +38,18 @@ def describe(app: FastAPI, routes: Iterable[APIRoute]) -> None:
                 for method, operation in operations.items():
                     scope = needed[method, path]
                     operation["security"] = [] if scope is None else [{SCHEME: [str(scope)]}]
+                    _name_types(path, operation["responses"])
             app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
+
+
+def _name_types(path: str, responses: dict[str, Any]) -> None:
+    """Failures are JSON whatever the route gives when it goes well, which for a file of text
+    FastAPI does not know."""
+    for status, response in responses.items():
+        if status[0] in "45":
+            response["content"] = {"application/json": {"schema": ERROR}}
+        elif path.endswith(".csv"):
+            response["content"] = {"text/csv": {"schema": {"type": "string"}}}

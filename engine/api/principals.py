@@ -8,6 +8,8 @@ from engine.domain.tokens import ApiToken, Scope
 
 MACHINE_NAME = "api"
 PANEL, COMMANDS = "panel", "cli"
+PROGRAM = "token:"
+"""What the audit trail puts before a token's name: nobody else may call himself that."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ def machine(rate_per_minute: int) -> Principal:
 def owner_of(token: ApiToken) -> Principal:
     """Whoever was given a token; the prefix keeps its name apart from those the panel and the
     commands give themselves."""
-    return Principal(f"token:{token.name}", frozenset(token.scopes), token.rate_per_minute, token)
+    return Principal(PROGRAM + token.name, frozenset(token.scopes), token.rate_per_minute, token)
 
 
 def bearer(header: str) -> str:

@@ -95,8 +95,10 @@ async def _events(
                 yield _told(bus, message)
         else:
             yield _event("hello", {"heartbeat_s": HEARTBEAT_S}, number)
-        while not subscription.is_closed and is_welcome():
+        while True:
             batch = await subscription.take(HEARTBEAT_S)
+            if subscription.is_closed or not is_welcome():
+                return
             if batch.lost:
                 yield _event("lagged", {"lost": batch.lost})
             for message in batch.messages:

@@ -63,6 +63,9 @@ EXCEPTIONS: Mapping[str, Scope | None] = {
 }
 """By method and address; None: open, without a token."""
 
+OWN_BODY = frozenset({"POST /api/v1/candles/inspect", "POST /webhook/{key}"})
+"""What looks at the type and the size of a body by itself; it counts the bytes as they come."""
+
 UNLIMITED = frozenset(
     {"GET /health", "POST /api/v1/kill", "POST /api/v1/controls", "POST /api/v1/shutdown"}
 )
@@ -78,9 +81,19 @@ class RouteRule:
     scope: Scope | None
 
     @property
+    def name(self) -> str:
+        """As in the tables."""
+        return f"{self.method} {self.template}"
+
+    @property
     def is_limited(self) -> bool:
         """Whether it counts against a rate."""
-        return f"{self.method} {self.template}" not in UNLIMITED
+        return self.name not in UNLIMITED
+
+    @property
+    def has_own_body(self) -> bool:
+        """Whether the gate leaves the body to the route."""
+        return self.name in OWN_BODY
 
 
 def scope_of(method: str, template: str, tag: str) -> Scope | None:

@@ -13,7 +13,7 @@ from engine.domain.money import UtcDatetime
 
 class LiveKind(StrEnum):
     """What a message is about. ``price``: ``PriceTick``; ``bot``: ``BotChange``; the others are
-    the record itself: ``Fill``, ``Order``, ``Position``, ``Decision`` (but no HOLD of a candle),
+    the record itself: ``Fill``, ``Order``, ``Position``, ``Decision`` (but no plain HOLD),
     ``Event`` (but none of level debug)."""
 
     PRICE = "price"

@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from fastapi import FastAPI
+
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
 from engine.api.server import ApiServer, bind_loopback
@@ -35,9 +37,12 @@ class Served:
 
 
 @contextlib.contextmanager
-def serving(services: EngineServices, token: str = TEST_TOKEN, port: int = 0) -> Iterator[Served]:
-    """The API on a real loopback port, in a thread of its own, for the length of the block."""
-    server = ApiServer(create_app(services, token), bind_loopback(port))
+def serving(
+    services: EngineServices, token: str = TEST_TOKEN, port: int = 0, app: FastAPI | None = None
+) -> Iterator[Served]:
+    """The API on a real loopback port, in a thread of its own, for the length of the block; ``app``
+    where it was made already."""
+    server = ApiServer(app or create_app(services, token), bind_loopback(port))
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="fake-engine", daemon=True)
     thread.start()

@@ -104,8 +104,9 @@ ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" 
     *(f"accounts {verb}" for verb in ("add", "list", "venues", "test", "rename", "secrets",
       "options", "login", "enable", "disable", "delete")),
     *(f"signals {verb}" for verb in ("list", "show", "send", "replay", "webhook")),
+    *(f"tokens {verb}" for verb in ("list", "create", "revoke")),
     "brokers check", "brokers example", "backtest", "tune"}  # fmt: skip
-"""In the tests below, and in test_cli_accounts, _brokers, _candles and _backtest,
+"""In the tests below, and in test_cli_accounts, _brokers, _candles, _backtest and _tokens,
 test_engine_inbox and test_tune_cli."""
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpx
+from fastapi import FastAPI
 
 from engine.api.services import EngineServices
 from tests.fakes.serve import serving
@@ -13,9 +14,9 @@ API = "/api/v1"
 
 
 @contextmanager
-def api_over(services: EngineServices) -> Iterator[httpx.Client]:
+def api_over(services: EngineServices, app: FastAPI | None = None) -> Iterator[httpx.Client]:
     """Serve ``services`` on a free loopback port; the client carries the token."""
-    with serving(services) as served:
+    with serving(services, app=app) as served:
         headers = {"Authorization": f"Bearer {served.token}"}
         with httpx.Client(
             base_url=served.url, headers=headers, trust_env=False, timeout=60

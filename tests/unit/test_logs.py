@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from engine import logs
-from engine.logs import Redaction, configure_logs
+from engine.errors import ConfigError
+from engine.logs import Redaction, configure_access_log, configure_logs
 
 
 @pytest.fixture
@@ -107,3 +108,35 @@ def test_a_bot_id_that_is_no_id_makes_no_file(
     configure_logs(tmp_path, "INFO", io.StringIO())
     logging.getLogger("quarterdeck.test").info("x", extra={"bot_id": name})
     assert list((tmp_path / "bots").iterdir()) == []
+
+
+def test_a_token_of_the_api_is_hidden_wherever_it_turns_up() -> None:
+    text = "qd_" + "aB3-_" * 8
+    assert Redaction().clean_text(f"curl {text} failed") == "curl qd_[hidden] failed"
+    assert Redaction().clean({"detail": [text]}) == {"detail": ["qd_[hidden]"]}
+
+
+def test_the_access_log_has_a_file_of_its_own_and_no_other(
+    root_logger: logging.Logger, tmp_path: Path
+) -> None:
+    screen = io.StringIO()
+    configure_logs(tmp_path, "DEBUG", screen)
+    access = logging.getLogger(logs.ACCESS_LOGGER)
+    before = (access.level, access.propagate, list(access.handlers))
+    try:
+        configure_access_log(tmp_path)
+        configure_access_log(tmp_path)  # a second engine in this process writes each line once
+        access.info('{"route":"/bots"}')
+        assert (tmp_path / "access.jsonl").read_text("utf-8") == '{"route":"/bots"}\n'
+        assert (tmp_path / "engine.log").read_text("utf-8") == ""
+        assert screen.getvalue() == ""
+    finally:
+        for handler in access.handlers:
+            handler.close()
+        access.level, access.propagate, access.handlers = before
+
+
+def test_an_access_log_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "access.jsonl").mkdir()
+    with pytest.raises(ConfigError, match="access log in"):
+        configure_access_log(tmp_path)
