@@ -30,7 +30,7 @@ from engine.domain.money import ZERO, from_epoch_ms
 from engine.domain.outside_text import clean, storable
 from engine.domain.prompts import Prompt, answer_schema, prompt_of
 from engine.domain.records import Level
-from engine.errors import NotFound, QuarterdeckError
+from engine.errors import QuarterdeckError
 from engine.ports.ai import Question
 from engine.services.ask_model import LANE, Asked, ModelCaller, ModelStatus
 from engine.services.books import Books, new_id
@@ -156,18 +156,20 @@ class ModelAdvisor:
         return await asyncio.shield(task)
 
     async def _asked(self, asking: _Asking) -> Advice:
-        kept: asyncio.Future[Advice | None] = asyncio.get_running_loop().create_future()
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         row = asking.row
 
         async def late(asked: Asked) -> None:
-            if (written := await kept) is not None:
-                await self._complete(written, asked)
+            if await kept:
+                await self._complete(row.id, asked)
 
         try:
             prompt = await asyncio.to_thread(asking.prompt)
             row = row.model_copy(update=_told(prompt))
             question = Question(row.model, row.system, row.prompt, self._schema, asking.deadline_s)
-            row = _judged(row, await self._caller.ask(question, late), asking.judge)
+            asked = await self._caller.ask(question, late)
+            row = row.model_copy(update=_came(row, asked))
+            row = _judged(row, asked, asking.judge)
         except QuarterdeckError as error:
             row = _failed(row, error.message)
         except Exception as error:
@@ -176,11 +178,13 @@ class ModelAdvisor:
             row = _failed(row, f"The advisor failed ({type(error).__name__}): see the log.")
         try:
             await self._lanes.run(LANE, self._write, row)
+            kept.set_result(True)
         except QuarterdeckError as error:
-            kept.set_result(None)
             log.warning("what a model said could not be kept: %s", error.message)
-            return _failed(row, f"Its answer could not be kept: {error.message}")
-        kept.set_result(row)
+            row = _failed(row, f"Its answer could not be kept: {error.message}")
+        finally:
+            if not kept.done():
+                kept.set_result(False)
         return row
 
     # --- keeping: on the lane ---------------------------------------------------------------------
@@ -204,20 +208,18 @@ class ModelAdvisor:
         if row.purpose in CONSEQUENT:
             self._troubles[row.bot_id] = kind
 
-    async def _complete(self, row: Advice, asked: Asked) -> None:
+    async def _complete(self, advice_id: str, asked: Asked) -> None:
         """Add what a late question came to after all: it costs, and changes nothing else."""
-        more = _came(row, asked) | {"error": clean(f"{row.error} {asked.error}", LONGEST_ERROR)}
         try:
-            await self._lanes.run(LANE, self._save, row.model_copy(update=more))
+            await self._lanes.run(LANE, self._add, advice_id, asked)
         except QuarterdeckError as error:
             log.warning("what a late answer did cost could not be kept: %s", error.message)
 
-    def _save(self, row: Advice) -> None:
+    def _add(self, advice_id: str, asked: Asked) -> None:
         with self._books.store.transaction() as tx:
-            try:
-                tx.advice.save(row)
-            except NotFound:
-                log.info("the advice %s was deleted before its answer came", row.id)
+            row = tx.advice.get(advice_id)
+            words = clean(f"{row.error} {asked.error}", LONGEST_ERROR)
+            tx.advice.save(row.model_copy(update={**_came(row, asked), "error": words}))
 
 
 def _newest(situation: Situation) -> datetime:
@@ -256,8 +258,7 @@ def _came(row: Advice, asked: Asked) -> dict[str, Any]:
 
 
 def _judged(row: Advice, asked: Asked, judge: Judge) -> Advice:
-    """The row with the answer and what is made of it."""
-    row = row.model_copy(update=_came(row, asked))
+    """The row with what is made of an answer."""
     if asked.state is not AdviceState.ANSWERED:
         return _failed(row, asked.error, asked.state)
     try:

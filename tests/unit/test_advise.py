@@ -36,7 +36,7 @@ R = TypeVar("R")
 COST = D("0.00055")
 """Of 1,000 tokens in and 100 out."""
 
-QUICK = AiConfig(deadline_s=0.05)
+QUICK = AiConfig(deadline_s=0.75)
 PATIENCE_S = 60.0
 
 
@@ -142,7 +142,8 @@ def test_what_nobody_foresaw_holds_back_too_and_is_a_row() -> None:
     counsel = run(room.advisor.review(situation(), proposal(price=D(0))))
     assert counsel.verdict is CounselVerdict.VETO
     assert "see the log" in counsel.reason
-    assert last(room).state is AdviceState.UNAVAILABLE
+    assert (last(room).state, last(room).cost) == (AdviceState.UNAVAILABLE, COST)
+    assert last(room).answer == bad.text
     assert review(room, candles=empty_candles("1m")).verdict is CounselVerdict.PASS
 
 
@@ -153,9 +154,11 @@ def test_a_hung_model_is_late_at_once_and_its_bill_comes_after() -> None:
     async def play() -> None:
         counsel = await room.advisor.review(situation(ai=QUICK), proposal())
         assert counsel.verdict is CounselVerdict.VETO
-        assert "0.05 s" in counsel.reason
+        assert "0.75 s" in counsel.reason
         row = last(room)
         assert (row.state, row.cost, row.facts["is_sent"]) == ("late", 0, True)
+        with room.store.transaction() as tx:
+            tx.advice.save(row.model_copy(update={"facts": row.facts | {"tries": 1}}))
         model.release()
         await until(lambda: last(room).cost > 0)
 
@@ -166,6 +169,7 @@ def test_a_hung_model_is_late_at_once_and_its_bill_comes_after() -> None:
     [row] = room.rows()
     assert (row.state, row.cost, row.tokens_in) == ("late", COST, 1_000)
     assert (row.decision, row.counsel is not None) == (None, True)
+    assert row.facts["tries"] == 1, "others write on it, too"
     assert row.answer == model.text, "kept, and of no consequence"
     assert room.budget.used() == (COST, 1)
 
