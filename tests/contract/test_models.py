@@ -2,7 +2,9 @@
 
 import ast
 import inspect
+import logging
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,7 +17,7 @@ from engine.adapters.ai.gemini import GeminiModel
 from engine.adapters.ai.openai_compatible import OpenAiCompatibleModel
 from engine.domain.judge_advice import read_answer
 from engine.domain.prompts import answer_schema
-from engine.errors import ConfigError, ModelRateLimited, ModelUnavailable
+from engine.errors import ConfigError, ModelRateLimited, ModelUnavailable, QuarterdeckError
 from engine.ports.ai import Model, Question
 from tests.fakes.chat_completions import chat_server
 from tests.fakes.gemini import gemini_server
@@ -152,6 +154,21 @@ def test_a_wrong_key_is_a_setting_and_stays_secret(subject: Subject) -> None:
     assert wrong not in str(caught.value)
     assert wrong not in repr(subject.make(wrong, subject.server.url))
     assert len(subject.server.requests) == 1
+
+
+def test_no_key_is_logged_whatever_happens(
+    subject: Subject, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    subject.model.ask(subject.question())
+    for fault, value in (("limited", 1), ("status", 403), ("status", 500), ("cut", "")):
+        subject.server.fail(fault, value)
+        with pytest.raises(QuarterdeckError) as caught:
+            subject.model.ask(subject.question())
+        assert KEY not in "".join(traceback.format_exception(caught.value))
+    assert caplog.records
+    told = [f"{record.getMessage()} {vars(record)}" for record in caplog.records]
+    assert not [line for line in told if KEY in line]
 
 
 def test_an_unknown_model_is_a_setting(subject: Subject) -> None:
