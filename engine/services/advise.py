@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 from engine.domain.advice import (
@@ -17,35 +16,23 @@ from engine.domain.advice import (
     ModelDecision,
     Situation,
 )
-from engine.domain.judge_advice import (
-    LONGEST_ANSWER,
-    AnswerError,
-    choose,
-    judge_entry,
-    no_choice,
-    read_answer,
-    veto,
-)
-from engine.domain.money import ZERO, from_epoch_ms
-from engine.domain.outside_text import clean, storable
+from engine.domain.judge_advice import choose, judge_entry, no_choice, veto
 from engine.domain.prompts import Prompt, answer_schema, prompt_of
 from engine.domain.records import Level
-from engine.errors import NotFound, QuarterdeckError
+from engine.errors import QuarterdeckError
 from engine.ports.ai import Question
+from engine.services import advice_rows as rows
 from engine.services.ask_model import LANE, Asked, ModelCaller, ModelStatus
-from engine.services.books import Books, new_id
+from engine.services.books import Books
 from engine.services.lanes import Lanes
-from engine.services.model_budget import SENT
 
 log = logging.getLogger("quarterdeck.ai")
 
 REPLAY_DEADLINE_S = 60.0
-LONGEST_ERROR = 500
-LONGEST_PROMPT = 200_000
-CONSEQUENT = (AdvicePurpose.DECIDE, AdvicePurpose.REVIEW)
-DEFAULT_HORIZON = timedelta(minutes=60)
-"""After which an entry that was held back without an answer is looked at."""
+KEEP_S = 2.0
+"""How long after the deadline an answer may take to be written down."""
 
+UNKEPT = "The answer was not written down in time: the database is slow or locked."
 EVENTS = {
     AdviceState.INVALID: "ai.invalid",
     AdviceState.LATE: "ai.unavailable",
@@ -54,17 +41,17 @@ EVENTS = {
     AdviceState.UNAVAILABLE: "ai.unavailable",
 }
 
-Judge = Callable[[ModelDecision], Counsel | None]
 
-
-@dataclass(frozen=True)
+@dataclass
 class _Asking:
-    """A question before it is asked: its row, how its prompt is made, what judges its answer."""
+    """A question before it is asked: its row, how its prompt is made, what judges its answer.
+    ``is_given_up``: its asker has been told that it is late, whatever comes of it."""
 
     row: Advice
     deadline_s: float
     prompt: Callable[[], Prompt]
-    judge: Judge
+    judge: rows.Judge
+    is_given_up: bool = False
 
 
 class ModelAdvisor:
@@ -102,15 +89,8 @@ class ModelAdvisor:
     async def replay(self, advice_id: str) -> Advice:
         """Ask a kept question again, word for word; nothing follows. Raises NotFound."""
         old = await self._lanes.run(LANE, self._read, advice_id)
-        terms = self._caller.terms
-        row = old.model_copy(
-            update={
-                **_blank(self._books.clock.now()), "purpose": AdvicePurpose.REPLAY,
-                "replay_of": old.id, "decision_id": "", "provider": terms.provider,
-                "model": old.model if old.provider == terms.provider else terms.model,
-            }
-        )  # fmt: skip
-        prompt = Prompt(old.system, old.prompt, old.facts.get("news", 0))
+        row = rows.asked_again(old, self._caller.terms, self._books.clock.now())
+        prompt = Prompt(old.system, old.prompt, old.facts.get(rows.NEWS, 0))
         return await self._ask(
             _Asking(row, REPLAY_DEADLINE_S, lambda: prompt, lambda _decision: None)
         )
@@ -129,17 +109,8 @@ class ModelAdvisor:
     def _asking(
         self, situation: Situation, purpose: AdvicePurpose, proposal: EntryProposal | None
     ) -> _Asking:
-        terms = self._caller.terms
-        row = Advice(
-            **_blank(self._books.clock.now()),
-            bot_id=situation.bot_id, bot_name=situation.bot_name, role=situation.ai.role,
-            purpose=purpose, provider=terms.provider, model=situation.ai.model or terms.model,
-            market=situation.market, symbol=situation.instrument.symbol,
-            timeframe=situation.candles.timeframe,
-            candle_time=_newest(situation),
-            price=situation.last_price, prompt="", proposal=proposal,
-            decision_id=situation.decision_id,
-        )  # fmt: skip
+        now = self._books.clock.now()
+        row = rows.asked_of(situation, purpose, proposal, self._caller.terms, now)
 
         def judge(decision: ModelDecision) -> Counsel:
             if proposal is None:
@@ -149,38 +120,49 @@ class ModelAdvisor:
         return _Asking(row, situation.ai.deadline_s, lambda: prompt_of(situation, proposal), judge)
 
     async def _ask(self, asking: _Asking) -> Advice:
-        """Ask and keep it; goes on by itself when its caller is cancelled."""
+        """Ask and keep it; goes on by itself when its caller is cancelled. A store that takes long
+        keeps nobody: what is not kept soon after the deadline is late."""
         task = asyncio.create_task(self._asked(asking))
         self._open.add(task)
         task.add_done_callback(self._open.discard)
-        return await asyncio.shield(task)
+        done, _ = await asyncio.wait({task}, timeout=asking.deadline_s + KEEP_S)
+        if done:
+            return task.result()
+        asking.is_given_up = True
+        return rows.failed(asking.row, UNKEPT, AdviceState.LATE)
 
     async def _asked(self, asking: _Asking) -> Advice:
-        kept: asyncio.Future[Advice | None] = asyncio.get_running_loop().create_future()
+        kept: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         row = asking.row
 
         async def late(asked: Asked) -> None:
-            if (written := await kept) is not None:
-                await self._complete(written, asked)
+            if await kept:
+                await self._complete(row.id, asked)
 
         try:
             prompt = await asyncio.to_thread(asking.prompt)
-            row = row.model_copy(update=_told(prompt))
+            row = rows.told(row, prompt)
             question = Question(row.model, row.system, row.prompt, self._schema, asking.deadline_s)
-            row = _judged(row, await self._caller.ask(question, late), asking.judge)
+            asked = await self._caller.ask(question, late)
+            row = rows.came(row, asked)  # kept even where judging it fails
+            row = rows.judged(row, asked, asking.judge)
         except QuarterdeckError as error:
-            row = _failed(row, error.message)
+            row = rows.failed(row, error.message)
         except Exception as error:
             # Whatever a stranger's text or number brings about: the entry is held back.
             log.exception("a question to a model failed")
-            row = _failed(row, f"The advisor failed ({type(error).__name__}): see the log.")
+            row = rows.failed(row, f"The advisor failed ({type(error).__name__}): see the log.")
         try:
             await self._lanes.run(LANE, self._write, row)
+            if asking.is_given_up:
+                await self._lanes.run(LANE, self._give_up, row.id)
+            kept.set_result(True)
         except QuarterdeckError as error:
-            kept.set_result(None)
             log.warning("what a model said could not be kept: %s", error.message)
-            return _failed(row, f"Its answer could not be kept: {error.message}")
-        kept.set_result(row)
+            row = rows.failed(row, f"Its answer could not be kept: {error.message}")
+        finally:
+            if not kept.done():
+                kept.set_result(False)
         return row
 
     # --- keeping: on the lane ---------------------------------------------------------------------
@@ -193,7 +175,7 @@ class ModelAdvisor:
         """The row, with an event where a bot's trouble begins or changes."""
         kind = EVENTS.get(row.state, "")
         is_new = kind != self._troubles.get(row.bot_id, "")
-        if row.purpose not in CONSEQUENT or not (is_new and kind):
+        if row.purpose not in rows.CONSEQUENT or not (is_new and kind):
             with self._books.store.transaction() as tx:
                 tx.advice.add(row)
         else:
@@ -201,94 +183,26 @@ class ModelAdvisor:
                 writing.tx.advice.add(row)
                 message = f"The model was not heard, nothing is opened: {row.error}"
                 writing.event(Level.WARNING, kind, message, row.bot_id, advice_id=row.id)
-        if row.purpose in CONSEQUENT:
+        if row.purpose in rows.CONSEQUENT:
             self._troubles[row.bot_id] = kind
 
-    async def _complete(self, row: Advice, asked: Asked) -> None:
+    async def _complete(self, advice_id: str, asked: Asked) -> None:
         """Add what a late question came to after all: it costs, and changes nothing else."""
-        more = _came(row, asked) | {"error": clean(f"{row.error} {asked.error}", LONGEST_ERROR)}
         try:
-            await self._lanes.run(LANE, self._save, row.model_copy(update=more))
+            await self._lanes.run(LANE, self._add, advice_id, asked)
         except QuarterdeckError as error:
             log.warning("what a late answer did cost could not be kept: %s", error.message)
 
-    def _save(self, row: Advice) -> None:
+    def _give_up(self, advice_id: str) -> None:
+        """Say in the row what its asker was told."""
         with self._books.store.transaction() as tx:
-            try:
-                tx.advice.save(row)
-            except NotFound:
-                log.info("the advice %s was deleted before its answer came", row.id)
+            row = tx.advice.get(advice_id)
+            tx.advice.save(rows.failed(row, f"{UNKEPT} {row.error}", AdviceState.LATE))
 
-
-def _newest(situation: Situation) -> datetime:
-    """The newest candle's open; the present where there is none."""
-    times = situation.candles.time
-    return from_epoch_ms(int(times[-1])) if len(times) else situation.now
-
-
-def _blank(now: datetime) -> dict[str, Any]:
-    """What a question is before anything came of it."""
-    return {
-        "id": new_id(), "asked_at": now, "state": AdviceState.UNAVAILABLE, "answer": "",
-        "error": "", "decision": None, "counsel": None, "tokens_in": 0, "tokens_out": 0,
-        "cost": ZERO, "latency_s": 0.0, "outcome": None, "outcome_due_at": None, "facts": {},
-    }  # fmt: skip
-
-
-def _told(prompt: Prompt) -> dict[str, Any]:
-    return {
-        "system": storable(prompt.system, LONGEST_PROMPT),
-        "prompt": storable(prompt.text, LONGEST_PROMPT),
-        "facts": {"news": prompt.news_count},
-    }
-
-
-def _came(row: Advice, asked: Asked) -> dict[str, Any]:
-    """What a call came to, without what is made of it."""
-    facts = row.facts | {SENT: asked.is_sent}
-    if asked.is_estimated:
-        facts["is_estimated"] = True
-    return {
-        "answer": storable(asked.text, LONGEST_ANSWER), "tokens_in": asked.tokens_in,
-        "tokens_out": asked.tokens_out, "cost": asked.cost, "latency_s": asked.latency_s,
-        "facts": facts,
-    }  # fmt: skip
-
-
-def _judged(row: Advice, asked: Asked, judge: Judge) -> Advice:
-    """The row with the answer and what is made of it."""
-    row = row.model_copy(update=_came(row, asked))
-    if asked.state is not AdviceState.ANSWERED:
-        return _failed(row, asked.error, asked.state)
-    try:
-        decision = read_answer(asked.text)
-    except AnswerError as error:
-        return _failed(row, str(error), AdviceState.INVALID)
-    return _due(
-        row.model_copy(
-            update={
-                "state": AdviceState.ANSWERED, "decision": decision, "counsel": judge(decision)
-            }
-        )
-    )  # fmt: skip
-
-
-def _failed(row: Advice, words: str, state: AdviceState = AdviceState.UNAVAILABLE) -> Advice:
-    """A question without an answer that counts: what it was about is held back."""
-    words = clean(words, LONGEST_ERROR)
-    counsel = veto(words, row.id) if row.purpose is not AdvicePurpose.REPLAY else None
-    update = {"state": state, "error": words, "decision": None, "counsel": counsel}
-    return _due(row.model_copy(update=update))
-
-
-def _due(row: Advice) -> Advice:
-    """When its outcome can be known: of an answer, and of an entry that was held back."""
-    if row.purpose not in CONSEQUENT or (row.decision is None and row.proposal is None):
-        return row
-    horizon = DEFAULT_HORIZON
-    if row.decision is not None:
-        horizon = timedelta(minutes=row.decision.horizon_minutes)
-    return row.model_copy(update={"outcome_due_at": row.asked_at + horizon})
+    def _add(self, advice_id: str, asked: Asked) -> None:
+        with self._books.store.transaction() as tx:
+            row = tx.advice.get(advice_id)
+            tx.advice.save(rows.came_late(row, asked))
 
 
 def _reason(row: Advice) -> str:

@@ -1,25 +1,28 @@
 """Models: one suite over every provider, each through its own client against a loopback server."""
 
-import subprocess
-import sys
+import ast
+import inspect
+import logging
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import httpx
 import pytest
 
+from engine.adapters.ai import gemini
 from engine.adapters.ai.gemini import GeminiModel
 from engine.adapters.ai.openai_compatible import OpenAiCompatibleModel
 from engine.domain.judge_advice import read_answer
 from engine.domain.prompts import answer_schema
-from engine.errors import ConfigError, ModelRateLimited, ModelUnavailable
+from engine.errors import ConfigError, ModelRateLimited, ModelUnavailable, QuarterdeckError
 from engine.ports.ai import Model, Question
 from tests.fakes.chat_completions import chat_server
 from tests.fakes.gemini import gemini_server
 from tests.fakes.model_server import KEY, ModelServer, answer
 from tests.support.ports import free_port
-from tooling.place import ROOT
 
 PATIENCE_S = 60.0
 SHORT_S = 0.2
@@ -50,8 +53,8 @@ class Subject:
 def subject(request: pytest.FixtureRequest) -> Iterator[Subject]:
     """Each provider in turn."""
     if request.param == "gemini":
-        with gemini_server() as gemini:
-            yield Subject(GeminiModel, gemini)
+        with gemini_server() as server:
+            yield Subject(GeminiModel, server)
     else:
         with chat_server(model="llama3.1") as chat:
             yield Subject(OpenAiCompatibleModel, chat)
@@ -153,6 +156,21 @@ def test_a_wrong_key_is_a_setting_and_stays_secret(subject: Subject) -> None:
     assert len(subject.server.requests) == 1
 
 
+def test_no_key_is_logged_whatever_happens(
+    subject: Subject, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    subject.model.ask(subject.question())
+    for fault, value in (("limited", 1), ("status", 403), ("status", 500), ("cut", "")):
+        subject.server.fail(fault, value)
+        with pytest.raises(QuarterdeckError) as caught:
+            subject.model.ask(subject.question())
+        assert KEY not in "".join(traceback.format_exception(caught.value))
+    assert caplog.records
+    told = [f"{record.getMessage()} {vars(record)}" for record in caplog.records]
+    assert not [line for line in told if KEY in line]
+
+
 def test_an_unknown_model_is_a_setting(subject: Subject) -> None:
     with pytest.raises(ConfigError, match="no model 'other-model'"):
         subject.model.ask(subject.question(model="other-model"))
@@ -204,11 +222,11 @@ def test_gemini_may_end_for_a_reason_that_its_sdk_does_not_know() -> None:
 
 
 def test_its_sdk_is_not_loaded_before_the_first_question() -> None:
-    code = (
-        "import sys; from engine.adapters.ai.gemini import GeminiModel; GeminiModel('k', 'u');"
-        " sys.exit('google.generativeai' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=PATIENCE_S)
+    tree = ast.parse(inspect.getsource(gemini))
+    imports = [one for one in tree.body if isinstance(one, ast.Import | ast.ImportFrom)]
+    names = [getattr(one, "module", None) or one.names[0].name for one in imports]
+    assert names
+    assert not [name for name in names if name.startswith("google")]
 
 
 @pytest.mark.parametrize("status", [401, 403])
@@ -235,3 +253,70 @@ def test_a_server_without_keys_is_sent_none() -> None:
         subject = Subject(OpenAiCompatibleModel, server)
         assert subject.make("", server.url).ask(subject.question()).text
         assert "authorization" not in server.requests[0].headers
+
+
+# --- the servers are as strict as those they stand for ------------------------------------------
+
+GEMINI_PATH = "/v1beta/models/gemini-2.5-flash:generateContent"
+TEXT = {"contents": [{"role": "user", "parts": [{"text": "Is BTC up?"}]}]}
+FORM = {"type": "OBJECT", "properties": {"action": {"type": "STRING"}}}
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "body", "status", "words"),
+    [
+        (GEMINI_PATH, KEY, TEXT, 200, "usageMetadata"),
+        (GEMINI_PATH, "other", TEXT, 400, "API_KEY_INVALID"),
+        ("/v1beta/models/other:generateContent", KEY, TEXT, 404, "NOT_FOUND"),
+        ("/v1/generateContent", KEY, TEXT, 404, "NOT_FOUND"),
+        (GEMINI_PATH, KEY, {}, 400, "contents is not set"),
+        (GEMINI_PATH, KEY, TEXT | {"temperature": 0}, 400, "Unknown name"),
+        (GEMINI_PATH, KEY, TEXT | {"generationConfig": {"max_tokens": 1}}, 400, "Unknown name"),
+        (GEMINI_PATH, KEY, TEXT | {"generationConfig": {"responseSchema": FORM}}, 400,
+         "needs application/json"),
+        (GEMINI_PATH, KEY, TEXT | {"generationConfig": {
+            "responseMimeType": "application/json",
+            "responseSchema": {"type": "OBJECT", "additionalProperties": False}}}, 400,
+         "Unknown name"),
+    ],
+)  # fmt: skip
+def test_the_stand_in_for_gemini_takes_what_is_documented_and_nothing_else(
+    path: str, key: str, body: dict[str, Any], status: int, words: str
+) -> None:
+    with gemini_server() as server:
+        answered = httpx.post(server.url + path, json=body, headers={"x-goog-api-key": key})
+    assert answered.status_code == status
+    assert words in answered.text
+
+
+CHAT = {
+    "model": "llama3.1",
+    "messages": [{"role": "system", "content": "a"}, {"role": "user", "content": "b"}],
+    "response_format": {
+        "type": "json_schema",
+        "json_schema": {"name": "decision", "strict": True, "schema": answer_schema()},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "key", "changes", "status", "words"),
+    [
+        ("/v1/chat/completions", KEY, {}, 200, "chat.completion"),
+        ("/v1/chat/completions", "other", {}, 401, "invalid_api_key"),
+        ("/chat/completions", KEY, {}, 404, "Unknown request URL"),
+        ("/v1/chat/completions", KEY, {"model": "x"}, 404, "model_not_found"),
+        ("/v1/chat/completions", KEY, {"max_words": 1}, 400, "Unrecognized request argument"),
+        ("/v1/chat/completions", KEY, {"response_format": {"type": "json"}}, 400,
+         "Invalid response_format"),
+    ],
+)  # fmt: skip
+def test_the_stand_in_for_chat_completions_takes_what_is_documented_and_nothing_else(
+    path: str, key: str, changes: dict[str, Any], status: int, words: str
+) -> None:
+    with chat_server(model="llama3.1") as server:
+        answered = httpx.post(
+            server.url + path, json=CHAT | changes, headers={"Authorization": f"Bearer {key}"}
+        )
+    assert answered.status_code == status
+    assert words in answered.text

@@ -2,6 +2,7 @@
 strangers that commands, and a model that obeys it."""
 
 import asyncio
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -46,9 +47,18 @@ class Office:
             return list(tx.advice.select())
 
 
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with nothing in it: to make its tables takes longer than a test."""
+    path = tmp_path_factory.mktemp("empty") / "state.db"
+    SqlStore.open(f"sqlite:///{path}").close()
+    return path
+
+
 @pytest.fixture
-def office(tmp_path: Path) -> Iterator[Office]:
+def office(tmp_path: Path, empty: Path) -> Iterator[Office]:
     """An advisor with a key, and nothing asked yet."""
+    shutil.copy(empty, tmp_path / "state.db")
     store = SqlStore.open(f"sqlite:///{tmp_path / 'state.db'}")
     with gemini_server() as gemini:
         settings = Settings(

@@ -12,6 +12,7 @@ from engine.domain.advice import Advice, AiConfig, EntryProposal, Situation
 from engine.domain.news import NewsItem
 from engine.domain.positions import PositionSide
 from engine.domain.records import Event
+from engine.ports import Store
 from engine.ports.ai import Model
 from engine.services.advise import ModelAdvisor
 from engine.services.ask_model import ModelCaller
@@ -64,7 +65,7 @@ class Bench:
     """An advisor with everything about it."""
 
     clock: FakeClock
-    store: MemoryStore
+    store: Store
     books: Books
     lanes: Lanes
     budget: ModelBudget
@@ -88,7 +89,7 @@ class Bench:
 def bench(
     model: Model | None,
     clock: FakeClock | None = None,
-    store: MemoryStore | None = None,
+    store: Store | None = None,
     **changes: Any,
 ) -> Bench:
     """An advisor over ``model``, with a budget of a dollar and prices of Gemini's kind."""

@@ -51,6 +51,7 @@ class Play:
 
     def __init__(self, room: Room, market: FakeMarket, side: PositionSide) -> None:
         self.room, self.market, self.side = room, market, side
+        self.fill_price = "100.07" if side is LONG else "99.93"
         self._concluder = Concluder(room.books, room.desk, room.controls)
         is_long = side is LONG
         self._enter = Intent(enter_long=is_long, enter_short=not is_long, reason="RSI")
@@ -90,8 +91,8 @@ class Play:
         )
 
     def enter(self, counsel: Counsel | None = None, intent: Intent | None = None) -> None:
-        """Conclude the entry; the fill is worse than the proposal."""
-        self.room.move("100.07" if self.side is LONG else "99.93")
+        """Conclude the entry; it is filled at another price than the one that was judged."""
+        self.room.move(self.fill_price)
         self._conclude(intent or self._enter, counsel)
 
     def leave(self, intent: Intent | None = None, counsel: Counsel | None = None) -> None:

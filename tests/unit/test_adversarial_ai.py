@@ -183,12 +183,25 @@ def test_there_are_two_hundred() -> None:
     assert len(ANSWERS) >= 100
 
 
-def test_a_stop_that_was_nearer_at_the_price_judged_is_not_wider_at_the_price_paid(
-    play: Callable[[PositionSide], Play],
-) -> None:
-    one = play(LONG)
-    counsel, _ = reviewed(one, model_of(answer(stop=98.01)))
-    assert counsel.stop_price == D("98.01")
-    course, without = one.run(counsel), play(LONG).run()
-    assert without.stop == D("98.07")
-    assert course.stop == without.stop
+@pytest.mark.parametrize(
+    ("side", "fill_price", "wishes", "stop", "target"),
+    [
+        ("long", "100.07", {"stop": 98.01}, "98.07", "105.08"),
+        ("long", "99.90", {"stop": 98.01, "target": 104.99}, "98.01", "104.9"),
+        ("short", "99.93", {"stop": 101.99}, "101.92", "94.93"),
+        ("short", "100.10", {"stop": 101.99, "target": 95.01}, "101.99", "95.09"),
+    ],
+)
+def test_levels_that_are_nearer_at_the_price_judged_are_no_farther_at_the_price_paid(
+    play: Callable[[PositionSide], Play], side: str, fill_price: str, wishes: dict[str, float],
+    stop: str, target: str,
+) -> None:  # fmt: skip
+    which = SIDES[side]
+    one, without = play(which), play(which)
+    one.fill_price = without.fill_price = fill_price
+    said = answer(action="buy" if which is LONG else "sell", **wishes)
+    counsel, _ = reviewed(one, model_of(said))
+    assert counsel.stop_price == D(str(wishes["stop"])), "nearer than the bot's own, then"
+    course = one.run(counsel)
+    assert (course.stop, course.target) == (D(stop), D(target))
+    assert_no_more(course, without.run())

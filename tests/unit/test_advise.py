@@ -1,6 +1,7 @@
 """The advisor: one row for each question, deadlines, money, pauses, and nothing ever raised."""
 
 import asyncio
+import threading
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from decimal import Decimal
@@ -24,8 +25,8 @@ from engine.errors import (
     NotFound,
     StoreError,
 )
-from engine.ports.ai import Reply
-from engine.services.ask_model import MOST_CALLS
+from engine.ports.ai import Question, Reply
+from engine.services.ask_model import LANE, MOST_CALLS
 from tests.fakes.model import ScriptedModel
 from tests.fakes.model_server import answer
 from tests.support.advising import NO_MODEL, Bench, bench, news, proposal, situation
@@ -36,7 +37,7 @@ R = TypeVar("R")
 COST = D("0.00055")
 """Of 1,000 tokens in and 100 out."""
 
-QUICK = AiConfig(deadline_s=0.05)
+QUICK = AiConfig(deadline_s=1.0)
 PATIENCE_S = 60.0
 
 
@@ -142,7 +143,8 @@ def test_what_nobody_foresaw_holds_back_too_and_is_a_row() -> None:
     counsel = run(room.advisor.review(situation(), proposal(price=D(0))))
     assert counsel.verdict is CounselVerdict.VETO
     assert "see the log" in counsel.reason
-    assert last(room).state is AdviceState.UNAVAILABLE
+    assert (last(room).state, last(room).cost) == (AdviceState.UNAVAILABLE, COST)
+    assert last(room).answer == bad.text
     assert review(room, candles=empty_candles("1m")).verdict is CounselVerdict.PASS
 
 
@@ -153,9 +155,11 @@ def test_a_hung_model_is_late_at_once_and_its_bill_comes_after() -> None:
     async def play() -> None:
         counsel = await room.advisor.review(situation(ai=QUICK), proposal())
         assert counsel.verdict is CounselVerdict.VETO
-        assert "0.05 s" in counsel.reason
+        assert "within 1 s" in counsel.reason
         row = last(room)
         assert (row.state, row.cost, row.facts["is_sent"]) == ("late", 0, True)
+        with room.store.transaction() as tx:
+            tx.advice.save(row.model_copy(update={"facts": row.facts | {"tries": 1}}))
         model.release()
         await until(lambda: last(room).cost > 0)
 
@@ -166,6 +170,7 @@ def test_a_hung_model_is_late_at_once_and_its_bill_comes_after() -> None:
     [row] = room.rows()
     assert (row.state, row.cost, row.tokens_in) == ("late", COST, 1_000)
     assert (row.decision, row.counsel is not None) == (None, True)
+    assert row.facts["tries"] == 1, "others write on it, too"
     assert row.answer == model.text, "kept, and of no consequence"
     assert room.budget.used() == (COST, 1)
 
@@ -346,6 +351,36 @@ def test_what_cannot_be_kept_opens_nothing(monkeypatch: pytest.MonkeyPatch) -> N
     assert not choice.intent.wants_something
     assert room.rows() == []
     assert room.budget.used()[0] == 2 * COST, "it was paid for all the same"
+
+
+def test_a_store_that_hangs_keeps_nobody_and_the_row_says_what_was_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play() -> None:
+        loop = asyncio.get_running_loop()
+
+        def block_then_answer(_question: Question) -> str:
+            asyncio.run_coroutine_threadsafe(room.lanes.run(LANE, gate.wait, PATIENCE_S), loop)
+            return answer()
+
+        model.text = block_then_answer
+        counsel = await room.advisor.review(situation(ai=QUICK), proposal())
+        assert counsel.verdict is CounselVerdict.VETO
+        assert "not written down in time" in counsel.reason
+        assert room.rows() == []
+        gate.set()
+        await room.advisor.finish(PATIENCE_S)
+
+    monkeypatch.setattr("engine.services.advise.KEEP_S", 0.0)
+    gate = threading.Event()
+    model = ScriptedModel()
+    room = bench(model)
+    run(play())
+    [row] = room.rows()
+    assert (row.state, row.decision, row.cost) == (AdviceState.LATE, None, COST)
+    assert row.answer == answer()
+    assert row.counsel is not None
+    assert row.counsel.verdict is CounselVerdict.VETO
 
 
 def test_what_was_spent_must_be_known_before_anything_is_asked(
