@@ -1,7 +1,5 @@
 """The commands about the engine as a whole."""
 
-import contextlib
-import csv
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -10,7 +8,8 @@ import typer
 
 from engine.cli.base_lines import base_lines
 from engine.cli.client import URGENT
-from engine.cli.context import Desk, desk_of
+from engine.cli.context import desk_of
+from engine.cli.exports import export
 from engine.cli.failures import BadInput, Failure, NotRunning
 from engine.cli.latch import read_latch, write_latch
 from engine.cli.output import amount, moment, pairs, percent, signed, table
@@ -177,7 +176,7 @@ def trades(
         "until": until,
     }
     if csv_file is not None:
-        _export(desk, csv_file, query)
+        export(desk, csv_file, "/trades.csv", query, "trades")
         return
     page = desk.engine.get("/trades", limit=limit, offset=offset, **query)
     head = ("closed (UTC)", "bot", "symbol", "side", "quantity", "entry", "exit", "P&L", "return",
@@ -195,27 +194,6 @@ def trades(
             f"{amount(total['fees'])}, {total['wins']} won, {total['losses']} lost"
         )
     desk.printer.show(page, lines)
-
-
-def _export(desk: Desk, file: Path, query: dict[str, Any]) -> None:
-    """Write the CSV beside ``file`` first, so that a broken download leaves no half a file."""
-    if not file.name or file.is_dir():
-        raise BadInput(f"--csv: {file} is a folder; name a file.")
-    part = file.with_name(f"{file.name}.part")
-    try:
-        with part.open("wb") as target, desk.engine.stream("/trades.csv", **query) as chunks:
-            for chunk in chunks:
-                target.write(chunk)
-        with part.open(encoding="utf-8", newline="") as written:
-            count = sum(1 for _ in csv.reader(written)) - 1
-        part.replace(file)
-    except OSError as error:
-        raise BadInput(f"--csv: {file} cannot be written: {error.strerror}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            part.unlink()
-    path = str(file.resolve())
-    desk.printer.show({"file": path, "count": count}, [f"{count} trades written to {path}."])
 
 
 def strategies(ctx: typer.Context) -> None:

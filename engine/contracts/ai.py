@@ -52,7 +52,7 @@ class _Period(Contract):
 
 class AdviceFilter(_Period):
     """Which questions and answers; an empty field does not narrow. ``text`` is a case-insensitive
-    part of prompt, answer, error, symbol or the bot's name."""
+    part of answer, error, symbol or the bot's name."""
 
     state: AdviceState | None = None
     purpose: AdvicePurpose | None = None

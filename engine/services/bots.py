@@ -47,12 +47,19 @@ class BotService:
     """Commands on bots: checked in full, written with an audit entry, left to the supervisor."""
 
     def __init__(
-        self, books: Books, venues: Venues, host: StrategyHost, wake: Callable[[], None]
+        self,
+        books: Books,
+        venues: Venues,
+        host: StrategyHost,
+        wake: Callable[[], None],
+        model_objection: Callable[[], str] = lambda: "",
     ) -> None:
+        """``model_objection``: why no model can be asked now, empty where one can."""
         self._books = books
         self._venues = venues
         self._host = host
         self._wake = wake
+        self._model_objection = model_objection
 
     def assess(self, config: BotConfig, bot_id: str | None = None) -> Assessment:
         """Check a configuration against its market, strategy and account; save nothing.
@@ -90,6 +97,11 @@ class BotService:
                 "A replay takes no signals: its time is another. Turn signals off.", field="signals"
             )
         self._check_routing(config, instrument, account_id, key)
+        if config.ai is not None and self._venues.is_stepped(config.market):
+            raise ConfigError(
+                "Replays ask no model: take it away, or choose a market whose time goes by itself.",
+                field="ai",
+            )
         balance = broker.balances().get(instrument.quote)
         free = balance.free if balance else ZERO
         price = market.quote(instrument.symbol).last
@@ -101,7 +113,9 @@ class BotService:
         made = _assessment(config, instrument, price, quantity, fee_bps, free)
         objection = self._books.account_objection(account_id) or ""
         is_closed = account_id not in self._books.unchecked and bool(objection)
-        warnings = (f"No entries for now: {objection}.",) if is_closed else ()
+        warnings: tuple[str, ...] = (f"No entries for now: {objection}.",) if is_closed else ()
+        if config.ai is not None and (words := self._model_objection()):
+            warnings += (f"Nothing is opened until a model can be asked. {words}",)
         return made.model_copy(
             update={"mode": mode_of(account_id), "warnings": (*warnings, *made.warnings)}
         )

@@ -17,13 +17,15 @@ from engine.domain.exits import live_bar
 from engine.domain.orders import OrderState, Purpose
 from engine.domain.positions import PositionSide
 from engine.domain.records import KillLevel
-from engine.errors import DataError
+from engine.errors import ConfigError, DataError
+from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.conclude import Concluder
 from engine.services.run_cycle import CycleRunner
 from tests.fakes.advisor import GO, STAY, buy, close, hold
 from tests.fakes.broker import Fault
 from tests.fakes.market import FakeMarket
+from tests.fakes.strategy_host import FakeStrategyHost
 from tests.support.model_desk import Desk, model_desk
 from tests.unit.conftest import Room
 from tests.unit.samples import config
@@ -470,6 +472,33 @@ def test_a_decider_answers_once_for_a_candle_across_a_crash(open_desk: Opener) -
     asyncio.run(desk.wait(NOTHING))
     assert len(desk.advisor.decided) == 1
     assert desk.last().action is Action.ENTER_LONG, "as the kept answer is judged again"
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+def bots_of(room: Room, objection: str = "") -> BotService:
+    """The commands on bots, with what is said of the provider."""
+    return BotService(room.books, room.venues, FakeStrategyHost(), lambda: None, lambda: objection)
+
+
+def test_a_bot_whose_model_cannot_be_asked_is_warned_of_and_allowed(room: Room) -> None:
+    service = bots_of(room, "No model is set up: get a key.")
+    asked = config(name="second", ai=AiConfig())
+    assert service.assess(asked).warnings[-1] == (
+        "Nothing is opened until a model can be asked. No model is set up: get a key."
+    )
+    assert service.create(asked, "test").config.ai == AiConfig()
+    assert not service.assess(config(name="third")).warnings
+    assert not bots_of(room).assess(config(name="third", ai=AiConfig())).warnings
+
+
+def test_a_replay_asks_no_model(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room.venues, "is_stepped", lambda _market_id: True)
+    with pytest.raises(ConfigError, match="Replays ask no model") as refused:
+        bots_of(room).assess(config(name="second", ai=AiConfig()))
+    assert refused.value.field == "ai"
+    assert bots_of(room).assess(config(name="second"))
 
 
 # --- trouble ------------------------------------------------------------------------------------
