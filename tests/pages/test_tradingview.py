@@ -194,7 +194,7 @@ def test_every_message_that_the_form_can_write_is_understood() -> None:
                 continue
             assert order.action is action, draft
             if action is not SignalAction.FLAT:
-                assert order.side is side, draft
+                assert order.side == side, draft
                 levels = (order.stop_price, order.target_price)
                 assert levels == ((2, 3) if stop == AT_PRICE else (None, None))
                 away = (order.stop_percent, order.target_percent)
