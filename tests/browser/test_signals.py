@@ -96,7 +96,7 @@ def test_four_deliveries_of_one_alert_make_one_position(
 
     with open_page(browser, width=PHONE_PX) as phone:
         visit(phone, deck, f"inbox?bot={NAME}")
-        phone.locator(".stDataFrameGlideDataEditor").click(position={"x": 60, "y": 45})
+        phone.locator(".dvn-scroller").first.click(position={"x": 60, "y": 45})
         phone.wait_for_url(f"**signal={signal_id}*")
         opened = phone.locator(".st-key-qd-signal")
         expect(opened.locator(".qd-state")).to_have_text("acted")
