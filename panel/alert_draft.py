@@ -89,19 +89,19 @@ def alert_message(draft: AlertDraft) -> str:
 
 
 def _strategy_fields(draft: AlertDraft) -> dict[str, str]:
-    """What the strategy's order did, and the position it has now: the bot follows."""
+    """What the strategy's order did, and the position it has now: the bot follows. The two sizes
+    tell which part of a position it closed."""
     fields = {
         "action": "{{strategy.order.action}}",
         "market_position": "{{strategy.market_position}}",
+        "market_position_size": "{{strategy.market_position_size}}",
         "prev_market_position": "{{strategy.prev_market_position}}",
+        "prev_market_position_size": "{{strategy.prev_market_position_size}}",
         "price": "{{strategy.order.price}}",
         "order_id": "{{strategy.order.id}}",
     }
     if draft.quantity == CONTRACTS:
-        return fields | {
-            "contracts": "{{strategy.order.contracts}}",
-            "market_position_size": "{{strategy.market_position_size}}",
-        }
+        return fields | {"contracts": "{{strategy.order.contracts}}"}
     return fields | _size(draft)
 
 

@@ -55,12 +55,12 @@ def _draw_sender(form: BotForm) -> None:
 
 
 def _draw_bounds(form: BotForm) -> None:
-    with st.grid(3, min_column_width=150, gap="small"):
+    with st.grid(3, min_column_width=190, gap="small"):
         for label, name, field, words in (
             ("Longest lag (seconds)", "max_lag", "max_lag_s",
              "A signal that is older when its turn comes opens nothing; exits are still done."),
             ("Signals a minute", "signal_rate", "rate_per_minute", "More are refused."),
-            ("Repeats within (seconds)", "same_within", "same_within_s",
+            ("The same again within (s)", "same_within", "same_within_s",
              "An equal body without an id or a time of its own counts as one signal."),
         ):  # fmt: skip
             with st.container(gap="xxsmall"):

@@ -113,10 +113,8 @@ def draw_address(panel: ControlPanel, webhook: WebhookView) -> None:
     """The addresses, each to copy, and what shows or changes them."""
     secrets = shown_secrets(webhook.bot_id)
     addresses = secrets.addresses if secrets else webhook.addresses
-    if not addresses:
-        st.info("It has no address yet: it gets one when the engine has taken up its settings.",
-                icon=":material/hourglass_empty:")  # fmt: skip
-        return
+    if not addresses:  # the engine gives it one within seconds; to show it makes it at once
+        st.caption("It is new: its address is made when you show it.")
     _draw_addresses(addresses, is_shown=secrets is not None)
     is_signed = webhook.config is not None and webhook.config.signature.value != "none"
     if secrets and is_signed:

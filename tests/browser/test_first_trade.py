@@ -21,8 +21,8 @@ from tests.support.processes import Copy, copy_of_quarterdeck
 TRADE_WAIT_S = 180
 STOP_TRIES = 8
 ADDRESSES = (
-    "", "create", "bot", "trades", "performance", "accounts", "reconcile", "risk", "candles",
-    "backtest", "strategies", "rules", "logs", "settings",
+    "", "create", "bot", "trades", "inbox", "tradingview", "performance", "accounts", "reconcile",
+    "risk", "candles", "backtest", "strategies", "rules", "logs", "settings",
 )  # fmt: skip
 
 

@@ -194,7 +194,7 @@ def test_every_message_that_the_form_can_write_is_understood() -> None:
                 continue
             assert order.action is action, draft
             if action is not SignalAction.FLAT:
-                assert order.side is side, draft
+                assert order.side == side, draft
                 levels = (order.stop_price, order.target_price)
                 assert levels == ((2, 3) if stop == AT_PRICE else (None, None))
                 away = (order.stop_percent, order.target_percent)
@@ -219,8 +219,6 @@ def test_a_strategys_alert_follows_its_position(
     order: str, before: str, after: str, action: SignalAction, side: PositionSide
 ) -> None:
     for quantity in quantities_of(STRATEGY, "open"):
-        if quantity == QuantityKind.PERCENT_OF_EQUITY and action is SignalAction.CLOSE:
-            continue
         message = alert_message(AlertDraft(quantity=quantity, size="100"))
         for name, value in (
             ("{{strategy.order.action}}", order),
@@ -230,6 +228,20 @@ def test_a_strategys_alert_follows_its_position(
             message = message.replace(name, value)
         read_as = read(message)
         assert (read_as.action, read_as.side) == (action, side), quantity
+
+
+def test_a_strategys_partial_exit_closes_the_same_part() -> None:
+    for quantity in quantities_of(STRATEGY, "open"):
+        message = alert_message(AlertDraft(quantity=quantity, size="100"))
+        for name, value in (
+            ("{{strategy.order.action}}", "sell"),
+            ("{{strategy.prev_market_position}}", "long"),
+            ("{{strategy.prev_market_position_size}}", "1.25"),
+        ):
+            message = message.replace(name, value)
+        order = read(message)  # which is left with 0.5
+        assert (order.action, order.quantity) == (SignalAction.CLOSE, Decimal(60)), quantity
+        assert order.quantity_kind is QuantityKind.PERCENT_OF_POSITION
 
 
 def test_deliveries_of_one_firing_are_one_signal_and_once_a_bar_holds_for_the_bar() -> None:
