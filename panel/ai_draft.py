@@ -75,7 +75,7 @@ def may_and_may_not(draft: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         else [f"let an entry pass {threshold}".strip(), "hold it back", "make it smaller"]
     )
     if draft["ai_levels"]:
-        may.append("set a nearer stop than yours, and a target")
+        may.append("set a stop or a target that is nearer than yours")
     never = [
         "use more than your size, limits and direction allow",
         "hold back or delay an exit: stops, targets and the strategy's exits hold without it",

@@ -1,15 +1,16 @@
 """The AI page: every state of what models did, prompts to try, and the news they are shown."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.contracts import BotState, Desired
-from engine.contracts.ai import AdviceState, AiBudget, AiRole
+from engine.contracts.ai import AdviceFilter, AdviceState, AiBudget, AiRole
 from engine.errors import Conflict, DataError, StoreError
 from panel.ai_decisions import PAGE_SIZE
+from panel.facade import ControlPanel
 from tests.fakes.ai import FakeAi
 from tests.fakes.news_desk import HEADLINES
 from tests.fakes.services import FakeServices
@@ -148,6 +149,13 @@ def test_a_list_that_cannot_be_renewed_is_shown_as_stale(
     assert "gemini-2.5-flash (gemini)" in words(app)
 
 
+def test_what_is_filtered_can_be_kept_as_csv(fake_engine: FakeEngine, ai: FakeAi) -> None:
+    panel = ControlPanel(fake_engine.url, lambda: fake_engine.token)
+    rows = panel.advice_csv(AdviceFilter(state=AdviceState.INVALID, limit=1)).decode().splitlines()
+    panel.close()
+    assert len(rows) == 1 + sum(one.state is AdviceState.INVALID for one in ai.asked)
+
+
 # --- one of them
 def test_one_is_shown_whole_and_nothing_in_it_is_markup(ai: FakeAi) -> None:
     app = open_page("ai", {"advice": ai.asked[2].id})
@@ -222,11 +230,15 @@ def test_a_dry_run_shows_prompt_answer_and_what_would_follow(fake_engine: FakeEn
     assert request.bot == bot_id
     assert request.ai is not None
     assert (request.ai.instructions, request.ai.min_confidence) == ("Mind the weekend.", 0.9)
+    assert request.at is None
     text = plain(app)
     assert "the strategy wanted: nothing (RSI 51 is between 30 and 70)" in text
     assert "Nothing was done" in text
     assert any("Mind the weekend." in one.value for one in app.code)
     assert services.bots[bot_id].config.ai is None, "only a save changes the bot"
+    app.datetime_input("ailab_at").set_value(datetime(2026, 3, 2, 12, 30))  # noqa: DTZ001
+    app.button("ailab_run").click().run()
+    assert services.ai.dry_runs[-1].at == datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
 
 def test_a_refused_dry_run_is_told_and_fields_are_marked(fake_engine: FakeEngine) -> None:
