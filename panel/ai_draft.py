@@ -94,4 +94,4 @@ def questions_a_day(draft: Mapping[str, Any]) -> int | None:
     candle_s, every_s = SECONDS.get(draft["timeframe"]), draft["ai_every"]
     if draft["ai_role"] != AiRole.DECIDER.value or candle_s is None or every_s is None:
         return None
-    return DAY_S // max(candle_s, every_s)
+    return int(DAY_S // max(candle_s, every_s))
