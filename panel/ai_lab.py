@@ -70,21 +70,21 @@ def _draw_form(bot: BotView) -> dict[str, Any]:
         side = "long"
         if role == AiRole.ADVISOR.value:
             side = st.segmented_control(
-                "Entry to judge", list(SIDES), default="long", required=True, key="ailab_side",
+                "Entry to judge", list(SIDES), default="long", required=True, key="lab_side",
                 format_func=lambda one: SIDES[one],
                 help="Where the strategy itself wants none at this moment",
             )  # fmt: skip
         at = st.datetime_input(
-            "As of (UTC)", value=None, key="ailab_at", width=240, format="YYYY-MM-DD",
+            "As of (UTC)", value=None, key="lab_at", width=240, format="YYYY-MM-DD",
             help="The last candle that had closed by then; empty: the newest",
         )  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Dry run", type="primary", icon=":material/science:", key="ailab_run"):
+            if st.button("Dry run", type="primary", icon=":material/science:", key="lab_run"):
                 with st.spinner("The model is asked…"):
                     _run(bot, side, at)
             is_at_rest = state_of(bot) in AT_REST
             st.button(
-                "Save to the bot", icon=":material/save:", key="ailab_save", on_click=_save,
+                "Save to the bot", icon=":material/save:", key="lab_save", on_click=_save,
                 args=(bot.id,), disabled=not is_at_rest,
             )  # fmt: skip
         st.caption(

@@ -245,7 +245,10 @@ def costs(paid: Sequence[Advice], name: Callable[[Advice], str]) -> tuple[CostLi
 
 def held_back(real: Sequence[Advice]) -> tuple[HeldBack, ...]:
     """Of all bots, in USDT."""
-    held = [one for one in real if one.counsel and one.counsel.verdict is not CounselVerdict.PASS]
+    held = [
+        one for one in real if one.purpose is AdvicePurpose.REVIEW
+        and one.counsel and one.counsel.verdict is not CounselVerdict.PASS
+    ]  # fmt: skip
     judged = [one.outcome.value for one in held if one.outcome and one.outcome.value is not None]
     if not held:
         return ()
