@@ -57,6 +57,11 @@ class AiCalls(Connection):
             if len(page.items) < MOST_LINES or len(lines) >= most:
                 return lines, page.count
 
+    def advice_csv(self, chosen: AdviceFilter) -> bytes:
+        """All that match, as CSV without prompts; paging is ignored."""
+        query = chosen.model_dump(mode="json", exclude={"limit", "offset"})
+        return self._send("GET", f"{API}/advice.csv", query=query).content
+
     def advice(self, advice_id: str) -> AdviceView:
         """One question with its answer, whole."""
         return self._get(AdviceView, _advice(advice_id))

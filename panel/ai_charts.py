@@ -7,7 +7,7 @@ from datetime import date
 
 import plotly.graph_objects as go
 
-from engine.contracts.ai import AdviceLine, Calibration, CounselVerdict
+from engine.contracts.ai import AdviceLine, AdvicePurpose, Calibration, CounselVerdict
 from panel.charts import style_figure
 from panel.palette import BLUE, GREY, faded, series_colour
 
@@ -109,9 +109,10 @@ def held_back_lines(
     """Those of a quote asset that were held back or reduced and have been judged, oldest first."""
     found = [
         line for line in lines
-        if line.verdict in (CounselVerdict.VETO, CounselVerdict.REDUCE)
+        if line.purpose is AdvicePurpose.REVIEW
+        and line.verdict in (CounselVerdict.VETO, CounselVerdict.REDUCE)
         and line.outcome is not None and line.outcome.value is not None
-        and line.outcome.is_hypothetical and quotes.get(line.id) == quote
+        and quotes.get(line.id, "") == quote
     ]  # fmt: skip
     return sorted(found, key=lambda line: line.asked_at)
 

@@ -25,7 +25,7 @@ from panel.ai_words import (
     state_words,
 )
 from panel.facade import ControlPanel, PanelError
-from panel.format import MINUS, NONE, percent, price
+from panel.format import MINUS, NONE, now, percent, price
 from panel.layout import show_error
 from panel.live import latest, show_staleness
 from panel.record_tables import Column, records_table, table_key
@@ -81,7 +81,7 @@ def choose_advice(bots: Sequence[BotView]) -> AdviceFilter | None:
         verdict = _pick("Made of it", "verdict", [one.value for one in CounselVerdict])
         action = _pick("Answer", "action", [one.value for one in ModelAction])
         text = st.text_input(
-            "Text", key="text", placeholder="in prompt or answer", max_chars=200, type="search",
+            "Text", key="text", placeholder="in answer or error", max_chars=200, type="search",
             width=180, bind="query-params", on_change=first_page,
         )  # fmt: skip
         first, last = _day("From (UTC)", "from"), _day("To (UTC)", "to")
@@ -124,6 +124,12 @@ def draw_decisions(panel: ControlPanel) -> None:
     count = panel.advice_page(chosen.model_copy(update={"limit": 1})).count
     page = 1
     with st.container(horizontal=True, vertical_alignment="center"):
+        st.download_button(
+            "Download CSV", lambda: panel.advice_csv(chosen),
+            file_name=f"advice-{now():%Y%m%dT%H%M%SZ}.csv", mime="text/csv",
+            icon=":material/download:", on_click="ignore", disabled=not count, key="ai_csv",
+            help="All that match, without prompts, times in UTC",
+        )  # fmt: skip
         if is_narrowed(chosen):
             st.button("Clear filters", on_click=clear_filters, key="ai_clear")
         if count > PAGE_SIZE:

@@ -75,7 +75,7 @@ def may_and_may_not(draft: Mapping[str, Any]) -> tuple[list[str], list[str]]:
         else [f"let an entry pass {threshold}".strip(), "hold it back", "make it smaller"]
     )
     if draft["ai_levels"]:
-        may.append("set a nearer stop than yours, and a target")
+        may.append("set a stop or a target that is nearer than yours")
     never = [
         "use more than your size, limits and direction allow",
         "hold back or delay an exit: stops, targets and the strategy's exits hold without it",
@@ -94,4 +94,4 @@ def questions_a_day(draft: Mapping[str, Any]) -> int | None:
     candle_s, every_s = SECONDS.get(draft["timeframe"]), draft["ai_every"]
     if draft["ai_role"] != AiRole.DECIDER.value or candle_s is None or every_s is None:
         return None
-    return DAY_S // max(candle_s, every_s)
+    return int(DAY_S // max(candle_s, every_s))

@@ -182,7 +182,7 @@ def _draw_held_back(
     for one in summary.held_back:
         draw_figures(
             (
-                Figure(f"Held back, {one.quote}", f"{one.vetoed:,}"),
+                Figure(f"Held back, {one.quote or 'asset unknown'}", f"{one.vetoed:,}"),
                 Figure("Reduced", f"{one.reduced:,}"),
                 Figure("Would have made", html=gain_html(one.value, one.quote)),
                 Figure("Each, on average", money(one.mean, one.quote, is_signed=True)),
@@ -192,11 +192,14 @@ def _draw_held_back(
             )
         )  # fmt: skip
         st.caption(escape(veto_words(one)))
-        if len(held_back_lines(lines, quotes, one.quote)) > 1:
+        shown = len(held_back_lines(lines, quotes, one.quote))
+        if shown > 1:
             st.plotly_chart(
                 held_back_figure(lines, quotes, one.quote, is_dark=is_dark()),
                 key=f"ai_held_{one.quote}", config=CHART, height=240,
             )  # fmt: skip
+            if shown < judged_of(one):
+                st.caption(f"The chart has the newest {shown:,} of {judged_of(one):,}.")
     st.caption(
         "Hypothetical: what the entries would have made by the bot's own exits on the candles that"
         " came, at its fees, each on its own. An order that was never sent moved no price, and"
@@ -208,7 +211,9 @@ def _draw_held_back(
 
 def veto_words(one: HeldBack) -> str:
     """What the sum says about the model."""
-    judged = one.vetoed + one.reduced - one.waiting - one.unknown
+    judged = judged_of(one)
+    if not one.vetoed + one.reduced:
+        return "No entry was held back."
     if judged <= 0:
         return "None of them can be judged yet."
     amount = money(abs(one.value), one.quote)
@@ -218,6 +223,11 @@ def veto_words(one: HeldBack) -> str:
     if one.value > 0:
         return f"Holding back has cost about {amount} of gains that were missed.{few}"
     return f"Holding back has neither saved nor cost anything.{few}"
+
+
+def judged_of(one: HeldBack) -> int:
+    """Of how many it is known what they would have made."""
+    return one.vetoed + one.reduced - one.waiting - one.unknown
 
 
 def quotes_of(lines: Sequence[AdviceLine], bots: Sequence[BotView]) -> Mapping[str, str]:

@@ -62,7 +62,7 @@ def draw_ai_fields(key: Callable[[str], str], slot: Slot, role: str) -> None:
         st.checkbox("Show it news", key=key("ai_news"),
                     help="What is kept about the symbol, as data; see the AI page.")  # fmt: skip
         st.checkbox("It may set levels", key=key("ai_levels"),
-                    help="A stop nearer than the bot's own, and a target")  # fmt: skip
+                    help="A stop or a target nearer than the bot's own")  # fmt: skip
     slot("ai.has_news")
     st.text_area(
         "Instructions", key=key("ai_instructions"), max_chars=LONGEST_INSTRUCTIONS, height=110,

@@ -1,6 +1,7 @@
 """The prompt editor: a bot's instructions, tried on its real candles, and saved to it."""
 
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import streamlit as st
@@ -69,22 +70,26 @@ def _draw_form(bot: BotView) -> dict[str, Any]:
         side = "long"
         if role == AiRole.ADVISOR.value:
             side = st.segmented_control(
-                "Entry to judge", list(SIDES), default="long", required=True, key="ailab_side",
+                "Entry to judge", list(SIDES), default="long", required=True, key="lab_side",
                 format_func=lambda one: SIDES[one],
                 help="Where the strategy itself wants none at this moment",
             )  # fmt: skip
+        at = st.datetime_input(
+            "As of (UTC)", value=None, key="lab_at", width=240, format="YYYY-MM-DD",
+            help="The last candle that had closed by then; empty: the newest",
+        )  # fmt: skip
         with st.container(horizontal=True, vertical_alignment="center"):
-            if st.button("Dry run", type="primary", icon=":material/science:", key="ailab_run"):
+            if st.button("Dry run", type="primary", icon=":material/science:", key="lab_run"):
                 with st.spinner("The model is asked…"):
-                    _run(bot, side)
+                    _run(bot, side, at)
             is_at_rest = state_of(bot) in AT_REST
             st.button(
-                "Save to the bot", icon=":material/save:", key="ailab_save", on_click=_save,
+                "Save to the bot", icon=":material/save:", key="lab_save", on_click=_save,
                 args=(bot.id,), disabled=not is_at_rest,
             )  # fmt: skip
         st.caption(
-            "A dry run asks the model about the bot's newest closed candle. It costs as any other"
-            " question, and nothing follows from it."
+            "A dry run asks the model about the bot's real candles. It costs as any other question,"
+            " and nothing follows from it."
         )
         if not is_at_rest:
             st.caption(
@@ -98,9 +103,10 @@ def _draft() -> Mapping[str, Any]:
     return {name: st.session_state.get(LAB.key(name), value) for name, value in AI_DEFAULTS.items()}
 
 
-def _run(bot: BotView, side: str) -> None:
+def _run(bot: BotView, side: str, at: datetime | None) -> None:
     """Ask, and keep what came."""
-    body = {"bot": bot.id, "side": side, **ai_body(_draft())}
+    moment_of = None if at is None else at.replace(tzinfo=UTC).isoformat()
+    body = {"bot": bot.id, "side": side, "at": moment_of, **ai_body(_draft())}
     st.session_state.pop(RESULT, None)
     st.session_state.pop(REFUSAL, None)
     try:

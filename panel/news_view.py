@@ -102,6 +102,7 @@ def _choose(status: NewsStatus) -> NewsFilter:
             "Ask now", icon=":material/refresh:", key="news_ask", disabled=not symbol,
             on_click=_ask, args=(symbol or "",), help="Every source, about the chosen symbol",
         )  # fmt: skip
+    # Not checked here: what was typed as a symbol is for the engine to refuse, in its words.
     return NewsFilter.model_construct(
         symbol=symbol or "", source=source or "", search=search or "", limit=PAGE_SIZE, offset=0
     )

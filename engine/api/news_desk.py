@@ -15,7 +15,7 @@ from engine.contracts.news import (
 from engine.domain.news import OWN, subject_named
 from engine.errors import Conflict
 from engine.services.books import Books
-from engine.services.news_desk import KEPT, NewsDesk, SourceState
+from engine.services.news_desk import KEPT, RECENT, NewsDesk, SourceState
 
 
 class NewsServices(Protocol):
@@ -61,17 +61,18 @@ class NewsViews:
 
     def status(self) -> NewsStatus:
         """The sources from memory, the counts from the store."""
+        states = self._desk.states()
         with self._books.store.reading() as tx:
-            rows = tx.news.values("source", "symbol")
-        kept: dict[str, int] = {}
-        for source, _ in rows:
-            kept[source] = kept.get(source, 0) + 1
+            kept = {name: tx.news.count(source=name)
+                    for name in (OWN, *(one.source_id for one in states))}  # fmt: skip
+            since = self._books.clock.now() - RECENT
+            symbols = {symbol for (symbol,) in tx.news.values("symbol", since=since)}
         return NewsStatus(
             every_s=round(self._desk.every_s),
             kept_days=KEPT.days,
-            sources=tuple(_view(one, kept.get(one.source_id, 0)) for one in self._desk.states()),
-            own_kept=kept.get(OWN, 0),
-            symbols=tuple(sorted({symbol for _, symbol in rows if symbol})),
+            sources=tuple(_view(one, kept[one.source_id]) for one in states),
+            own_kept=kept[OWN],
+            symbols=tuple(sorted(symbols - {""})),
         )
 
     def refresh(self, request: NewsRefresh) -> NewsStatus:

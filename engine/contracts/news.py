@@ -10,7 +10,7 @@ __all__ = [
     "NewsFilter", "NewsItem", "NewsNote", "NewsPage", "NewsRefresh", "NewsSourceView", "NewsStatus",
 ]  # fmt: skip
 
-SYMBOL = r"^[A-Za-z0-9.\-:/ ]*$"
+SYMBOL = r"[A-Za-z0-9][A-Za-z0-9.\-:/]*"
 
 
 class NewsFilter(Contract):
@@ -19,7 +19,7 @@ class NewsFilter(Contract):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    symbol: str = Field(default="", max_length=40, pattern=SYMBOL)
+    symbol: str = Field(default="", max_length=40, pattern=f"^({SYMBOL})?$")
     source: str = Field(default="", max_length=40, pattern=r"^[a-z0-9]*$")
     search: str = Field(default="", max_length=100)
     limit: int = Field(default=50, ge=1, le=500)
@@ -51,7 +51,8 @@ class NewsSourceView(Contract):
 
 
 class NewsStatus(Contract):
-    """``GET /news/status``. ``symbols`` are those that there is news about."""
+    """``GET /news/status``. ``symbols`` are those that there is news of
+    the last week about."""
 
     every_s: int
     kept_days: int
@@ -65,7 +66,7 @@ class NewsRefresh(Contract):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    symbol: str = Field(min_length=1, max_length=40, pattern=r"^[A-Za-z0-9.\-:/]+$")
+    symbol: str = Field(min_length=1, max_length=40, pattern=f"^{SYMBOL}$")
 
 
 class NewsNote(Contract):
@@ -75,7 +76,7 @@ class NewsNote(Contract):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     title: str = Field(min_length=1, max_length=2_000)
-    symbol: str = Field(default="", max_length=40, pattern=r"^[A-Za-z0-9.\-:/]*$")
+    symbol: str = Field(default="", max_length=40, pattern=f"^({SYMBOL})?$")
     summary: str = Field(default="", max_length=20_000)
     url: str = Field(default="", max_length=500)
     sentiment: float | None = Field(default=None, ge=-1, le=1, allow_inf_nan=False)

@@ -207,8 +207,8 @@ def test_newsapi_asks_for_names_as_phrases(server: NewsVendors) -> None:
                     NewsSubject("X", InstrumentKind.STOCK, 'A "quoted" name')):  # fmt: skip
         source.fetch(subject, WEEK)
     assert [query["q"] for _, query in server.asked] == [
-        '"BTC" OR "Bitcoin"', '"EUR/USD" OR "EURUSD"', '"F" AND (stock OR shares)',
-        '"X" OR "A quoted name"',
+        '("BTC" OR "Bitcoin") AND (crypto OR cryptocurrency OR coin)', '"EUR/USD" OR "EURUSD"',
+        '("F") AND (stock OR shares)', '("X" OR "A quoted name") AND (stock OR shares)',
     ]  # fmt: skip
     assert {query["from"] for _, query in server.asked} == {"2026-02-23T12:30:00"}
 
@@ -220,6 +220,25 @@ def test_newsapi_leaves_out_what_was_taken_back(server: NewsVendors) -> None:
     ]}  # fmt: skip
     found = NewsApi(server.url, KEY, FakeClock(NOW)).fetch(BITCOIN, WEEK)
     assert [(one.title, one.url) for one in found] == [("Kept", "")]
+
+
+def test_finnhubs_news_of_a_market_is_about_a_coin_only_where_it_is_named(
+    server: NewsVendors,
+) -> None:
+    server.articles = [Article("X", hours_ago(1), "A bank near you", "and a link", "https://a.b/1"),
+                       Article("X", hours_ago(2), "NEAR gains", "", "https://a.b/2")]  # fmt: skip
+    source = Finnhub(server.url, KEY, FakeClock(NOW))
+    near = NewsSubject("NEAR", InstrumentKind.CRYPTO, "NEAR Protocol")
+    assert [one.title for one in source.fetch(near, WEEK)] == ["NEAR gains"]
+
+
+def test_a_key_with_a_letter_that_none_has_is_told(vendor: Vendor) -> None:
+    if vendor.source.source_id == "alphavantage":
+        return  # in an address any letter can be written: the provider refuses it
+    made = VENDORS[vendor.source.source_id](vendor.server.url, "kéy-canary", FakeClock(NOW))
+    with pytest.raises(DataError, match=r"letter that no key has.*\.env") as caught:
+        made.fetch(BITCOIN, WEEK)
+    assert "canary" not in f"{caught.value.message} {caught.value.__cause__!r}"
 
 
 def test_finnhub_asks_for_a_company_or_for_a_market(server: NewsVendors) -> None:

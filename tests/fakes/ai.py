@@ -1,7 +1,7 @@
 """Models of the fake services, in memory: what was asked is a list that a test reads and sets."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -79,6 +79,12 @@ class FakeAi:
         found = [one for one in reversed(self.asked) if self._matches(one, chosen)]
         shown = found[chosen.offset : chosen.offset + chosen.limit]
         return AdvicePage(items=tuple(line_of(one) for one in shown), count=len(found))
+
+    def csv(self, chosen: AdviceFilter) -> Iterator[str]:
+        """Ids and symbols."""
+        yield "id,symbol\r\n"
+        for one in self.page(chosen.model_copy(update={"limit": 1000})).items:
+            yield f"{one.id},{one.symbol}\r\n"
 
     def get(self, advice_id: str) -> AdviceView:
         """Raises NotFound."""
@@ -239,7 +245,10 @@ def costs(paid: Sequence[Advice], name: Callable[[Advice], str]) -> tuple[CostLi
 
 def held_back(real: Sequence[Advice]) -> tuple[HeldBack, ...]:
     """Of all bots, in USDT."""
-    held = [one for one in real if one.counsel and one.counsel.verdict is not CounselVerdict.PASS]
+    held = [
+        one for one in real if one.purpose is AdvicePurpose.REVIEW
+        and one.counsel and one.counsel.verdict is not CounselVerdict.PASS
+    ]  # fmt: skip
     judged = [one.outcome.value for one in held if one.outcome and one.outcome.value is not None]
     if not held:
         return ()

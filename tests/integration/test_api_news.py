@@ -63,6 +63,7 @@ def test_ones_own_news_is_cleaned_and_kept_once(api: httpx.Client) -> None:
         ({"title": "x" * 2_001}, "title"),
         ({"title": 5}, "title"),
         ({"symbol": "a;b"}, "symbol"),
+        ({"symbol": "/"}, "symbol"),
         ({"url": "javascript:alert(1)"}, "url"),
         ({"sentiment": 1.5}, "sentiment"),
         ({"sentiment": "NaN"}, "sentiment"),

@@ -1,15 +1,16 @@
 """The AI page: every state of what models did, prompts to try, and the news they are shown."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
 from engine.contracts import BotState, Desired
-from engine.contracts.ai import AdviceState, AiBudget, AiRole
+from engine.contracts.ai import AdviceFilter, AdviceState, AiBudget, AiRole
 from engine.errors import Conflict, DataError, StoreError
 from panel.ai_decisions import PAGE_SIZE
+from panel.facade import ControlPanel
 from tests.fakes.ai import FakeAi
 from tests.fakes.news_desk import HEADLINES
 from tests.fakes.services import FakeServices
@@ -148,6 +149,13 @@ def test_a_list_that_cannot_be_renewed_is_shown_as_stale(
     assert "gemini-2.5-flash (gemini)" in words(app)
 
 
+def test_what_is_filtered_can_be_kept_as_csv(fake_engine: FakeEngine, ai: FakeAi) -> None:
+    panel = ControlPanel(fake_engine.url, lambda: fake_engine.token)
+    rows = panel.advice_csv(AdviceFilter(state=AdviceState.INVALID, limit=1)).decode().splitlines()
+    panel.close()
+    assert len(rows) == 1 + sum(one.state is AdviceState.INVALID for one in ai.asked)
+
+
 # --- one of them
 def test_one_is_shown_whole_and_nothing_in_it_is_markup(ai: FakeAi) -> None:
     app = open_page("ai", {"advice": ai.asked[2].id})
@@ -217,25 +225,29 @@ def test_a_dry_run_shows_prompt_answer_and_what_would_follow(fake_engine: FakeEn
     app, bot_id = lab(services)
     app.text_area("ailab_ai_instructions").set_value("Mind the weekend.")
     app.number_input("ailab_ai_confidence").set_value(0.9)
-    app.button("ailab_run").click().run()
+    app.button("lab_run").click().run()
     (request,) = services.ai.dry_runs
     assert request.bot == bot_id
     assert request.ai is not None
     assert (request.ai.instructions, request.ai.min_confidence) == ("Mind the weekend.", 0.9)
+    assert request.at is None
     text = plain(app)
     assert "the strategy wanted: nothing (RSI 51 is between 30 and 70)" in text
     assert "Nothing was done" in text
     assert any("Mind the weekend." in one.value for one in app.code)
     assert services.bots[bot_id].config.ai is None, "only a save changes the bot"
+    app.datetime_input("lab_at").set_value(datetime(2026, 3, 2, 12, 30))  # noqa: DTZ001
+    app.button("lab_run").click().run()
+    assert services.ai.dry_runs[-1].at == datetime(2026, 3, 2, 12, 30, tzinfo=UTC)
 
 
 def test_a_refused_dry_run_is_told_and_fields_are_marked(fake_engine: FakeEngine) -> None:
     app, _ = lab(fake_engine.services)
     fake_engine.services.ai.refusal = "Gemini has no key: set QUARTERDECK_GEMINI_KEY."
-    app.button("ailab_run").click().run()
+    app.button("lab_run").click().run()
     assert any("has no key" in one.value for one in app.error)
     app.number_input("ailab_ai_confidence").set_value(7.0)
-    app.button("ailab_run").click().run()
+    app.button("lab_run").click().run()
     assert "must be at most 1" in plain(app)
     assert not fake_engine.services.ai.dry_runs
 
@@ -245,12 +257,12 @@ def test_a_prompt_is_saved_to_a_stopped_bot_only(fake_engine: FakeEngine) -> Non
     app, bot_id = lab(services)
     app.segmented_control("ailab_ai_role").set_value("decider")
     app.text_area("ailab_ai_instructions").set_value("Mind the weekend.")
-    app.button("ailab_save").click().run()
+    app.button("lab_save").click().run()
     saved = services.bots[bot_id].config.ai
     assert saved is not None
     assert (saved.role, saved.instructions) == (AiRole.DECIDER, "Mind the weekend.")
     app, _ = lab(services, BotState.RUNNING)
-    assert app.button("ailab_save").disabled
+    assert app.button("lab_save").disabled
     assert "only while it is stopped" in plain(app)
 
 

@@ -49,7 +49,7 @@ def test_a_number_that_is_not_there_is_for_the_engine_to_refuse() -> None:
 def test_what_a_model_may_and_never_may_fits_its_role() -> None:
     may, never = may_and_may_not(draft(ai_role="advisor"))
     assert "hold it back" in may
-    assert "set a nearer stop than yours, and a target" in may
+    assert "set a stop or a target that is nearer than yours" in may
     may, never = may_and_may_not(draft(ai_role="decider", ai_levels=False, ai_confidence=0.9))
     assert "open a position when it is sure to 90.00 % or more" in may
     assert "set levels" in never

@@ -64,6 +64,10 @@ class NewsClient:
                         raise DataError(f"{self.title}'s answer is too long or takes too long.")
         except httpx.TimeoutException:
             raise SourceBusy(f"{self.title} did not answer in {self._timeout_s:g} s.") from None
+        except UnicodeEncodeError:
+            raise DataError(
+                f"The key of {self.title} has a letter that no key has. Correct it in .env."
+            ) from None
         except httpx.HTTPError as error:  # its own text may have the address in it
             raise SourceBusy(
                 f"{self.title} cannot be reached ({type(error).__name__}): look at this machine's"

@@ -68,6 +68,8 @@ class Finnhub:
 
 
 def _names(subject: NewsSubject, text: str) -> bool:
-    """Whether a text of a whole market has one of the subject's words in it."""
+    """Whether a text of a whole market has one of the subject's words in it. Coins are written as
+    they are: NEAR is one, "near" is not."""
     words = "|".join(re.escape(one) for one in subject.words)
-    return re.search(rf"(?<!\w)(?:{words})(?!\w)", text, re.IGNORECASE) is not None
+    flags = re.IGNORECASE if subject.kind is InstrumentKind.FOREX else re.NOFLAG
+    return re.search(rf"(?<!\w)(?:{words})(?!\w)", text, flags) is not None

@@ -15,6 +15,10 @@ REMOVED = "[Removed]"
 """What the title of an article becomes that its paper took back."""
 
 KEY_CODES = frozenset({"apiKeyDisabled", "apiKeyInvalid", "apiKeyMissing"})
+CONTEXTS = {
+    InstrumentKind.CRYPTO: "(crypto OR cryptocurrency OR coin)",
+    InstrumentKind.STOCK: "(stock OR shares)",
+}
 LIMIT_CODES = frozenset({"apiKeyExhausted", "rateLimited"})
 
 
@@ -73,9 +77,8 @@ class NewsApi:
 
 
 def _query(subject: NewsSubject) -> str:
-    """Its names, each as a phrase; a lone ticker is asked for with what makes it one."""
+    """Its names, each as a phrase, with what makes a ticker one: NEAR and F are words, too."""
     names = subject.words[:2] if subject.kind is InstrumentKind.FOREX else subject.words
-    phrases = [f'"{name.replace(chr(34), "")}"' for name in names]
-    if len(phrases) == 1 and subject.kind is InstrumentKind.STOCK:
-        return f"{phrases[0]} AND (stock OR shares)"
-    return " OR ".join(phrases)
+    phrases = " OR ".join(f'"{name.replace(chr(34), "")}"' for name in names)
+    context = CONTEXTS.get(subject.kind)
+    return f"({phrases}) AND {context}" if context else phrases

@@ -6,6 +6,7 @@ and refusals are known to come with status 200, as a message that may have the k
 """
 
 import json
+import re
 import threading
 from collections import deque
 from collections.abc import Iterator
@@ -75,8 +76,8 @@ class NewsVendors:
              "description": one.summary, "url": one.url, "urlToImage": None,
              "publishedAt": f"{one.at:%Y-%m-%dT%H:%M:%SZ}", "content": "cut [+99 chars]"}
             for one in self._newest(since)
-            if any(word.strip('"()') in f"{one.title} {one.summary}"
-                   for word in query["q"].split(" OR "))
+            if any(phrase in f"{one.title} {one.summary}"  # the words beside the phrases it ignores
+                   for phrase in re.findall('"([^"]+)"', query["q"]))
         ]  # fmt: skip
         return 200, {"status": "ok", "totalResults": len(found), "articles": found}
 
