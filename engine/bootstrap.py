@@ -29,6 +29,7 @@ from engine.bootstrap_api import build_for_programs
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
+from engine.bootstrap_models import build_models
 from engine.bootstrap_news import build_news
 from engine.bootstrap_signals import build_actor, build_signals
 from engine.bootstrap_trading import build_trading
@@ -183,6 +184,7 @@ class Engine:
         self._core = core = build_core(settings, store, hide, self._enforce_kill)
         self._news, news_views = build_news(settings, core.books, core.lanes, ending.loop)
         advice = build_advice(core, self._news)
+        self._advisor = advice.advisor
         self._trading = trading = build_trading(core, ending.loop, ending.give_up, advice)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
@@ -202,6 +204,7 @@ class Engine:
         bots = BotService(core.books, core.venues, core.host, self._reconcile)
         self._research = research = build_research(core, bots, views, ending.loop)
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
+        self._models = models = build_models(core, advice.advisor, advice.situations, ending.loop)
         self._programs = programs = build_for_programs(core, ending.loop)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
@@ -236,6 +239,7 @@ class Engine:
             metatrader=self._metatrader,
             venue_accounts=VenueAccountDesk(core.books, accounts, core.connections),
             news=news_views,
+            ai=models.desk,
             candles=research.candles,
             backtests=research.backtests,
             studies=research.studies,
@@ -267,6 +271,7 @@ class Engine:
             Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._research.retuner.begin_due),
             Job("signals", 5, self._signals.expectations.check),
+            Job("advice", 30, self._models.tracker.begin_due),
             Job("tokens", 15, self._programs.keep),
             Job("housekeeping", 3600, self._tidy),
         )
@@ -305,10 +310,12 @@ class Engine:
         await asyncio.to_thread(self._research.study_runner.close)
         await asyncio.gather(
             self._trading.checks.finish(STOP_GRACE_S),
-            self._finish_advice(),
+            self._trading.consultant.finish(STOP_GRACE_S),
             self._trading.supervisor.finish(STOP_GRACE_S),
             self._trading.account_checks.finish(STOP_GRACE_S),
             self._signals.actor.finish(STOP_GRACE_S),
+            self._models.tracker.finish(STOP_GRACE_S),
+            self._advisor.finish(STOP_GRACE_S),
         )
         self._core.host.close()
         self._core.lanes.close()
@@ -319,10 +326,6 @@ class Engine:
             self._lease.release()
         except QuarterdeckError as error:
             log.warning("the stop could not be written: %s", error)
-
-    async def _finish_advice(self) -> None:
-        if self._trading.consultant is not None:
-            await self._trading.consultant.finish(STOP_GRACE_S)
 
     def _renew_account(self, account: VenueAccount) -> None:
         """Forget what was made over a connection that has been closed."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from engine.bootstrap_core import Core
 from engine.jobs import Scheduler
-from engine.ports.ai import Advisor
+from engine.services.advise import ModelAdvisor
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
 from engine.services.close_checks import CloseChecks
@@ -28,7 +28,7 @@ from engine.services.watch_positions import PositionWatcher
 class Advice:
     """Who is asked about bots with a model, and who gathers what is told about them."""
 
-    advisor: Advisor
+    advisor: ModelAdvisor
     situations: Situations
 
 
@@ -42,7 +42,7 @@ class Trading:
     reconciler: Reconciler
     concluder: Concluder
     runner: CycleRunner
-    consultant: Consultant | None
+    consultant: Consultant
     checks: Checks
     close_checks: CloseChecks
     scheduler: Scheduler
@@ -54,10 +54,9 @@ def build_trading(
     core: Core,
     loop: asyncio.AbstractEventLoop,
     give_up: Callable[[str], None],
-    advice: Advice | None = None,
+    advice: Advice,
 ) -> Trading:
-    """Build them. ``give_up`` ends an engine that may not go on; without ``advice`` no bot may
-    have a model."""
+    """Build them. ``give_up`` ends an engine that may not go on."""
     settings, books, desk, venues = core.settings, core.books, core.desk, core.venues
     lanes, sleep, feed, ledger = core.lanes, core.sleep, core.feed, core.ledger
     watcher = PositionWatcher(books, desk, venues, core.prices, lanes, sleep, feed)
@@ -73,12 +72,10 @@ def build_trading(
     def check_now(bot_id: str) -> None:
         checks.begin(bot_id)
 
-    consultant = None
-    if advice is not None:
-        consultant = Consultant(
-            books, concluder, WaitingEntries(books, concluder, desk), advice.advisor,
-            advice.situations, venues, lanes, router, Links(check_now, give_up),
-        )  # fmt: skip
+    consultant = Consultant(
+        books, concluder, WaitingEntries(books, concluder, desk), advice.advisor,
+        advice.situations, venues, lanes, router, Links(check_now, give_up),
+    )  # fmt: skip
     runner = CycleRunner(
         books, concluder, desk, watcher, venues, core.host, feed, core.prices, lanes, router,
         consultant, may_decide=sleep.may_decide,

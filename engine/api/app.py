@@ -10,6 +10,7 @@ from engine import __version__
 from engine.api import (
     errors,
     routes_accounts,
+    routes_ai,
     routes_backtests,
     routes_books,
     routes_bots,
@@ -43,7 +44,7 @@ ROUTES = (
     routes_messages,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
     routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_news,
-    routes_tokens, routes_thin, routes_stream,
+    routes_ai, routes_tokens, routes_thin, routes_stream,
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 from engine import __version__
 from engine.api.account_desk import AccountDesk
+from engine.api.ai_desk import AiDesk
 from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
@@ -112,6 +113,7 @@ class EngineFacade:
     thin: ThinDesk
     live: LiveBus
     news: NewsViews
+    ai: AiDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Protocol
 
+from engine.api.ai_desk import AiServices
 from engine.api.candle_desk import CandleServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.metatrader_desk import MetaTraderServices
@@ -304,6 +305,11 @@ class EngineServices(
     @property
     def performance(self) -> PerformanceServices:
         """How well it went."""
+        ...
+
+    @property
+    def ai(self) -> AiServices:
+        """Models, and what they said."""
         ...
 
     @property
