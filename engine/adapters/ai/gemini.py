@@ -104,7 +104,8 @@ class GeminiModel:
                 " or in the settings.",
                 field="gemini_model",
             )
-        said = str(error.message).rpartition("generateContent")[2].partition(": ")[2]
+        whole = str(error.message)  # "POST ADDRESS: what the API says"
+        said = whole.partition(":generateContent")[2].partition(": ")[2] or whole
         words = clean(said.replace(self._key, "[key]"), LONGEST_WORDS)
         verb = "refuses the question" if status < 500 else "fails"
         return ModelUnavailable(f"Gemini {verb} ({status}): {words}", may_cost=status == 504)
