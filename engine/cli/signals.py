@@ -9,14 +9,13 @@ from engine.cli.client import bot_path
 from engine.cli.context import Desk, desk_of
 from engine.cli.failures import BadInput
 from engine.cli.output import moment, one_line, pairs, table
-from engine.domain.signals import SignalKind, SignalSource, SignalState
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="as 'signals list' shows it")]
 BotKey = Annotated[str, typer.Argument(metavar="BOT", help="its name or id")]
 Bot = Annotated[str | None, typer.Option(help="of this bot only")]
-Source = Annotated[SignalSource | None, typer.Option(help="of this source only")]
-Kind = Annotated[SignalKind | None, typer.Option(help="of this kind only")]
-State = Annotated[SignalState | None, typer.Option(help="of which this became only")]
+Source = Annotated[str | None, typer.Option(help="tradingview, webhook, metatrader or panel")]
+Kind = Annotated[str | None, typer.Option(help="order, prices or execution")]
+State = Annotated[str | None, typer.Option(help="received, acted, held, refused or expired")]
 Search = Annotated[str, typer.Option(help="a part of the body or of the outcome")]
 Since = Annotated[str | None, typer.Option(help="from this time on (UTC), as 2026-01-31T08:00:00Z")]
 Until = Annotated[str | None, typer.Option(help="before this time (UTC)")]

@@ -94,6 +94,7 @@ def choose(page: Page, label: str, option: str) -> None:
 
 def create_decided_bot(page: Page, deck: Copy) -> None:
     """A bot on MetaTrader's prices that opens what the model wants, by the form."""
+    visit(page, deck, "")
     visit(page, deck, "create")
     choose(page, "Market", f"MetaTrader {ACCOUNT}")
     choose(page, "Symbol", SYMBOL)

@@ -55,12 +55,14 @@ def routes() -> list[tuple[str, str]]:
 # --- the token
 
 
-def test_every_route_but_health_demands_a_token(api: httpx.Client) -> None:
+def test_every_route_but_health_and_webhooks_demands_a_token(api: httpx.Client) -> None:
     assert len(routes()) > 30
     for method, path in [*routes(), ("GET", "/"), ("GET", "/no/such/page")]:
         bare = httpx.request(method, f"{api.base_url}{path}", trust_env=False)
         if path == "/health":
             assert bare.status_code == 200
+        elif path == "/webhook/{key}":
+            assert error_of(bare)["code"] == "unknown_key", "what opens it is in the address"
         else:
             assert error_of(bare)["code"] == "unauthorized", path
             assert bare.status_code == 401
