@@ -26,7 +26,7 @@ from tests.fakes.services import FakeServices
 from tests.support.fake_api import error_of
 from tests.support.live_engine import LiveEngine, live_engine
 
-EXAMPLES = 8
+EXAMPLES = 6
 CHECKS = [
     not_a_server_error, status_code_conformance, content_type_conformance,
     response_headers_conformance, response_schema_conformance,
