@@ -11,8 +11,6 @@ from engine.cli.client import bot_path
 from engine.cli.context import desk_of
 from engine.cli.exports import export
 from engine.cli.output import moment, pairs, table
-from engine.domain.advice import AdvicePurpose, AdviceState, AiConfig, AiRole, CounselVerdict
-from engine.domain.positions import PositionSide
 
 PATIENCE = httpx.Timeout(150.0, connect=2.0)
 """A model may take the longest deadline that a bot can have."""
@@ -57,9 +55,9 @@ def advice(
         Path | None, typer.Option("--csv", help="write all that match to this file")
     ] = None,
     bot: Bot = None,
-    state: Annotated[AdviceState | None, typer.Option()] = None,
-    purpose: Annotated[AdvicePurpose | None, typer.Option()] = None,
-    verdict: Annotated[CounselVerdict | None, typer.Option()] = None,
+    state: Annotated[str | None, typer.Option(help="answered, invalid, late ...")] = None,
+    purpose: Annotated[str | None, typer.Option(help="decide, review, dry_run, replay")] = None,
+    verdict: Annotated[str | None, typer.Option(help="pass, reduce, veto")] = None,
     text: Annotated[str | None, typer.Option(help="a part of answer, error or names")] = None,
     since: Time = None,
     until: Time = None,
@@ -86,21 +84,19 @@ def dry_run(
     bot: Annotated[str, typer.Argument(metavar="BOT", help="its name or id")],
     at: Time = None,
     side: Annotated[
-        PositionSide, typer.Option(help="the entry to judge where its strategy wants none")
-    ] = PositionSide.LONG,
-    role: Annotated[AiRole | None, typer.Option(help="[the bot's]")] = None,
+        str, typer.Option(help="long or short: what is judged where its strategy wants nothing")
+    ] = "long",
+    role: Annotated[str | None, typer.Option(help="advisor or decider [the bot's]")] = None,
     instructions: Annotated[str | None, typer.Option(help="[the bot's]")] = None,
     model: Annotated[str | None, typer.Option(help="[the bot's]")] = None,
 ) -> None:
     """Ask a model about a bot's real candles; it costs a question, and no order follows."""
     desk = desk_of(ctx)
-    request: dict[str, Any] = {"bot": bot, "at": at, "side": side.value}
-    changes = {"role": role and role.value, "instructions": instructions, "model": model}
+    request: dict[str, Any] = {"bot": bot, "at": at, "side": side}
+    changes = {"role": role, "instructions": instructions, "model": model}
     given = {name: value for name, value in changes.items() if value is not None}
     if given:
-        config = desk.engine.get(bot_path(bot))["config"]
-        own = config["ai"] or AiConfig().model_dump(mode="json")
-        request["ai"] = {**own, **given}
+        request["ai"] = {**(desk.engine.get(bot_path(bot))["config"]["ai"] or {}), **given}
     run = desk.engine.post("/ai/dry-run", request, timeout=PATIENCE)
     desk.printer.show(run, pairs(_told(run)))
 

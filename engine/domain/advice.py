@@ -8,16 +8,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from engine.domain.candles import Candles
 from engine.domain.decisions import Intent, TraceStep, Verdict
 from engine.domain.instruments import Instrument
 from engine.domain.money import ZERO, UtcDatetime
 from engine.domain.news import NewsItem
 from engine.domain.positions import Position, PositionSide
+
+if TYPE_CHECKING:
+    from engine.domain.candles import Candles  # its numpy is slow to load, and bots know advice
 
 ADVICE_STEP = "advisor"
 
@@ -134,7 +136,7 @@ class Situation:
     ai: AiConfig
     market: str
     instrument: Instrument
-    candles: Candles
+    candles: "Candles"
     values: Mapping[str, float | None]
     position: Position | None
     last_price: Decimal
