@@ -7,12 +7,14 @@ from engine.contracts.messages import MessageReading, ReadRequest
 from engine.contracts.signals import SignalAction
 from panel.alert_draft import (
     EXPECTED,
+    INDICATOR,
     KINDS,
     LEVELS,
     NO_LEVEL,
     ONCE,
     QUANTITIES,
     STRATEGY,
+    TEXT,
     AlertDraft,
     alert_message,
     quantities_of,
@@ -27,9 +29,9 @@ from panel.signal_words import order_words
 PREFIX = "alert_"
 CHECKED = f"{PREFIX}checked"
 ABOUT = {
-    KINDS[0]: "One alert for a whole strategy: the bot follows its position, long, short or flat.",
-    KINDS[1]: "One alert for one wish, fired by an indicator, a line or a price.",
-    KINDS[2]: "The same wish as a line of words.",
+    STRATEGY: "One alert for a whole strategy: the bot follows its position, long, short or flat.",
+    INDICATOR: "One alert for one wish, fired by an indicator, a line or a price.",
+    TEXT: "The same wish as a line of words.",
 }
 NUMBER_HELP = "A number, or a placeholder such as {{plot_0}} that becomes one"
 

@@ -27,9 +27,10 @@ TradingView's servers must reach this machine; your router does not let them. Th
   forwards.
 - **A relay**: a small server of yours on the internet that passes signals on through a VPN or SSH.
 
-For all of them: set `QUARTERDECK_INBOX_PORT` and point the tunnel or proxy at **that port only**.
-It takes signals and nothing else; the engine's own port must never be reachable. Set the address
-you were given as `QUARTERDECK_INBOX_PUBLIC_URL`, so that it is shown in step 2.
+For all of them: set `QUARTERDECK_INBOX_PORT` in `.env` and point the tunnel or proxy at **that
+port only**. It takes signals and nothing else; the engine's own port must never be reachable. Set
+the address you were given as `QUARTERDECK_INBOX_PUBLIC_URL`, so that it is shown in step 2. Both
+are in force from the engine's next start.
 
 TradingView itself keeps to this:
 

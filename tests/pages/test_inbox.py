@@ -29,9 +29,7 @@ from tests.pages.conftest import FakeEngine, open_page, words
 
 BOT = "b0001"
 HOSTILE = (
-    "<script>alert(1)</script>",
-    "[free money](https://evil.example)",
-    "$x^2$ :red[no] **no**",
+    "<script>alert(1)</script> [free money](https://evil.example) $x^2$ :red[no] **no**",
     "=cmd|' /C calc'!A0",
 )
 OPEN_LONG = SignalOrder(action=SignalAction.OPEN, side=PositionSide.LONG, symbol="BTCUSDT")
@@ -69,7 +67,10 @@ def plain(app: AppTest) -> str:
 
 
 def test_what_to_do_while_no_bot_listens(fake_engine: FakeEngine) -> None:
-    assert "No bot listens to signals yet" in plain(open_inbox())
+    app = open_inbox()
+    assert "No bot listens to signals yet" in plain(app)
+    assert "nobody to send to" in plain(app)
+    assert not any(one.key == "sender_send" for one in app.button)
 
 
 def test_what_to_do_while_no_signal_came(fake_engine: FakeEngine) -> None:
@@ -211,8 +212,8 @@ def test_a_replay_is_confirmed_and_opens_what_it_made(fake_engine: FakeEngine) -
     assert len(signals.kept) == 1
     press(app, "replay_confirm")
     assert signals.kept[-1].replay_of == signal.id
-    shown = open_inbox({"signal": signals.kept[-1].id})
-    assert "This panel" in plain(shown)
+    links = [one.proto.label for one in app.get("page_link")]
+    assert f"Replay of {signal.id}" in links, "what was made is open"
 
 
 def test_what_was_acted_on_is_replayed_only_when_that_is_wanted(fake_engine: FakeEngine) -> None:
@@ -236,12 +237,6 @@ def test_a_signal_whose_bot_is_gone_cannot_be_replayed(fake_engine: FakeEngine) 
 # --- the test sender -----------------------------------------------------------------------------
 
 
-def test_nobody_can_be_sent_to_while_nobody_listens(fake_engine: FakeEngine) -> None:
-    app = open_inbox()
-    assert "nobody to send to" in plain(app)
-    assert not any(one.key == "sender_send" for one in app.button)
-
-
 def test_a_test_signal_is_answered_as_outside(fake_engine: FakeEngine) -> None:
     services = fake_engine.services
     listens(services)
@@ -257,7 +252,12 @@ def test_a_test_signal_is_answered_as_outside(fake_engine: FakeEngine) -> None:
 def test_a_refusal_shows_its_status_and_sentence(fake_engine: FakeEngine) -> None:
     services = fake_engine.services
     listens(services)
-    app = press(press(open_inbox(), "template_Nonsense"), "sender_send")
+    app = open_inbox()
+    app.text_area(key="sender_body").set_value("")
+    press(app, "sender_send")
+    assert "nothing to send" in errors(app)
+    assert not services.signals.kept
+    press(press(app, "template_Nonsense"), "sender_send")
     assert "**422** The signal cannot be used" in errors(app).replace("\\", "")
     assert services.signals.kept[-1].state is SignalState.REFUSED
     services.signals.refuses = SignalRefused("too_many", "More than 60 a minute.")
@@ -269,15 +269,6 @@ def test_a_refusal_shows_its_status_and_sentence(fake_engine: FakeEngine) -> Non
 def test_every_template_is_understood(name: str) -> None:
     body = body_of(name, "BTC/USDT")
     assert read_message(body, content_type_of(body)).order.symbol == "BTCUSDT"
-
-
-def test_an_empty_body_is_not_sent(fake_engine: FakeEngine) -> None:
-    listens(fake_engine.services)
-    app = open_inbox()
-    app.text_area(key="sender_body").set_value("")
-    press(app, "sender_send")
-    assert "nothing to send" in errors(app)
-    assert not fake_engine.services.signals.kept
 
 
 # --- words ---------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Signals in the bot form: off by default, each rule reaches the engine, and comes back."""
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from engine.domain.signals import SignalConfig, Signature
 from panel.signals_draft import listening_words
@@ -67,6 +68,33 @@ def test_what_can_never_work_is_said(fake_engine: FakeEngine) -> None:
     app.checkbox("draft_tradingview_only").check()
     app.selectbox("draft_signature").select("hmac").run()
     assert "TradingView cannot sign" in words(app)
+
+
+def test_a_strategy_that_only_listens_is_told_to_listen() -> None:
+    def page() -> None:
+        import streamlit as st
+
+        from panel.bot_form import BotForm
+        from panel.signals_form import draw_signals
+
+        st.session_state["draft_strategy"] = "signals_only"
+        draw_signals(BotForm([], []))
+
+    app = AppTest.from_function(page, default_timeout=30).run()
+    assert "the bot never trades" in words(app)
+    app.checkbox("draft_has_signals").check().run()
+    assert not app.exception
+    assert "the bot never trades" not in words(app)
+    assert "goes on deciding" not in words(app)
+
+
+def test_a_bot_that_listens_opens_on_its_signals(fake_engine: FakeEngine) -> None:
+    app = open_page("create_bot")
+    app.checkbox("draft_has_signals").check().run()
+    app.text_input("draft_name").set_value("listener")
+    app.button("form_save").click().run()
+    assert not app.exception
+    assert "Set up its alert" in [one.proto.label for one in app.get("page_link")]
 
 
 @pytest.mark.parametrize(

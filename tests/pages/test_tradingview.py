@@ -39,7 +39,7 @@ from panel.alert_draft import (
 from panel.placeholders import PLACEHOLDERS, filled, unknown
 from panel.signal_sender import content_type_of
 from panel.tradingview_help import HMAC_PYTHON, STANDARD_PYTHON
-from panel.webhook_view import SHOWN_FOR_S, shown_secrets
+from panel.webhook_view import SHOWN_FOR_S
 from tests.pages.conftest import FakeEngine, open_page
 from tests.pages.test_inbox import BOT, HOSTILE, errors, listens, plain, press
 
@@ -319,7 +319,3 @@ def one_request() -> Iterator[tuple[str, list[Delivery]]]:
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/", came
         thread.join(10)
-
-
-def test_nothing_is_shown_before_it_was_asked_for() -> None:
-    assert shown_secrets(BOT) is None
