@@ -184,7 +184,7 @@ class Engine:
         self._core = core = build_core(settings, store, hide, self._enforce_kill)
         self._news, news_views = build_news(settings, core.books, core.lanes, ending.loop)
         advice = build_advice(core, self._news)
-        self._advisor = advice.advisor
+        self._advisor = advice.model
         self._trading = trading = build_trading(core, ending.loop, ending.give_up, advice)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
@@ -204,7 +204,7 @@ class Engine:
         bots = BotService(core.books, core.venues, core.host, self._reconcile)
         self._research = research = build_research(core, bots, views, ending.loop)
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
-        self._models = models = build_models(core, advice.advisor, advice.situations, ending.loop)
+        self._models = models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = programs = build_for_programs(core, ending.loop)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(

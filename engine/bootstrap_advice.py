@@ -1,25 +1,34 @@
 """Who is asked about bots with a model, and what is told about them."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 from engine.bootstrap_ai import build_advisor
 from engine.bootstrap_core import Core
-from engine.bootstrap_trading import Advice
-from engine.services.bridge_figures import BridgeReader
+from engine.domain.judge_advice import choose, judge_entry
+from engine.ports import Advisor
+from engine.services.advise import ModelAdvisor
+from engine.services.asked_once import AskedOnce
 from engine.services.news_desk import NewsDesk
 from engine.services.situations import Situations
 
 
+@dataclass(frozen=True)
+class Advice:
+    """``model`` asks whenever it is told to, ``advisor`` once for each decision of a bot;
+    ``situations`` gathers what is told."""
+
+    model: ModelAdvisor
+    advisor: Advisor
+    situations: Situations
+
+
 def build_advice(core: Core, news: NewsDesk) -> Advice:
     """Build it; nobody is asked before a bot wants it."""
-    bridge = BridgeReader(core.store, core.clock)
-
-    def outside(market_id: str, symbol: str) -> Mapping[str, float | None]:
-        """An Expert Advisor's indicators, told apart from the strategy's own series."""
-        found = bridge.find_indicators(market_id, symbol)
-        return {f"mt_{name}": value for name, value in found.items()}
-
+    model = build_advisor(core.settings, core.books, core.lanes)
     return Advice(
-        advisor=build_advisor(core.settings, core.books, core.lanes),
-        situations=Situations(core.books, core.venues, core.lanes, news.about, outside),
+        model=model,
+        advisor=AskedOnce(model, core.store, core.lanes, judge_entry, choose),
+        situations=Situations(
+            core.books, core.venues, core.lanes, news.about, core.bridge.find_indicators
+        ),
     )

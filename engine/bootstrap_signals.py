@@ -9,8 +9,8 @@ from limits.aio.storage import MemoryStorage
 from limits.aio.strategies import SlidingWindowCounterRateLimiter
 
 from engine.api.signal_desk import SignalDesk
+from engine.bootstrap_advice import Advice
 from engine.bootstrap_core import Core
-from engine.bootstrap_trading import Advice
 from engine.services.act_on_signals import Counsellor, SignalActor
 from engine.services.conclude import Concluder
 from engine.services.conclude_signal import SignalConcluder

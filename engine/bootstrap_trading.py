@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.bootstrap_advice import Advice
 from engine.bootstrap_core import Core
 from engine.jobs import Scheduler
-from engine.services.advise import ModelAdvisor
 from engine.services.check_accounts import AccountChecks
 from engine.services.check_bots import Checks
 from engine.services.close_checks import CloseChecks
@@ -17,19 +17,10 @@ from engine.services.listen_venues import Listening
 from engine.services.reconcile import Reconciler
 from engine.services.route_entries import EntryRouter
 from engine.services.run_cycle import CycleRunner
-from engine.services.situations import Situations
 from engine.services.supervise import Supervisor
 from engine.services.waiting_entries import WaitingEntries
 from engine.services.warm_up import WarmUp
 from engine.services.watch_positions import PositionWatcher
-
-
-@dataclass(frozen=True)
-class Advice:
-    """Who is asked about bots with a model, and who gathers what is told about them."""
-
-    advisor: ModelAdvisor
-    situations: Situations
 
 
 @dataclass(frozen=True)

@@ -213,13 +213,15 @@ class SignalConcluder:
         price = self._price(case.bot, case)
         size = entry_size(case.order, case.bot, case.position, price)
         levels = levels_of(case.order, side, price, case.instrument)
+        is_advised = False
         if advised is not None:
             counsel = advised.counsel
+            is_advised = counsel.has_levels
             amount = floor_to(size.amount * exact(counsel.size), STAKE_DIGITS)
             size = replace(size, amount=amount)
             stop, target = counsel.stop_price, counsel.target_price
             levels = replace(levels, stop=stop or levels.stop, target=target or levels.target)
-        return Entry(size, levels, price)
+        return Entry(size, levels, price, is_advised)
 
     def _price(self, bot: Bot, case: Case) -> Decimal:
         """The last price, from those that are watched anyway while fresh. Raises DataError."""

@@ -53,11 +53,12 @@ class Advised:
 
 @dataclass(frozen=True)
 class Entry:
-    """What an entry would be."""
+    """What an entry would be; ``is_advised``: an advisor set levels to it."""
 
     size: Size
     levels: Levels
     price: Decimal
+    is_advised: bool = False
 
 
 @dataclass(frozen=True)

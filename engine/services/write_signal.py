@@ -7,6 +7,7 @@ made of its own, so that a second try finds them.
 from collections.abc import Sequence
 from decimal import Decimal
 
+from engine.domain.advice import ADVISED
 from engine.domain.decisions import Decision, TraceStep, Verdict
 from engine.domain.money import ZERO
 from engine.domain.orders import Order
@@ -154,6 +155,7 @@ class SignalWriter:
             order_id=f"{order_stem(case.bot.id, case.signal.id)}e",
             amount=None if exit_order is not None else entry.size.amount,
             level_stop=entry.levels.stop, level_target=entry.levels.target,
+            reason=ADVISED if entry.is_advised else "signal",
         )  # fmt: skip
 
     def _decide(
