@@ -88,7 +88,8 @@ class PriceTaker:
         with self._store.transaction() as tx:
             kept = keep_signal(
                 tx, told.sender, SignalKind.PRICES, envelope, now, sent_at=told.sent_at,
-                identity=f"{told.sent_at.isoformat()}\n{envelope.body}", since=now - MOST_BEHIND - MOST_AHEAD,
+                identity=f"{told.sent_at.isoformat()}\n{envelope.body}",
+                since=now - MOST_BEHIND - MOST_AHEAD,
                 outcome=f"prices of {told.symbol} {told.timeframe}",
             )  # fmt: skip
             bar, wanted = "none", 0
