@@ -1,4 +1,5 @@
-"""Candles: the library with what is missing in it, downloads, imports of files, live feeds."""
+"""Candles: the library with what is missing in it, downloads, imports of files, live feeds, what is
+pushed."""
 
 import streamlit as st
 
@@ -9,6 +10,7 @@ from panel.facade import ControlPanel, PanelError
 from panel.feeds_view import draw_feeds
 from panel.figures import apply_details_style
 from panel.layout import page_header, show_error
+from panel.pushed_view import draw_pushed
 from panel.session import control_panel
 
 
@@ -27,7 +29,7 @@ def draw_download_tab(panel: ControlPanel) -> None:
 
 TABS = {
     "Library": draw_library_tab, "Download": draw_download_tab, "Import": draw_import,
-    "Live feeds": draw_feeds,
+    "Live feeds": draw_feeds, "MetaTrader": draw_pushed,
 }  # fmt: skip
 
 leave_if_asked()

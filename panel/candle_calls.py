@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import httpx
 
+from engine.contracts.bridge import BridgeHealth, BridgeStatistics
 from engine.contracts.candles import (
     CandleDetail,
     Download,
@@ -77,6 +78,14 @@ class CandleCalls(Connection):
     def feeds(self) -> list[FeedView]:
         """The feeds of candles that bots live on."""
         return self._get(list[FeedView], "/api/v1/market-data")
+
+    def bridge_health(self) -> BridgeHealth:
+        """When each Expert Advisor was heard."""
+        return self._get(BridgeHealth, "/api/health")
+
+    def bridge_statistics(self) -> BridgeStatistics:
+        """What was pushed, and what became of orders."""
+        return self._get(BridgeStatistics, "/api/statistics")
 
     def import_candles(self, request: ImportRequest) -> ImportedView:
         """Keep a file that was sent."""

@@ -57,8 +57,9 @@ class BoxOrder(BaseModel):
 
     ``account_id`` and ``client_id`` are whose it is in the engine. ``contract`` is units in a lot.
     ``offered_at`` None: it was never given out, and can still be taken back for certain. ``end``
-    is how it ended, '' while it has not; ``unknown_since``: since when the terminal says that it
-    has no such order. ``is_refusal_told``: whoever sent it has been told that it was refused.
+    is how it ended, '' while it has not. ``unknown_since`` and ``denied_at``: when the terminal
+    said for the first and for the last time that it has no such order. ``is_refusal_told``:
+    whoever sent it has been told that it was refused.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -92,6 +93,7 @@ class BoxOrder(BaseModel):
     reason: str = ""
     order: str = ""
     unknown_since: UtcDatetime | None = None
+    denied_at: UtcDatetime | None = None
     deals: tuple[Deal, ...] = ()
 
     @property
@@ -134,23 +136,27 @@ class BoxOrder(BaseModel):
                 changes |= {"end": report.status, "retcode": report.retcode,
                             "reason": report.reason}  # fmt: skip
         if report.status == "unknown":
+            if not (self.is_reported or self.end):
+                changes["denied_at"] = now
             if not (self.is_reported or self.end or self.unknown_since):
                 changes |= {"unknown_since": now, "retcode": report.retcode,
                             "reason": report.reason}  # fmt: skip
         else:
-            changes |= {"is_reported": True, "unknown_since": None}
+            changes |= {"is_reported": True, "unknown_since": None, "denied_at": None}
             if self.unknown_since and "end" not in changes:
                 changes |= {"retcode": 0, "reason": ""}
         changed = self.model_copy(update=changes)
         return self if changed == self else changed.model_copy(update={"touched_at": now})
 
     def aged(self, now: datetime) -> "BoxOrder":
-        """After some time: nobody fetched it, or the terminal denies it for long."""
+        """After some time: nobody fetched it, or the terminal denied it again after long. While it
+        is silent, nothing is known."""
         if self.end:
             return self
         if self._is_here and self.valid_until is not None and now > self.valid_until:
             return self._ended("expired", "the Expert Advisor did not fetch it in time", now)
-        if self.unknown_since is not None and now - self.unknown_since > UNKNOWN_FOR:
+        first, last = self.unknown_since, self.denied_at
+        if first is not None and last is not None and last - first > UNKNOWN_FOR:
             return self._ended("expired", self.reason or "the terminal has no such order", now)
         return self
 

@@ -79,14 +79,17 @@ class PriceTaker:
         self.on_bar: OnBar = nobody
 
     def take(self, told: PushedPrices, envelope: Envelope) -> Taken:
-        """Keep it. Raises ConfigError naming the field, StoreError when nothing was kept."""
+        """Keep it. A body is a copy of one with the same time; one that tells none is another
+        each time, for prices may stand still. Raises ConfigError naming the field, StoreError when
+        nothing was kept."""
         now = self._clock.now()
         check_times(told, now)
         account = told.sender.account
         with self._store.transaction() as tx:
             kept = keep_signal(
                 tx, told.sender, SignalKind.PRICES, envelope, now, sent_at=told.sent_at,
-                identity=envelope.body, since=now - MOST_BEHIND - MOST_AHEAD,
+                identity=f"{told.sent_at.isoformat()}\n{envelope.body}",
+                since=now - MOST_BEHIND - MOST_AHEAD,
                 outcome=f"prices of {told.symbol} {told.timeframe}",
             )  # fmt: skip
             bar, wanted = "none", 0

@@ -96,6 +96,17 @@ def test_the_same_body_again_is_a_copy_and_the_same_bar_changes_nothing(served: 
     assert json.loads(kept.body) == body
 
 
+def test_prices_that_stand_still_are_heard_each_time_when_no_time_is_told(served: Served) -> None:
+    body = NESTED | {"account": "still"}
+    first = served.http.post("/api/signals", json=body).json()
+    served.clock.advance(50)
+    again = served.http.post("/api/signals", json=body).json()
+    assert (again["is_copy"], again["id"] != first["id"], again["bar"]) == (False, True, "same")
+    price = served.bridge.terminals.price("still", "EURUSD")
+    assert price is not None
+    assert price.received_at == served.clock.now()
+
+
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"bid": 1.2}, "bid must not be above ask"),
     ({"bid": "NaN"}, "bid: must be a finite number"),

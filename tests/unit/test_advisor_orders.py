@@ -158,14 +158,28 @@ def test_one_that_was_fetched_is_never_let_go_by_the_clock_alone() -> None:
 
 
 def test_a_terminal_that_denies_an_order_for_a_minute_never_sent_it() -> None:
+    denial = report("unknown", order="", retcode=10012, reason="timeout")
     box = Box(box_order())
     box.offered()
-    box.tell(report("unknown", order="", retcode=10012, reason="timeout"))
+    box.tell(denial)
     box.clock.advance(60)
+    box.tell(denial)
     assert box.offered() == [("o1", "market")]
     box.clock.advance(1)
+    box.tell(denial)
     assert box.offered() == []
     assert (box.order().end, box.order().reason) == ("expired", "timeout")
+
+
+def test_a_terminal_that_is_silent_after_its_denial_denies_nothing_more() -> None:
+    box = Box(box_order())
+    box.offered()
+    box.tell(report("unknown", order="", retcode=10031))
+    box.clock.advance(3600)
+    assert box.order().aged(box.clock.now()).is_open
+    assert box.offered() == [("o1", "market")]
+    box.tell(report("filled", *PARTS))
+    assert state_of([box.order()]) is OrderState.FILLED
 
 
 def test_a_denial_is_taken_back_when_the_order_turns_up() -> None:

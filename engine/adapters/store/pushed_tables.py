@@ -103,4 +103,5 @@ class BoxOrderRow(Row, table=True):
     reason: str = text()
     order: str = text()
     unknown_since: datetime | None = moment(default=None)
+    denied_at: datetime | None = moment(default=None)
     deals: list[Any] = json()

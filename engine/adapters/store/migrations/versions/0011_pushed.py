@@ -39,7 +39,7 @@ def _box_orders() -> None:
         "box_orders",
         *_texts("id account magic account_id client_id comment symbol side type lots contract"),
         *_texts("position created_at touched_at end reason order deals"),
-        *_texts("price stop_price valid_until offered_at unknown_since", nullable=True),
+        *_texts("price stop_price valid_until offered_at unknown_since denied_at", nullable=True),
         *_numbers("part parts retcode"),
         *(sa.Column(name, sa.Boolean, nullable=False)
           for name in ("reduces", "is_cancel_wanted", "is_refusal_told", "is_reported")),
