@@ -44,7 +44,7 @@ class OutsideSettings(BaseSettings):
     )  # fmt: skip
     # --- the API
     api_rate_per_minute: int = Field(
-        default=6_000, ge=10, le=1_000_000, title="Requests a minute",
+        default=6_000, ge=10, le=1_000_000, title="API: requests a minute",
         description="of a client without a token of its own",
     )  # fmt: skip
     # --- models

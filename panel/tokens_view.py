@@ -50,8 +50,7 @@ def draw_tokens(panel: ControlPanel) -> None:
 
 
 def _draw_token(token: TokenView) -> None:
-    scopes = ", ".join(token.scopes)
-    st.markdown(f"**{escape(token.name)}** may {escape(scopes)}")
+    st.markdown(f"**{escape(token.name)}** · {escape(', '.join(token.scopes))}")
     st.caption(
         f"Last used {_when(token.last_used_at)} · expires {_when(token.expires_at)}"
         f" · {token.rate_per_minute:,} requests a minute"
@@ -115,6 +114,8 @@ def _forget_typed() -> None:
 
 @st.dialog(NEW, on_dismiss=_dismiss)
 def _new(panel: ControlPanel) -> None:
+    if asked(ASKED) is None:
+        st.rerun()  # done: the page closes it
     made: NewToken | None = st.session_state.get(MADE)
     if made is not None:
         _show_made(made)
@@ -133,11 +134,9 @@ def _new(panel: ControlPanel) -> None:
         st.number_input(
             "Requests a minute", min_value=1, max_value=1_000_000, value=DEFAULT_RATE, key=RATE
         )
-        is_sent = st.form_submit_button(
+        st.form_submit_button(
             "Make the token", type="primary", key=f"{PREFIX}make", on_click=_make, args=(panel,)
         )
-    if is_sent and st.session_state.get(MADE) is not None:
-        st.rerun()
 
 
 def _make(panel: ControlPanel) -> None:
@@ -161,8 +160,7 @@ def _show_made(made: NewToken) -> None:
         " `Authorization: Bearer …`.",
         icon=":material/key:",
     )
-    if st.button("Done", type="primary", key=f"{PREFIX}done", on_click=_dismiss):
-        st.rerun()
+    st.button("Done", type="primary", key=f"{PREFIX}done", on_click=_dismiss)
 
 
 @st.dialog("Revoke the token?", on_dismiss=_dismiss)

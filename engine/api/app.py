@@ -1,7 +1,5 @@
 """The FastAPI application over the engine's services."""
 
-from collections.abc import Iterator
-
 from anyio import CapacityLimiter
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
@@ -34,7 +32,7 @@ from engine.api import (
 from engine.api.auth import Gate
 from engine.api.doorkeeper import Doorkeeper
 from engine.api.openapi import describe
-from engine.api.scopes import RouteBook
+from engine.api.scopes import RouteBook, routes_of
 from engine.api.services import EngineServices
 from engine.errors import ConfigError
 
@@ -76,7 +74,6 @@ def create_app(services: EngineServices, token: str, rate_per_minute: int = 6_00
     return app
 
 
-def all_routes() -> Iterator[APIRoute]:
+def all_routes() -> list[APIRoute]:
     """Every route there is, in the order in which the router looks."""
-    for routes in ROUTES:
-        yield from (route for route in routes.router.routes if isinstance(route, APIRoute))
+    return routes_of(routes.router for routes in ROUTES)

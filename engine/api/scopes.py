@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 
 from engine.domain.tokens import Scope
@@ -42,6 +43,11 @@ AREAS: Mapping[str, Area] = {
     "news": Area(),
     "ai": Area(),
     "tokens": Area(reads=ADMIN, commands=ADMIN),
+    "signals": Area(),
+    "inbox": Area(commands=SIGNALS),
+    "metatrader": Area(commands=SIGNALS),
+    "models": Area(),
+    "news": Area(),
     "thin": Area(),
     "stream": Area(),
 }
@@ -94,6 +100,11 @@ class RouteRule:
     def has_own_body(self) -> bool:
         """Whether the gate leaves the body to the route."""
         return self.name in OWN_BODY
+
+
+def routes_of(routers: Iterable[APIRouter]) -> list[APIRoute]:
+    """The routes of an application, in the order in which it looks."""
+    return [one for router in routers for one in router.routes if isinstance(one, APIRoute)]
 
 
 def scope_of(method: str, template: str, tag: str) -> Scope | None:

@@ -3,7 +3,7 @@ log; and that no route is without a deliberate scope."""
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import httpx
 import pytest
@@ -11,6 +11,7 @@ import pytest
 from engine.api.app import all_routes, create_app
 from engine.api.doorkeeper import WRONG_TOKENS_PER_MINUTE
 from engine.api.scopes import AREAS, EXCEPTIONS, UNLIMITED, RouteBook, scope_of
+from engine.contracts import BotView
 from engine.domain.tokens import Scope
 from engine.logs import ACCESS_LOGGER
 from tests.fakes.clock import START
@@ -302,6 +303,17 @@ def test_each_request_is_a_line_and_no_line_has_a_secret(
         ("", "GET", "/bots", 401),
         ("panel", "GET", "/bots", 200),
     ]
+
+
+def test_a_request_that_the_engine_fails_on_is_a_line_too(lines: list[str]) -> None:
+    class Broken(FakeServices):
+        def list_bots(self) -> Sequence[BotView]:
+            raise ZeroDivisionError
+
+    with api_over(Broken(0)) as api:
+        assert api.get("/bots").status_code == 500
+    [row] = [json.loads(line) for line in lines]
+    assert (row["route"], row["status"]) == ("/bots", 500)
 
 
 # --- short addresses

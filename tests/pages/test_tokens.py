@@ -45,7 +45,7 @@ def test_a_token_is_made_and_its_text_is_shown_this_once(fake_engine: FakeEngine
     press(app, "api_token_done")
     assert codes(app) == []
     assert text not in str(app.session_state)
-    assert "**tablet** may read, trade" in words(app)
+    assert "**tablet** · read, trade" in words(app)
 
 
 def test_what_the_engine_refuses_is_said_in_the_dialog(fake_engine: FakeEngine) -> None:
