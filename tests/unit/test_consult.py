@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 
 from engine.domain.advice import AiConfig, AiRole, Choice, Counsel, CounselVerdict
-from engine.domain.bots import BotState, Direction
+from engine.domain.bots import Bot, BotState, Direction
 from engine.domain.decisions import Action, Intent, Verdict
 from engine.domain.exits import live_bar
 from engine.domain.orders import OrderState, Purpose
 from engine.domain.positions import PositionSide
 from engine.domain.records import KillLevel
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError, DataError, LeaseLost, StoreError
 from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.conclude import Concluder
+from engine.services.consult import Links
 from engine.services.run_cycle import CycleRunner
 from tests.fakes.advisor import GO, STAY, buy, close, hold
 from tests.fakes.broker import Fault
@@ -498,7 +499,7 @@ def test_a_replay_asks_no_model(room: Room, monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(ConfigError, match="Replays ask no model") as refused:
         bots_of(room).assess(config(name="second", ai=AiConfig()))
     assert refused.value.field == "ai"
-    assert bots_of(room).assess(config(name="second"))
+    assert bots_of(room).assess(config(name="second")).config.ai is None
 
 
 # --- trouble ------------------------------------------------------------------------------------
@@ -522,6 +523,53 @@ def test_a_market_that_does_not_answer_is_shown_and_asked_again(open_desk: Opene
     asyncio.run(desk.wait(LONG))
     assert len(desk.advisor.reviewed) == 1
     assert desk.last().action is Action.ENTER_LONG
+
+
+class Router:
+    """Chooses no account, and remembers for what it was asked."""
+
+    def __init__(self) -> None:
+        self.settled: list[tuple[PositionSide, float]] = []
+
+    async def settle(self, bot: Bot, side: PositionSide, size: float) -> None:
+        self.settled.append((side, size))
+
+
+def test_an_account_is_chosen_once_the_model_has_agreed(
+    open_desk: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, router = open_desk(), Router()
+    monkeypatch.setattr(desk.consultant, "_router", router)
+    desk.advisor.counsels.extend([STAY, GO.model_copy(update={"size": 0.5})])
+    desk.run(LONG, LONG)
+    assert router.settled == [(PositionSide.LONG, 0.25)], "for what is left of the entry"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(LeaseLost("Another engine."), ["Another engine."]), (StoreError("disk full"), []),
+     (RuntimeError("a bug"), [])],
+)  # fmt: skip
+def test_what_goes_wrong_with_an_answer_ends_its_question_alone(
+    open_desk: Opener, monkeypatch: pytest.MonkeyPatch, error: Exception, told: list[str]
+) -> None:
+    desk = open_desk()
+    given_up: list[str] = []
+    links = Links(check_now=desk.checked.append, give_up=given_up.append)
+    monkeypatch.setattr(desk.consultant, "_links", links)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.consultant._waiting, "resume", fail)
+        desk.run(LONG)
+    assert given_up == told
+    assert not desk.checked
+    assert not desk.consultant.is_thinking(desk.room.bot.id)
+    asyncio.run(desk.wait(LONG))
+    assert desk.last().action is Action.ENTER_LONG, "decided at the next check"
+    assert len(desk.advisor.reviewed) == 1
 
 
 def test_a_runner_without_a_consultant_says_so(open_desk: Opener) -> None:
