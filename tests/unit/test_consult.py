@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from engine.adapters.store.store import SqlStore
 from engine.domain.advice import AiConfig, AiRole, Choice, Counsel, CounselVerdict
 from engine.domain.bots import Bot, BotState, Direction
 from engine.domain.decisions import Action, Intent, Verdict
@@ -383,6 +384,18 @@ def test_a_crash_within_a_reversal_loses_no_exit_and_doubles_no_entry(
     assert len(desk.sent(Purpose.EXIT)) == 1
     assert len(desk.sent(Purpose.ENTRY)) == (1 if dies else 2)
     assert len(desk.room.trades()) == 1
+
+
+def test_a_reversal_is_two_decisions_on_disk(open_desk: Opener, tmp_path: Path) -> None:
+    store = SqlStore.open(f"sqlite:///{tmp_path / 'state.db'}")
+    desk = open_desk(store=store, direction=Direction.BOTH)
+    desk.run(LONG, SHORT)
+    desk.crash()
+    exit_, entry = desk.decisions()[1:]
+    assert entry.candle_time - exit_.candle_time == timedelta(microseconds=1)
+    assert desk.room.position.side is PositionSide.SHORT
+    assert desk.room.orders()[-1].client_id.endswith("-e")
+    assert [one.verdict for one in desk.advice()] == ["pass", "pass"]
 
 
 def test_an_entry_that_was_decided_before_is_not_decided_again(open_desk: Opener) -> None:
