@@ -7,7 +7,7 @@ says so. The value of an entry that was let through is its trade's, known once t
 import asyncio
 import logging
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -31,7 +31,7 @@ from engine.domain.positions import PositionSide
 from engine.domain.sessions import ALWAYS_OPEN, Timetable
 from engine.domain.sizing import BPS
 from engine.domain.timeframes import timeframe_delta
-from engine.errors import DataError, NotFound, QuarterdeckError
+from engine.errors import QuarterdeckError, StoreError
 from engine.ports import MarketData, NotAfter, Venues
 from engine.services.advice_trades import Found, TradeFinder
 from engine.services.books import Books
@@ -41,7 +41,7 @@ from engine.services.lanes import Lanes
 log = logging.getLogger("quarterdeck.advice")
 
 AT_ONCE = 50
-"""Outcomes in one go; the others follow at the next."""
+"""Outcomes of a market in one go; the others follow at the next."""
 
 RETRIES = (timedelta(minutes=1), timedelta(minutes=10), timedelta(hours=1), timedelta(hours=6))
 """After which candles that are missing are asked for again."""
@@ -76,11 +76,7 @@ class AdviceTracker:
 
     async def begin_due(self) -> None:
         """Begin with what has come due; markets that are still busy are passed over."""
-        rows = await self._lanes.run("advice", self._due)
-        by_market: dict[str, list[Advice]] = defaultdict(list)
-        for row in rows:
-            by_market[row.market].append(row)
-        for market_id, due in by_market.items():
+        for market_id, due in (await self._lanes.run("advice", self._due)).items():
             if market_id not in self._settling:
                 self._settling.add(market_id)
                 task = asyncio.create_task(self._settle_market(market_id, due))
@@ -92,36 +88,45 @@ class AdviceTracker:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=timeout_s)
 
-    async def _settle_market(self, market_id: str, due: Sequence[Advice]) -> None:
+    async def _settle_market(self, market_id: str, due: Sequence[str]) -> None:
         try:
             await self._lanes.run(f"outcomes:{market_id}", self._settle_all, due)
-        except QuarterdeckError as error:
+        except StoreError as error:
             log.warning("outcomes on %s wait: %s", market_id, error.message)
-        except Exception:
-            log.exception("outcomes on %s could not be written", market_id)
         finally:
             self._settling.discard(market_id)
 
-    def _due(self) -> Sequence[Advice]:
+    def _due(self) -> Mapping[str, Sequence[str]]:
+        """The ids of what has come due, by market, the longest due first."""
+        now = self._books.clock.now()
         with self._books.store.reading() as tx:
-            return tx.advice.select(
-                outcome_due_at=NotAfter(self._books.clock.now()), order_by="outcome_due_at",
-                limit=AT_ONCE,
-            )  # fmt: skip
+            rows = tx.advice.values("outcome_due_at", "id", "market", outcome_due_at=NotAfter(now))
+        by_market: dict[str, list[str]] = defaultdict(list)
+        for _, advice_id, market_id in sorted(rows):
+            by_market[market_id].append(advice_id)
+        return {market_id: ids[:AT_ONCE] for market_id, ids in by_market.items()}
 
     # --- on the lane ------------------------------------------------------------------------------
 
-    def _settle_all(self, due: Sequence[Advice]) -> None:
-        for row in due:
-            self.settle(row)
+    def _settle_all(self, due: Sequence[str]) -> None:
+        for advice_id in due:
+            with self._books.store.reading() as tx:
+                row = tx.advice.find(advice_id)
+            if row is not None and row.outcome_due_at is not None:
+                self.settle(row)
 
     def settle(self, row: Advice) -> None:
         """Write what is known of one advice now, and when to look again if that is not all.
         Raises StoreError."""
         try:
             changes = self._look(row)
-        except (DataError, NotFound) as error:
+        except StoreError:
+            raise
+        except QuarterdeckError as error:
             changes = self._try_again(row, error.message)
+        except Exception as error:  # of this one alone: the others are still written
+            log.exception("the outcome of advice %s could not be looked up", row.id)
+            changes = self._try_again(row, f"{type(error).__name__}, see the log")
         with self._books.store.transaction() as tx:
             known = tx.advice.find(row.id)
             if known is None:
@@ -130,7 +135,7 @@ class AdviceTracker:
             tx.advice.save(known.model_copy(update={**changes, "facts": facts}))
 
     def _look(self, row: Advice) -> dict[str, Any]:
-        """The changes to a row. Raises DataError, NotFound."""
+        """The changes to a row. Raises DataError, NotFound, BrokerError."""
         bot = self._books.bots.get(row.bot_id)
         if row.outcome is not None and row.outcome.move is not None:
             return self._with_trade(row, row.outcome)  # only its trade was open

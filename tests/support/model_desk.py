@@ -9,6 +9,7 @@ from typing import Any
 from engine.domain.advice import Advice, AiConfig
 from engine.domain.decisions import Decision, Intent
 from engine.domain.orders import Purpose
+from engine.ports import Store
 from engine.services.asked_once import AskedOnce
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.conclude import Concluder
@@ -122,13 +123,18 @@ class Desk:
 
 
 @contextmanager
-def model_desk(folder: Path, ai: AiConfig | None = None, **changes: Any) -> Iterator[Desk]:
-    """A desk whose bot has the given settings, after eighty minutes at a price of 100."""
+def model_desk(
+    folder: Path, ai: AiConfig | None = None, *, store: Store | None = None, **changes: Any
+) -> Iterator[Desk]:
+    """A desk whose bot has the given settings, after eighty minutes at a price of 100; ``store``
+    stands in for one in memory."""
     clock = FakeClock()
     market = FakeMarket(clock)
     market.history("BTC/USDT", [100.0] * 80)
     settings = config(ai=ai or AiConfig(), **changes)
-    with open_room(folder, clock, market, MemoryStore(clock.now), bot_config=settings) as room:
+    with open_room(
+        folder, clock, market, store or MemoryStore(clock.now), bot_config=settings
+    ) as room:
         desk = Desk(room)
         yield desk
         desk.lanes.close()

@@ -10,17 +10,19 @@ from typing import Any
 
 import pytest
 
+from engine.adapters.store.store import SqlStore
 from engine.domain.advice import AiConfig, AiRole, Choice, Counsel, CounselVerdict
-from engine.domain.bots import BotState, Direction
+from engine.domain.bots import Bot, BotState, Direction
 from engine.domain.decisions import Action, Intent, Verdict
 from engine.domain.exits import live_bar
 from engine.domain.orders import OrderState, Purpose
 from engine.domain.positions import PositionSide
 from engine.domain.records import KillLevel
-from engine.errors import ConfigError, DataError
+from engine.errors import ConfigError, DataError, LeaseLost, StoreError
 from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed, PriceBoard
 from engine.services.conclude import Concluder
+from engine.services.consult import Links
 from engine.services.run_cycle import CycleRunner
 from tests.fakes.advisor import GO, STAY, buy, close, hold
 from tests.fakes.broker import Fault
@@ -384,6 +386,18 @@ def test_a_crash_within_a_reversal_loses_no_exit_and_doubles_no_entry(
     assert len(desk.room.trades()) == 1
 
 
+def test_a_reversal_is_two_decisions_on_disk(open_desk: Opener, tmp_path: Path) -> None:
+    store = SqlStore.open(f"sqlite:///{tmp_path / 'state.db'}")
+    desk = open_desk(store=store, direction=Direction.BOTH)
+    desk.run(LONG, SHORT)
+    desk.crash()
+    exit_, entry = desk.decisions()[1:]
+    assert entry.candle_time - exit_.candle_time == timedelta(microseconds=1)
+    assert desk.room.position.side is PositionSide.SHORT
+    assert len(desk.sent(Purpose.ENTRY)) == 2
+    assert [one.verdict for one in desk.advice()] == ["pass", "pass"]
+
+
 def test_an_entry_that_was_decided_before_is_not_decided_again(open_desk: Opener) -> None:
     desk = open_desk()
     desk.run(LONG)
@@ -522,6 +536,53 @@ def test_a_market_that_does_not_answer_is_shown_and_asked_again(open_desk: Opene
     asyncio.run(desk.wait(LONG))
     assert len(desk.advisor.reviewed) == 1
     assert desk.last().action is Action.ENTER_LONG
+
+
+class Router:
+    """Chooses no account, and remembers for what it was asked."""
+
+    def __init__(self) -> None:
+        self.settled: list[tuple[PositionSide, float]] = []
+
+    async def settle(self, bot: Bot, side: PositionSide, size: float) -> None:
+        self.settled.append((side, size))
+
+
+def test_an_account_is_chosen_once_the_model_has_agreed(
+    open_desk: Opener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk, router = open_desk(), Router()
+    monkeypatch.setattr(desk.consultant, "_router", router)
+    desk.advisor.counsels.extend([STAY, GO.model_copy(update={"size": 0.5})])
+    desk.run(LONG, LONG)
+    assert router.settled == [(PositionSide.LONG, 0.25)], "for what is left of the entry"
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [(LeaseLost("Another engine."), ["Another engine."]), (StoreError("disk full"), []),
+     (RuntimeError("a bug"), [])],
+)  # fmt: skip
+def test_what_goes_wrong_with_an_answer_ends_its_question_alone(
+    open_desk: Opener, monkeypatch: pytest.MonkeyPatch, error: Exception, told: list[str]
+) -> None:
+    desk = open_desk()
+    given_up: list[str] = []
+    links = Links(check_now=desk.checked.append, give_up=given_up.append)
+    monkeypatch.setattr(desk.consultant, "_links", links)
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(desk.consultant._waiting, "resume", fail)
+        desk.run(LONG)
+    assert given_up == told
+    assert not desk.checked
+    assert not desk.consultant.is_thinking(desk.room.bot.id)
+    asyncio.run(desk.wait(LONG))
+    assert desk.last().action is Action.ENTER_LONG, "decided at the next check"
+    assert len(desk.advisor.reviewed) == 1
 
 
 def test_a_runner_without_a_consultant_says_so(open_desk: Opener) -> None:

@@ -6,13 +6,14 @@ from contextlib import ExitStack
 from datetime import timedelta
 from decimal import Decimal as D
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine.domain.advice import Advice, AdviceOutcome, AiConfig, AiRole, Counsel, CounselVerdict
 from engine.domain.decisions import Intent
 from engine.domain.sessions import Session, Timetable
-from engine.errors import DataError
+from engine.errors import AccessDenied, DataError
 from engine.services.track_advice import RETRIES, AdviceTracker
 from tests.fakes.advisor import STAY, buy, close
 from tests.fakes.broker import Fault
@@ -174,6 +175,37 @@ def test_a_market_that_does_not_answer_is_asked_again(open_desk: Opener) -> None
     desk.room.clock.advance(60)
     found = outcome(desk)
     assert found.move == pytest.approx(0.01), "of its own horizon, not of the time since"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(AccessDenied("The key is not accepted."), "The key is not accepted."),
+     (RuntimeError("a bug"), "RuntimeError, see the log")],
+)  # fmt: skip
+def test_what_goes_wrong_with_one_keeps_no_other_from_its_outcome(
+    open_desk: Opener, monkeypatch: pytest.MonkeyPatch, error: Exception, words: str
+) -> None:
+    desk = open_desk()
+    desk.advisor.counsels.extend([STAY, STAY])
+    desk.run(LONG, LONG)
+    bars(desk, *[101.0] * 5)
+    one, first = tracker(desk), desk.advice()[0]
+    judge = one._judged
+
+    def fail(row: Advice, *others: Any) -> Any:
+        if row.id == first.id:
+            raise error
+        return judge(row, *others)
+
+    monkeypatch.setattr(one, "_judged", fail)
+    assert track(desk, one).outcome is not None
+    for wait in RETRIES:
+        assert desk.advice()[0].outcome is None
+        desk.room.clock.advance(wait.total_seconds())
+        track(desk, one)
+    found = desk.advice()[0].outcome
+    assert found is not None
+    assert found.detail == f"its outcome is not known: {words}"
 
 
 def test_a_horizon_that_ends_while_the_market_is_closed(open_desk: Opener) -> None:
