@@ -15,6 +15,9 @@ from panel.modes import LIVE, mode_html, money_words
 
 BOT, BODY, KIND = "sender_bot", "sender_body", "sender_kind"
 ANSWER = "sender:answer"
+FILLED = "sender:filled"
+"""Which template was filled in last, and as what."""
+
 ContentType = Literal["application/json", "text/plain"]
 MOST_CHARS = 20_000
 
@@ -60,13 +63,13 @@ def draw_sender(panel: ControlPanel, bots: Sequence[BotView]) -> None:
         "To", list(ears), key=BOT, format_func=lambda one: ears[one].config.name, width=320
     )
     bot = ears[chosen]
+    _fill_in(bot.config.symbol)
     st.html(
         f'<div class="qd-statusline">{mode_html(bot.mode)}<span>It acts on a test as on any other'
         " signal, while it runs.</span></div>"
     )
     if bot.mode == LIVE:
         st.warning(f"This bot trades {money_words(LIVE)}.", icon=":material/warning:")
-    st.session_state.setdefault(BODY, body_of("Open long", bot.config.symbol))
     with st.container(horizontal=True, gap="xsmall"):
         for name in TEMPLATES:
             st.button(name, key=f"template_{name}", on_click=_use, args=(name, bot.config.symbol))
@@ -80,9 +83,17 @@ def draw_sender(panel: ControlPanel, bots: Sequence[BotView]) -> None:
     _draw_answer()
 
 
+def _fill_in(symbol: str) -> None:
+    """Begin with a template; one that nobody has changed follows the chosen bot's symbol."""
+    name, text = st.session_state.get(FILLED, ("Open long", None))
+    if st.session_state.get(BODY) == text and body_of(name, symbol) != text:
+        _use(name, symbol)
+
+
 def _use(name: str, symbol: str) -> None:
     """A callback."""
-    st.session_state[BODY] = body_of(name, symbol)
+    text = body_of(name, symbol)
+    st.session_state[BODY], st.session_state[FILLED] = text, (name, text)
     st.session_state.pop(ANSWER, None)
 
 

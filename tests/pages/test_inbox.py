@@ -265,6 +265,18 @@ def test_a_refusal_shows_its_status_and_sentence(fake_engine: FakeEngine) -> Non
     assert "**429** More than 60 a minute." in errors(app).replace("\\", "")
 
 
+def test_a_template_follows_the_bot_until_a_person_changes_it(fake_engine: FakeEngine) -> None:
+    listens(fake_engine.services)
+    listens(fake_engine.services, "b0002")
+    app = press(open_inbox(), "template_Flat")
+    app.selectbox(key="sender_bot").set_value("b0002").run()
+    symbol = fake_engine.services.get_bot("b0002").config.symbol
+    assert app.text_area(key="sender_body").value == body_of("Flat", symbol)
+    app.text_area(key="sender_body").set_value("my own")
+    app.selectbox(key="sender_bot").set_value(BOT).run()
+    assert app.text_area(key="sender_body").value == "my own"
+
+
 @pytest.mark.parametrize("name", [name for name in TEMPLATES if name != "Nonsense"])
 def test_every_template_is_understood(name: str) -> None:
     body = body_of(name, "BTC/USDT")
