@@ -6,6 +6,7 @@ from engine.contracts import BotView
 from panel.alert_form import draw_check, draw_message
 from panel.facade import ControlPanel, PanelError
 from panel.figures import apply_details_style
+from panel.format import state_of
 from panel.inbox_view import listening
 from panel.layout import page_header, show_error
 from panel.session import control_panel
@@ -64,12 +65,27 @@ def choose_bot(panel: ControlPanel, ears: dict[str, BotView]) -> BotView | None:
         if chosen is None:
             return None
         live_ears(panel, chosen)
+        draw_obstacles(ears[chosen])
         with st.container(horizontal=True):
             st.page_link("pages/bot.py", label="The bot", icon=":material/candlestick_chart:",
                          query_params={"bot": chosen, "tab": "Signals"})  # fmt: skip
             st.page_link("pages/inbox.py", label="Its signals", icon=":material/inbox:",
                          query_params={"bot": ears[chosen].config.name})  # fmt: skip
     return ears[chosen]
+
+
+def draw_obstacles(bot: BotView) -> None:
+    """What keeps a bot from acting on TradingView's alerts as things are."""
+    rules, state = bot.config.signals, state_of(bot)
+    if rules is not None and rules.signature.value != "none":
+        st.warning(
+            "This bot takes signed signals only, and TradingView cannot sign: its alerts are"
+            " refused. Stop the bot, choose Edit, and set its signature to None.",
+            icon=":material/key_off:",
+        )
+    if state in ("stopped", "faulted"):
+        st.warning(f"The bot is {state}: until it is started, signals are kept and not acted on.",
+                   icon=":material/play_circle:")  # fmt: skip
 
 
 def _follow(key: str) -> None:

@@ -92,6 +92,7 @@ def _ask_size(kind: str, action: str, bot: BotView) -> tuple[str, str]:
             unit = {"amount": bot.quote, "units": bot.base}.get(quantity, "percent")
             size = st.text_input(f"Number ({unit})", "10", key=f"{PREFIX}size", width=180,
                                  help=NUMBER_HELP)  # fmt: skip
+            _remark_on_none(size, "the bot's own amount is used")
     return quantity, size
 
 
@@ -104,7 +105,13 @@ def _ask_level(label: str, name: str) -> tuple[str, str]:
             at = st.text_input(f"{label} at", key=f"{PREFIX}{name}_at", width=180,
                                placeholder="2" if how == "percent" else "{{plot_0}}",
                                help=NUMBER_HELP)  # fmt: skip
+            _remark_on_none(at, "the bot's own level is used")
     return how, at
+
+
+def _remark_on_none(typed: str, follows: str) -> None:
+    if not typed.strip():
+        st.caption(f":orange[Nothing is typed: {follows}.]")
 
 
 # --- the check -----------------------------------------------------------------------------------

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Literal
 
 import streamlit as st
 
@@ -13,39 +13,30 @@ from panel.format import escape
 from panel.inbox_view import OPENED, listening
 from panel.modes import LIVE, mode_html, money_words
 
-BOT, BODY, KIND = "sender_bot", "sender_body", "sender_kind"
+BOT, BODY = "sender_bot", "sender_body"
 ANSWER = "sender:answer"
 ContentType = Literal["application/json", "text/plain"]
 MOST_CHARS = 20_000
 
-TEMPLATES: Mapping[str, str | Mapping[str, Any]] = {
-    "Open long": {"action": "open", "side": "long"},
-    "Open short": {"action": "open", "side": "short"},
-    "Close half": {"action": "close", "side": "long", "percent_of_position": 50},
-    "Reverse": {"action": "reverse", "side": "short"},
-    "Flat": {"action": "flat"},
-    "With stop": {"action": "open", "side": "long", "percent_of_equity": 10, "stop_percent": 2,
-                  "target_percent": 4},
-    "Text": "buy {symbol} 10%",
+TEMPLATES: Mapping[str, str] = {
+    "Open long": '{"action": "open", "side": "long"}',
+    "Open short": '{"action": "open", "side": "short"}',
+    "Close half": '{"action": "close", "percent_of_position": 50}',
+    "Reverse": '{"action": "reverse", "side": "short"}',
+    "Flat": '{"action": "flat"}',
+    "With stop": '{"action": "open", "side": "long", "percent_of_equity": 10, "stop": "2%",'
+    ' "target": "4%"}',
+    "Text": "buy 10% sl=2%",
     "Nonsense": "please make me rich",
-}  # fmt: skip
-"""Bodies to begin with; JSON gets the bot's symbol."""
-
-
-def body_of(name: str, symbol: str) -> str:
-    """A template for a symbol, ready to send."""
-    template = TEMPLATES[name]
-    plain = symbol.replace("/", "")
-    if isinstance(template, str):
-        return template.format(symbol=plain)
-    return json.dumps({**template, "symbol": plain}, indent=1)
+}
+"""Bodies to begin with. They name no symbol: a bot has one of its own."""
 
 
 def content_type_of(body: str) -> ContentType:
     """The type that TradingView gives a body: JSON when it is JSON, else text."""
     try:
         json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return "text/plain"
     return "application/json"
 
@@ -60,29 +51,28 @@ def draw_sender(panel: ControlPanel, bots: Sequence[BotView]) -> None:
         "To", list(ears), key=BOT, format_func=lambda one: ears[one].config.name, width=320
     )
     bot = ears[chosen]
+    st.session_state.setdefault(BODY, TEMPLATES["Open long"])
     st.html(
         f'<div class="qd-statusline">{mode_html(bot.mode)}<span>It acts on a test as on any other'
         " signal, while it runs.</span></div>"
     )
     if bot.mode == LIVE:
         st.warning(f"This bot trades {money_words(LIVE)}.", icon=":material/warning:")
-    st.session_state.setdefault(BODY, body_of("Open long", bot.config.symbol))
     with st.container(horizontal=True, gap="xsmall"):
         for name in TEMPLATES:
-            st.button(name, key=f"template_{name}", on_click=_use, args=(name, bot.config.symbol))
+            st.button(name, key=f"template_{name}", on_click=_use, args=(name,))
     with st.form("sender", border=False, enter_to_submit=False):
         st.text_area("Body", key=BODY, height=160, max_chars=MOST_CHARS)
-        kind = content_type_of(st.session_state[BODY])
         st.form_submit_button(
             "Send", icon=":material/send:", key="sender_send", on_click=_send, args=(panel, bot.id),
-            type="primary", help=f"As {kind}, the type that TradingView would give it",
+            type="primary", help="As application/json when it is that, else as text/plain",
         )  # fmt: skip
     _draw_answer()
 
 
-def _use(name: str, symbol: str) -> None:
+def _use(name: str) -> None:
     """A callback."""
-    st.session_state[BODY] = body_of(name, symbol)
+    st.session_state[BODY] = TEMPLATES[name]
     st.session_state.pop(ANSWER, None)
 
 

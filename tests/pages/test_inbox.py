@@ -21,7 +21,7 @@ from engine.domain.signals import (
 )
 from engine.errors import SignalRefused, StoreError
 from panel.inbox_view import PAGE_SIZE
-from panel.signal_sender import TEMPLATES, body_of, content_type_of
+from panel.signal_sender import TEMPLATES, content_type_of
 from panel.signal_view import BODY_SHOWN
 from panel.signal_words import lag_words, one_line, order_words
 from tests.fakes.services import FakeServices
@@ -267,8 +267,14 @@ def test_a_refusal_shows_its_status_and_sentence(fake_engine: FakeEngine) -> Non
 
 @pytest.mark.parametrize("name", [name for name in TEMPLATES if name != "Nonsense"])
 def test_every_template_is_understood(name: str) -> None:
-    body = body_of(name, "BTC/USDT")
-    assert read_message(body, content_type_of(body)).order.symbol == "BTCUSDT"
+    body = TEMPLATES[name]
+    assert read_message(body, content_type_of(body)).order.symbol == ""
+
+
+def test_a_body_is_json_only_when_it_can_be_read_as_such() -> None:
+    assert content_type_of("{}") == "application/json"
+    for body in ("buy", "{", "[" * 20_000):
+        assert content_type_of(body) == "text/plain"
 
 
 # --- words ---------------------------------------------------------------------------------------

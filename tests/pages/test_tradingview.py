@@ -114,8 +114,10 @@ def test_the_address_names_the_bot_and_says_when_it_does_not_listen(
     listens(services)
     listens(services, "b0002")
     services.signals.objections["b0002"] = "Name your proxy first."
+    listens(services, "b0002", signature="hmac")
     app = open_tradingview({"bot": services.get_bot("b0002").config.name})
     assert "Name your proxy first." in plain(app)
+    assert "TradingView cannot sign" in plain(app)
     assert "That bot does not listen" in plain(open_tradingview({"bot": "b0003"}))
 
 
