@@ -117,7 +117,7 @@ class NewsDesk:
         return without_repeats(found, limit)
 
     def about(self, instrument: Instrument, until: datetime | None = None) -> tuple[NewsItem, ...]:
-        """What a model is told about an instrument, as ``recent``; ``until`` is its market's now."""
+        """What a model is told of an instrument, as ``recent``; ``until`` is its market's now."""
         return self.recent(subject_of(instrument), TOLD, until)
 
     def states(self) -> tuple[SourceState, ...]:
