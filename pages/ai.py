@@ -13,24 +13,32 @@ from panel.layout import page_header, show_error
 from panel.news_view import draw_news
 from panel.session import control_panel
 
-VIEWS = {
-    "Decisions": draw_decisions, "Figures": draw_figures_view, "Prompt": draw_lab,
-    "News": draw_news,
-}  # fmt: skip
+VIEWS = ("Decisions", "Figures", "Prompt", "News")
+DRAWN = "ai:drawn"
+"""What was drawn the last time: a view, or nothing for one decision."""
 
 
 def draw_page(panel: ControlPanel) -> None:
     """The provider's state, then one decision or the chosen view."""
     asked = st.query_params.get("advice")
+    drawn = st.session_state.pop(DRAWN, "")
     if asked:
         draw_opened(panel, asked)
         return
     draw_status(panel)
     view = st.segmented_control(
-        "View", list(VIEWS), default="Decisions", required=True, key="view", bind="query-params",
+        "View", VIEWS, default="Decisions", required=True, key="view", bind="query-params",
         label_visibility="collapsed",
     )  # fmt: skip
-    VIEWS[view](panel)
+    st.session_state[DRAWN] = view
+    if view == "Prompt":
+        draw_lab(panel, is_back=drawn != view)
+    elif view == "Figures":
+        draw_figures_view(panel)
+    elif view == "News":
+        draw_news(panel)
+    else:
+        draw_decisions(panel)
 
 
 control = control_panel()

@@ -24,8 +24,9 @@ SIDES = {"long": "Long", "short": "Short"}
 Lines = tuple[str, DryRunView]
 
 
-def draw_lab(panel: ControlPanel) -> None:
-    """Which bot; its instructions; what would come of them."""
+def draw_lab(panel: ControlPanel, *, is_back: bool) -> None:
+    """Which bot; its instructions; what would come of them. ``is_back``: something else was drawn
+    here the last time."""
     bots = panel.bots()
     if not bots:
         st.info("There is no bot yet. A prompt is tried on the candles of a bot.")
@@ -38,6 +39,8 @@ def draw_lab(panel: ControlPanel) -> None:
         st.error("Choose a bot of the list.")
         return
     _load(bot)
+    if is_back:
+        LAB.refill()
     left, right = st.columns([1, 1.15], gap="medium")
     with left:
         slots = _draw_form(bot)

@@ -41,6 +41,11 @@ class Draft:
         for key, value in st.session_state[self._kept].items():
             st.session_state.setdefault(key, value)
 
+    def refill(self) -> None:
+        """Write what is kept into the widgets. For a part of a page that was away for a while: the
+        browser has forgotten its widgets for certain, the session not always."""
+        st.session_state.update(st.session_state[self._kept])
+
     def keep(self) -> None:
         """Remember the widgets' values for when the person comes back to the page."""
         st.session_state[self._kept] |= {

@@ -116,9 +116,9 @@ class NewsDesk:
             )  # fmt: skip
         return without_repeats(found, limit)
 
-    def about(self, instrument: Instrument, limit: int = TOLD) -> tuple[NewsItem, ...]:
-        """What a model is told about an instrument; as ``recent``."""
-        return self.recent(subject_of(instrument), limit)
+    def about(self, instrument: Instrument, until: datetime | None = None) -> tuple[NewsItem, ...]:
+        """What a model is told of an instrument, as ``recent``; ``until`` is its market's now."""
+        return self.recent(subject_of(instrument), TOLD, until)
 
     def states(self) -> tuple[SourceState, ...]:
         """Every source, those without a key too; from memory."""

@@ -263,6 +263,18 @@ def test_a_replay_is_told_nothing_of_its_future_and_asks_for_nothing(room: Room)
     assert not room.waiting
 
 
+def test_a_model_is_told_about_its_instrument_and_not_of_later(room: Room) -> None:
+    tick = Decimal("0.01")
+    pair = Instrument(symbol="EUR/USD", kind=InstrumentKind.FOREX, base="EUR", quote="USD",
+                      price_tick=tick, quantity_step=tick)  # fmt: skip
+    room.desk.add_own("Euro up", "me", symbol="EUR/USD", published_at=START - HOUR)
+    assert [one.title for one in room.desk.about(pair)] == ["Euro up"]
+    assert room.desk.about(pair, START - 2 * HOUR) == ()
+    assert [subject.symbol for subject, _ in room.source.asked] == []
+    room.run()
+    assert [subject.symbol for subject, _ in room.source.asked] == ["EURUSD"]
+
+
 def test_old_news_is_none_and_goes_after_thirty_days(room: Room) -> None:
     room.desk.add_own("Once", "me")
     room.clock.advance(8 * 86_400)
