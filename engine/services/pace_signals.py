@@ -13,6 +13,9 @@ from engine.domain.signals import Signal, SignalAction
 AT_ONCE = 10
 PAUSE_S = 0.1
 
+STORM, IN_STORM = 50, 2
+"""When more than ``STORM`` arrive within a pause, ``IN_STORM`` are begun in the next."""
+
 OPENING = frozenset({SignalAction.OPEN, SignalAction.ADD})
 """What waits its turn; a reversal closes first. One that waits for too long expires by its bot's
 own lag, and one that is begun after a later exit finds that exit in the inbox."""
@@ -21,13 +24,14 @@ own lag, and one that is begun after a later exit finds that exit in the inbox."
 class SignalPace:
     """Between the inbox and who acts; for the event loop. ``begin`` acts on a signal by its id.
 
-    ``AT_ONCE`` entries are begun at once, then as many every ``PAUSE_S``.
+    ``AT_ONCE`` entries are begun at once, then as many every ``PAUSE_S``; fewer in a storm.
     """
 
     def __init__(self, begin: Callable[[str], None]) -> None:
         self._begin = begin
         self._waiting: deque[str] = deque()
         self._left = AT_ONCE
+        self._arrived = 0
         self._refill: asyncio.TimerHandle | None = None
 
     def begin(self, signal: Signal) -> None:
@@ -35,6 +39,7 @@ class SignalPace:
         if signal.order is None or signal.order.action not in OPENING:
             self._begin(signal.id)
             return
+        self._arrived += 1
         self._waiting.append(signal.id)
         self._begin_some()
 
@@ -47,5 +52,6 @@ class SignalPace:
             self._refill = loop.call_later(PAUSE_S, self._go_on)
 
     def _go_on(self) -> None:
-        self._refill, self._left = None, AT_ONCE
+        self._left = IN_STORM if self._arrived > STORM else AT_ONCE
+        self._refill, self._arrived = None, 0
         self._begin_some()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -78,6 +79,30 @@ def test_what_may_close_waits_for_no_entry(
         return begun
 
     assert runner.run(scenario()) == ["s0", "s1", "s2", "s99"]
+
+
+def test_in_a_storm_fewer_are_begun(
+    runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pace_signals, "STORM", 20)
+    monkeypatch.setattr(pace_signals, "IN_STORM", 1)
+    monkeypatch.setattr(pace_signals, "PAUSE_S", 0.0)  # every round of the loop is one
+
+    async def scenario() -> list[int]:
+        begun: list[str] = []
+        pace = SignalPace(begun.append)
+        for number in range(30):
+            pace.begin(new(number))
+        counts = [len(begun)]
+        while len(begun) < 30:
+            await asyncio.sleep(0)
+            counts.append(len(begun))
+        return counts
+
+    counts = runner.run(scenario())
+    steps = {after - before for before, after in pairwise(counts)}
+    assert counts[0] == 3
+    assert {1, 3} <= steps <= {0, 1, 2, 3}, "one after the storm, then as many as ever"
 
 
 def test_after_a_pause_the_next_are_begun_at_once_again(runner: asyncio.Runner) -> None:
