@@ -84,13 +84,15 @@ class Inbox:
 
     async def _flush(self) -> None:
         """Write what waits; what comes meanwhile is the next group."""
-        while self._waiting:
-            group = self._waiting[:MOST_AT_ONCE]
-            del self._waiting[:MOST_AT_ONCE]
-            writing = self._lanes.run(LANE, self._write, group)
-            [outcome] = await asyncio.gather(writing, return_exceptions=True)
-            self._answer(group, outcome)
-        self._flushing = None
+        try:
+            while self._waiting:
+                group = self._waiting[:MOST_AT_ONCE]
+                del self._waiting[:MOST_AT_ONCE]
+                writing = self._lanes.run(LANE, self._write, group)
+                [outcome] = await asyncio.gather(writing, return_exceptions=True)
+                self._answer(group, outcome)
+        finally:
+            self._flushing = None
 
     def _answer(self, group: Sequence[_Waiting], outcome: list[Kept] | BaseException) -> None:
         if isinstance(outcome, BaseException):
@@ -101,6 +103,7 @@ class Inbox:
         for one, kept in zip(group, outcome, strict=True):
             if not one.done.done():
                 one.done.set_result(kept)
+        for one, kept in zip(group, outcome, strict=True):
             if not kept.is_copy and is_to_be_acted_on(one.signal):
                 self._pace.begin(one.signal)
 

@@ -179,6 +179,22 @@ def test_more_than_can_be_written_are_turned_away(
     assert set(desk.rows) == {"s0", "s1", "s2"}
 
 
+def test_a_fault_of_who_acts_keeps_nobody_from_being_answered(desk: Desk) -> None:
+    def fail(_signal_id: str) -> None:
+        raise RuntimeError("a fault of ours")
+
+    faulty = Inbox(desk.store, desk.lanes, fail)
+    desk.runner.get_loop().set_exception_handler(lambda _loop, _context: None)
+
+    async def scenario(number: int) -> list[Kept]:
+        keeping = (faulty.keep(new(number + more)) for more in range(3))
+        return await asyncio.gather(*keeping)
+
+    for number in (0, 10):
+        assert len(desk.runner.run(scenario(number))) == 3
+    assert len(desk.rows) == 6
+
+
 def test_a_sender_that_gives_up_harms_nobody(desk: Desk) -> None:
     async def scenario() -> Kept:
         gone = asyncio.create_task(desk.inbox.keep(new(1)))
