@@ -1,4 +1,4 @@
-"""Signals that do not come: a bot that expects one every so often is looked after."""
+"""Signals that do not come, and those that come too often: what is said of either."""
 
 from datetime import datetime, timedelta
 
@@ -11,6 +11,7 @@ from engine.services.lanes import Lanes
 from engine.services.listeners import Listeners, ListenerWriting
 
 LANE = "listeners"
+LIMITED_EVERY = timedelta(minutes=1)
 
 
 class SignalExpectations:
@@ -25,6 +26,7 @@ class SignalExpectations:
         self._listeners = listeners
         self._lanes = lanes
         self._awake_since: dict[str, datetime] = {}
+        self._limited_at: dict[str, datetime] = {}
         self._trouble = ""
 
     async def check(self) -> None:
@@ -57,6 +59,7 @@ class SignalExpectations:
     ) -> None:
         """Write down when a bot was heard last, and what is missing."""
         missed_since = self._missed_since(bot, listener, now)
+        self._tell_turned_away(change, bot, now)
         after = listener.model_copy(update={"missed_since": missed_since})
         if after != self._listeners.kept(bot.id):
             change.save(after)
@@ -65,6 +68,17 @@ class SignalExpectations:
             change.writing.event(Level.WARNING, "signal.missing", _words(bot, listener), bot.id)
         elif missed_since is None and listener.missed_since is not None and is_looked_after:
             change.writing.event(Level.INFO, "signal.back", "Signals come again.", bot.id)
+
+    def _tell_turned_away(self, change: ListenerWriting, bot: Bot, now: datetime) -> None:
+        """Say once a minute how many signals came beyond a bot's rate."""
+        since = self._limited_at.get(bot.id)
+        if since is not None and now - since < LIMITED_EVERY:
+            return
+        count = self._listeners.take_turned_away(bot.id)
+        if count:
+            self._limited_at[bot.id] = now
+            words = f"{count} signals were turned away: more came than its settings allow a minute."
+            change.writing.event(Level.WARNING, "signal.limited", words, bot.id)
 
     def _missed_since(self, bot: Bot, listener: Listener, now: datetime) -> datetime | None:
         """Since when a signal is missing, or None."""

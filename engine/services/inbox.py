@@ -13,6 +13,7 @@ from engine.domain.signals import Signal, SignalKind, SignalState
 from engine.errors import StoreError
 from engine.ports import Store, Transaction
 from engine.services.lanes import Lanes
+from engine.services.pace_signals import SignalPace
 
 LANE = "inbox"
 MOST_AT_ONCE = 500
@@ -55,12 +56,12 @@ class _Waiting:
 
 class Inbox:
     """Group commit of signals. ``begin`` is called on the event loop with the id of each new one
-    that asks for something to be done, once it is durable."""
+    that asks for something to be done, once it is durable: see ``SignalPace``."""
 
     def __init__(self, store: Store, lanes: Lanes, begin: Callable[[str], None]) -> None:
         self._store = store
         self._lanes = lanes
-        self._begin = begin
+        self._pace = SignalPace(begin)
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -83,13 +84,15 @@ class Inbox:
 
     async def _flush(self) -> None:
         """Write what waits; what comes meanwhile is the next group."""
-        while self._waiting:
-            group = self._waiting[:MOST_AT_ONCE]
-            del self._waiting[:MOST_AT_ONCE]
-            writing = self._lanes.run(LANE, self._write, group)
-            [outcome] = await asyncio.gather(writing, return_exceptions=True)
-            self._answer(group, outcome)
-        self._flushing = None
+        try:
+            while self._waiting:
+                group = self._waiting[:MOST_AT_ONCE]
+                del self._waiting[:MOST_AT_ONCE]
+                writing = self._lanes.run(LANE, self._write, group)
+                [outcome] = await asyncio.gather(writing, return_exceptions=True)
+                self._answer(group, outcome)
+        finally:
+            self._flushing = None
 
     def _answer(self, group: Sequence[_Waiting], outcome: list[Kept] | BaseException) -> None:
         if isinstance(outcome, BaseException):
@@ -100,8 +103,9 @@ class Inbox:
         for one, kept in zip(group, outcome, strict=True):
             if not one.done.done():
                 one.done.set_result(kept)
+        for one, kept in zip(group, outcome, strict=True):
             if not kept.is_copy and is_to_be_acted_on(one.signal):
-                self._begin(kept.signal_id)
+                self._pace.begin(one.signal)
 
     def _write(self, group: Sequence[_Waiting]) -> list[Kept]:
         """One transaction; on the inbox's own thread, so that no other decides at the same time

@@ -8,6 +8,7 @@ import hashlib
 import secrets
 import threading
 from base64 import b64encode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -62,6 +63,7 @@ class Listeners:
         self._bot_of: dict[str, str] = {}
         self._secrets: dict[str, str] = {}
         self._heard: dict[str, datetime] = {}
+        self._turned_away: Counter[str] = Counter()
 
     def load(self) -> None:
         """Remember those that are in the store."""
@@ -89,6 +91,14 @@ class Listeners:
     def heard(self, bot_id: str, at: datetime) -> None:
         """A signal came. Kept in memory, where ``SignalExpectations`` writes it down from."""
         self._heard[bot_id] = at
+
+    def turn_away(self, bot_id: str) -> None:
+        """Count a signal beyond a bot's rate: it is kept nowhere."""
+        self._turned_away[bot_id] += 1
+
+    def take_turned_away(self, bot_id: str) -> int:
+        """How many were turned away since this was asked last."""
+        return self._turned_away.pop(bot_id, 0)
 
     @contextmanager
     def changing(self) -> Iterator["ListenerWriting"]:

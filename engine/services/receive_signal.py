@@ -120,6 +120,7 @@ class SignalReceiver:
     async def _count(self, bot: Bot) -> None:
         rate = _config_of(bot).rate_per_minute
         if not await self._limiter.hit(RateLimitItemPerMinute(rate), bot.id):
+            self._listeners.turn_away(bot.id)
             raise SignalRefused(
                 "too_many",
                 f"More than {rate} signals a minute: send fewer, or raise the bot's limit.",

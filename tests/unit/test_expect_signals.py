@@ -120,6 +120,20 @@ def test_who_expects_nothing_misses_nothing(room: InboxRoom) -> None:
     assert look(room, 100 * EVERY_S) == []
 
 
+def test_what_was_turned_away_is_told_once_a_minute(room: InboxRoom, bot: Bot) -> None:
+    limited = ("signal.limited", Level.WARNING)
+    for _ in range(3):
+        room.listeners.turn_away(bot.id)
+    assert look(room) == [limited]
+    room.listeners.turn_away(bot.id)
+    assert look(room, 5) == [limited]
+    room.listeners.heard(bot.id, room.clock.now())
+    assert look(room, 55) == [limited, limited]
+    with room.store.reading() as tx:
+        told = [one.message.split()[0] for one in tx.events.select(kind="signal.limited")]
+    assert told == ["3", "1"]
+
+
 def test_that_no_address_can_be_made_is_said_once(room: InboxRoom, bot: Bot) -> None:
     room.vault.is_locked = True
     assert look(room) == [("signal.no_address", Level.ERROR)]

@@ -12,6 +12,7 @@ from engine.domain.signals import Signal, SignalKind, SignalState
 from engine.errors import StoreError
 from engine.ports import Transaction
 from engine.services import inbox as service
+from engine.services import pace_signals
 from engine.services.inbox import Inbox, Kept
 from engine.services.lanes import Lanes
 from tests.contract.store_samples import signal as sample
@@ -34,6 +35,7 @@ class Desk:
         self.lanes = Lanes()
         self.begun: list[str] = []
         self.inbox = Inbox(self.store, self.lanes, self.begun.append)
+        self.runner = asyncio.Runner()
 
     def keep(self, *signals: Signal, **how: Any) -> list[Kept | BaseException]:
         """Give them at once."""
@@ -42,7 +44,7 @@ class Desk:
             keeping = (self.inbox.keep(one, **how) for one in signals)
             return await asyncio.gather(*keeping, return_exceptions=True)
 
-        return asyncio.run(scenario())
+        return self.runner.run(scenario())
 
     @property
     def rows(self) -> dict[str, Signal]:
@@ -52,10 +54,12 @@ class Desk:
 
 
 @pytest.fixture
-def desk() -> Iterator[Desk]:
-    """A desk, its threads given back."""
+def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    """A desk in no haste to spare anybody, its threads given back."""
+    monkeypatch.setattr(pace_signals, "AT_ONCE", 1_000)
     desk = Desk()
-    yield desk
+    with desk.runner:
+        yield desk
     desk.lanes.close()
 
 
@@ -175,6 +179,22 @@ def test_more_than_can_be_written_are_turned_away(
     assert set(desk.rows) == {"s0", "s1", "s2"}
 
 
+def test_a_fault_of_who_acts_keeps_nobody_from_being_answered(desk: Desk) -> None:
+    def fail(_signal_id: str) -> None:
+        raise RuntimeError("a fault of ours")
+
+    faulty = Inbox(desk.store, desk.lanes, fail)
+    desk.runner.get_loop().set_exception_handler(lambda _loop, _context: None)
+
+    async def scenario(number: int) -> list[Kept]:
+        keeping = (faulty.keep(new(number + more)) for more in range(3))
+        return await asyncio.gather(*keeping)
+
+    for number in (0, 10):
+        assert len(desk.runner.run(scenario(number))) == 3
+    assert len(desk.rows) == 6
+
+
 def test_a_sender_that_gives_up_harms_nobody(desk: Desk) -> None:
     async def scenario() -> Kept:
         gone = asyncio.create_task(desk.inbox.keep(new(1)))
@@ -183,6 +203,6 @@ def test_a_sender_that_gives_up_harms_nobody(desk: Desk) -> None:
         gone.cancel()
         return await stays
 
-    assert asyncio.run(scenario()).signal_id == "s2"
+    assert desk.runner.run(scenario()).signal_id == "s2"
     assert set(desk.rows) == {"s1", "s2"}
     assert desk.begun == ["s1", "s2"], "it was kept: it is acted on"

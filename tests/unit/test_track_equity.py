@@ -7,12 +7,13 @@ import pytest
 
 from engine.domain.decisions import Action
 from engine.domain.records import EquityPoint
+from engine.domain.signals import SignalKind
 from engine.services import housekeeping
 from engine.services.candle_feed import PriceBoard
 from engine.services.housekeeping import Housekeeper
 from engine.services.instrument_book import InstrumentBook
 from engine.services.track_equity import EquityKeeper
-from tests.contract.store_samples import decision
+from tests.contract.store_samples import decision, signal
 from tests.fakes.clock import START
 from tests.unit.conftest import Room
 
@@ -136,3 +137,24 @@ def test_housekeeping_forgets_old_holds_and_nothing_else(ledger: Ledger) -> None
     with room.store.reading() as tx:
         left = [one.action for one in tx.decisions.select()]
     assert left == [Action.EXIT, Action.HOLD]
+
+
+def test_housekeeping_forgets_old_signals_and_prices_sooner(ledger: Ledger) -> None:
+    room = ledger.room
+
+    def put(days: int) -> None:
+        """A signal, a price and an execution of that many days after the start."""
+        at = START + timedelta(days=days)
+        with room.store.transaction() as tx:
+            for kind in SignalKind:
+                tx.signals.add(signal(id=f"{kind}{days}", kind=kind, received_at=at))
+
+    for days in (0, 5, 9):
+        put(days)
+    room.clock.advance(timedelta(days=10, hours=-1).total_seconds())
+    Housekeeper(
+        room.books, room.venues, ledger.keeper, hold_retention_days=1, signal_retention_days=5
+    ).tidy()
+    with room.store.reading() as tx:
+        left = {one.id for one in tx.signals.select()}
+    assert left == {"order5", "execution5", "order9", "prices9", "execution9"}
