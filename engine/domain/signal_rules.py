@@ -111,6 +111,13 @@ def _entered(
     return Meaning(f"the bot is {held} already: {other}")
 
 
+def ends_position(order: SignalOrder) -> bool:
+    """Whether it is to end a position, and not to open one or to make it smaller."""
+    if order.action is SignalAction.CLOSE:
+        return order.quantity is None
+    return order.action in (SignalAction.FLAT, SignalAction.REVERSE)
+
+
 def ends_side(order: SignalOrder, side: PositionSide | None) -> bool:
     """Whether nothing of ``side`` is to be left after this signal."""
     if order.action is SignalAction.CLOSE:

@@ -14,6 +14,7 @@ from weakref import WeakValueDictionary
 from engine.domain.advice import Counsel, CounselVerdict, Situation
 from engine.domain.bots import Bot
 from engine.domain.candles import Candles
+from engine.domain.signal_rules import ends_position
 from engine.domain.signals import Signal
 from engine.errors import DataError, LeaseLost, NotFound, StoreError
 from engine.ports import Advisor, Venues
@@ -34,8 +35,8 @@ RETRY_S = 0.25
 LONGEST_RETRY_S = 5.0
 QUICK_TRIES = 20
 MOST_TRIES = 30
-"""How often an entry is tried that waits for a price, or for what is under way: for about half a
-minute. An exit is tried until it is too old."""
+"""How often an entry, or the close of a part, is tried that waits for a price or for what is under
+way: for about half a minute. An exit of all is tried until it is too old."""
 
 FAULT = "Nothing done: the engine failed to decide it; its log says why."
 
@@ -171,7 +172,7 @@ class SignalActor:
             async with turn:
                 return await attempt(is_last)
 
-        if signal.order is not None and signal.order.action in ENTRIES:
+        if signal.order is not None and not ends_position(signal.order):
             return await self._until_decided(attempt_in_turn, MOST_TRIES)
         async with turn:  # what comes after an exit is about what that leaves
             return await self._until_decided(attempt, None)

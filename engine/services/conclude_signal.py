@@ -1,5 +1,6 @@
 """What follows from one signal: called on the lane of the bot's account, again while it waits."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 
@@ -8,7 +9,7 @@ from engine.domain.bots import Bot, BotState
 from engine.domain.exits import fixed_levels
 from engine.domain.ledger import entry_side
 from engine.domain.money import exact, floor_to
-from engine.domain.orders import Purpose
+from engine.domain.orders import Order, Purpose
 from engine.domain.positions import PositionSide
 from engine.domain.signal_rules import (
     Meaning,
@@ -145,17 +146,37 @@ class SignalConcluder:
             case = replace(self._weighed(case), has_cancelled=True)
             if case.meaning.cancels and not is_last:
                 raise NotYet("an entry is not out of the market yet")
-        exits = [one for one in self._books.working_orders(case.bot.id)
-                 if one.purpose is Purpose.EXIT]  # fmt: skip
+        exits = self._exits(case)
         if not exits or not (case.meaning.is_exit or case.meaning.entry):
             return case
-        is_whole = case.position is not None and any(
-            one.reason != PART and (one.left is None or one.left >= case.position.quantity)
-            for one in exits
-        )
-        if is_whole and case.meaning.entry is None:
-            return replace(case, meaning=Meaning("an exit of the position is under way already"))
+        if case.meaning.is_exit and case.meaning.is_whole:
+            return self._after_exits(case, exits)
         raise NotYet("an exit is still under way")
+
+    def _after_exits(self, case: Case, exits: Sequence[Order]) -> Case:
+        """The case of an exit of the whole position while others work: one of all of it is enough,
+        those of a part are taken back. Raises NotYet for an entry that still may follow."""
+        position = case.position
+        whole = [
+            one for one in exits
+            if one.reason != PART
+            and (position is None or one.left is None or one.left >= position.quantity)
+        ]  # fmt: skip
+        if not whole:
+            for order in exits:
+                self._desk.cancel(order, case.market)
+            if self._exits(case):
+                raise NotYet("an exit of a part is not out of the market yet")
+            return replace(self._weighed(case), has_cancelled=case.has_cancelled)
+        config, now = case.bot.config.signals, self._books.clock.now()
+        is_old = config is None or entry_too_old(case.signal, now, config.max_lag_s)
+        if case.meaning.entry is not None and not is_old:
+            raise NotYet("an exit is still under way")
+        return replace(case, meaning=Meaning("an exit of the position is under way already"))
+
+    def _exits(self, case: Case) -> Sequence[Order]:
+        working = self._books.working_orders(case.bot.id)
+        return [one for one in working if one.purpose is Purpose.EXIT]
 
     def _check_age(self, signal: Signal, action: SignalAction, max_lag_s: int) -> None:
         """Before anything that may have to be waited for. Raises Settled."""

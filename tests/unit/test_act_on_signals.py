@@ -350,24 +350,43 @@ def test_what_was_filled_of_an_entry_is_closed_with_it(signals: SignalRoom) -> N
     assert held(signals) is None
 
 
-def test_an_exit_that_waits_for_another_one_is_made_after_it(signals: SignalRoom) -> None:
+def test_an_exit_of_all_takes_the_place_of_one_of_a_part(signals: SignalRoom) -> None:
     room = room_of(signals)
     signals.send("open long")
     room.broker.faults.append(Fault.RESTS)
     part = signals.send("close 50%").order_ids[0]
-    waiting = signals.kept("close")
+    row = signals.send("close")
+    assert (row.outcome, held(signals)) == ("Exit ordered.", None)
+    assert next(one for one in room.orders() if one.client_id == part).state is (
+        OrderState.CANCELLED
+    )
+
+
+def test_a_part_waits_for_another_exit_but_holds_up_nobody(signals: SignalRoom) -> None:
+    signals.send("open long")
+    room_of(signals).broker.faults.append(Fault.RESTS)
+    signals.send("close 50%")
+    row = signals.send("close 20%")
+    assert (row.state, row.outcome) == (HELD, "Nothing done: an exit is still under way.")
+
+
+def test_a_reversal_waits_for_an_exit_no_longer_than_its_entry_may(signals: SignalRoom) -> None:
+    room = room_of(signals)
+    signals.send("open long")
+    room.broker.faults.append(Fault.RESTS)
+    signals.send("close")
+    waiting = signals.kept("sell")
 
     async def run() -> None:
-        actor = signals.actor()
+        actor = signals.actor(retry_s=0.01)
         actor.begin(waiting)
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(0.03)
         assert signals.row(waiting).state is RECEIVED
-        room.broker.fill(part)
-        await signals.lanes.run(f"account:{room.bot.account_id}", room.advance)
+        room.clock.advance(61)
         await actor.settled()
 
     asyncio.run(run())
-    assert (signals.last.outcome, held(signals)) == ("Exit ordered.", None)
+    assert signals.last.outcome == "Nothing done; an exit of the position is under way already."
 
 
 def test_an_exit_of_the_whole_position_under_way_is_enough(signals: SignalRoom) -> None:
