@@ -9,7 +9,7 @@ from engine.api.scopes import RouteRule
 from engine.api.token_desk import TokenServices
 from engine.domain.tokens import Scope
 
-WRONG_TOKENS_PER_MINUTE = 20
+WRONG_TOKENS_PER_MINUTE = 30
 """Of one address. More are told to wait; who has a right token is let in all the same, or else
 anybody on this machine could lock the panel out."""
 
