@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from engine.contracts.ai import DryRunRequest
 from engine.domain.advice import AiConfig, AiRole, EntryProposal, Situation
@@ -20,6 +20,10 @@ from engine.services.situations import Situations, propose
 
 Ask = Callable[[MarketData, str, str, int], Candles]
 """The newest closed candles of a market's symbol and timeframe, from the feed that bots share."""
+
+
+OLDEST = timedelta(days=3650)
+"""Markets are not asked about times before all of them."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +92,9 @@ class DryRuns:
             return self.ask_feed(market, config.symbol, config.timeframe, limit)
         if request.at > market.now():
             raise ConfigError("This time has not come yet.", field="at")
+        if market.now() - request.at > OLDEST:
+            raise ConfigError("This time is too long ago: choose one of the last years.",
+                              field="at")  # fmt: skip
         candles = market.candles(config.symbol, config.timeframe, limit=limit, before=request.at)
         if not len(candles):
             raise ConfigError("The market has no candles from before this time.", field="at")

@@ -27,6 +27,13 @@ from tests.fakes.strategy_host import FakeStrategyHost
 from tests.unit.conftest import Room, open_room
 from tests.unit.samples import config
 
+LONG = Intent(enter_long=True, reason="the strategy says so", size=0.5, values={"rsi": 25.0})
+WHOLE = Intent(enter_long=True, reason="the strategy says so")
+SHORT = Intent(enter_short=True, reason="down it goes")
+OUT = Intent(exit_long=True, reason="enough")
+NOTHING = Intent(reason="nothing to do", values={"rsi": 50.0})
+"""What a strategy may say."""
+
 
 class Desk:
     """A cycle runner with a scripted strategy and a scripted model, over a market of hand-made

@@ -351,6 +351,8 @@ def test_what_a_dry_run_cannot_be_asked_about(api: Api) -> None:
         api.ai.dry_run(DryRunRequest(bot="nobody"), ACTOR)
     with pytest.raises(ConfigError, match="has not come yet"):
         dry_run(api, NOTHING, at=now + timedelta(seconds=1))
+    with pytest.raises(ConfigError, match="too long ago"):
+        dry_run(api, NOTHING, at=now.replace(year=1))
     with pytest.raises(ConfigError, match="no candles from before"):
         dry_run(api, NOTHING, at=now - timedelta(days=9))
     api.desk.save(config=api.desk.room.bot.config.model_copy(update={"ai": None}))

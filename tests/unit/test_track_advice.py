@@ -11,18 +11,14 @@ from typing import Any
 import pytest
 
 from engine.domain.advice import Advice, AdviceOutcome, AiConfig, AiRole, Counsel, CounselVerdict
-from engine.domain.decisions import Intent
 from engine.domain.sessions import Session, Timetable
 from engine.errors import AccessDenied, DataError
 from engine.services.track_advice import RETRIES, AdviceTracker
 from tests.fakes.advisor import STAY, buy, close
 from tests.fakes.broker import Fault
 from tests.fakes.market import FakeMarket
-from tests.support.model_desk import Desk, model_desk
+from tests.support.model_desk import NOTHING, OUT, WHOLE, Desk, model_desk
 
-LONG = Intent(enter_long=True, reason="the strategy says so")
-OUT = Intent(exit_long=True, reason="enough")
-NOTHING = Intent(reason="nothing to do")
 Opener = Callable[..., Desk]
 
 
@@ -31,7 +27,7 @@ def open_desk(tmp_path: Path) -> Iterator[Opener]:
     """Opens a desk whose bot has the given settings and whose model looks five minutes ahead."""
     with ExitStack() as stack:
 
-        def opened(ai: AiConfig | None = None, **changes: object) -> Desk:
+        def opened(ai: AiConfig | None = None, **changes: Any) -> Desk:
             desk = stack.enter_context(model_desk(tmp_path, ai, **changes))
             desk.advisor.horizon_minutes = 5
             broker = desk.room.broker
@@ -73,7 +69,7 @@ def bars(desk: Desk, *closes: float) -> None:
 
 def test_nothing_is_written_before_the_horizon_is_over(open_desk: Opener) -> None:
     desk = open_desk()
-    desk.run(LONG)
+    desk.run(WHOLE)
     bars(desk, 101, 102, 103, 104)
     assert track(desk).outcome is None
     bars(desk, 105)
@@ -83,7 +79,7 @@ def test_nothing_is_written_before_the_horizon_is_over(open_desk: Opener) -> Non
 def test_a_vetoed_entry_is_worth_what_its_own_exits_would_have_made(open_desk: Opener) -> None:
     desk = open_desk()
     desk.advisor.counsels.append(STAY)
-    desk.run(LONG)
+    desk.run(WHOLE)
     bars(desk, 99, 97.5, 101, 103, 106)
     found = track(desk)
     assert found.outcome is not None
@@ -100,7 +96,7 @@ def test_of_a_reduced_entry_the_part_counts_that_was_held_back(open_desk: Opener
     desk.advisor.counsels.append(
         Counsel(verdict=CounselVerdict.REDUCE, reason="less", size=0.25, confidence=0.8)
     )
-    desk.run(LONG)
+    desk.run(WHOLE)
     bars(desk, 101, 101, 101, 102, 104)
     found = outcome(desk)
     assert (found.value, found.is_right, found.is_hypothetical) == (D(3), True, True)
@@ -109,7 +105,7 @@ def test_of_a_reduced_entry_the_part_counts_that_was_held_back(open_desk: Opener
 
 def test_an_entry_that_passed_is_worth_its_trade_once_that_is_closed(open_desk: Opener) -> None:
     desk = open_desk()
-    desk.run(LONG)
+    desk.run(WHOLE)
     bars(desk, 101, 101, 101, 101, 102)
     open_ = track(desk)
     assert open_.outcome is not None
@@ -127,7 +123,7 @@ def test_an_entry_that_passed_is_worth_its_trade_once_that_is_closed(open_desk: 
 
 def test_two_entries_of_one_trade_share_what_it_made(open_desk: Opener) -> None:
     desk = open_desk(max_entries=2, amount=D(100))
-    desk.run(LONG, LONG, OUT)
+    desk.run(WHOLE, WHOLE, OUT)
     bars(desk, *[100.0] * 6)
     track(desk)
     values = [one.outcome.value for one in desk.advice() if one.outcome and one.outcome.value]
@@ -138,7 +134,7 @@ def test_two_entries_of_one_trade_share_what_it_made(open_desk: Opener) -> None:
 def test_an_entry_that_came_to_nothing_says_why(open_desk: Opener) -> None:
     desk = open_desk()
     desk.room.broker.faults.append(Fault.REJECTED)
-    desk.run(LONG)
+    desk.run(WHOLE)
     bars(desk, *[101.0] * 5)
     found = outcome(desk)
     assert found.value is None
@@ -148,7 +144,7 @@ def test_an_entry_that_came_to_nothing_says_why(open_desk: Opener) -> None:
 def test_missing_candles_are_asked_for_again_and_never_made_up(open_desk: Opener) -> None:
     desk = open_desk()
     desk.advisor.counsels.append(STAY)
-    desk.run(LONG)
+    desk.run(WHOLE)
     desk.room.clock.advance(600)  # no candle closes
     for wait in RETRIES:
         found = track(desk)
@@ -165,7 +161,7 @@ def test_missing_candles_are_asked_for_again_and_never_made_up(open_desk: Opener
 def test_a_market_that_does_not_answer_is_asked_again(open_desk: Opener) -> None:
     desk = open_desk()
     desk.advisor.counsels.append(STAY)
-    desk.run(LONG)
+    desk.run(WHOLE)
     bars(desk, *[101.0] * 6)
     market = desk.room.market
     assert isinstance(market, FakeMarket)
@@ -187,7 +183,7 @@ def test_what_goes_wrong_with_one_keeps_no_other_from_its_outcome(
 ) -> None:
     desk = open_desk()
     desk.advisor.counsels.extend([STAY, STAY])
-    desk.run(LONG, LONG)
+    desk.run(WHOLE, WHOLE)
     bars(desk, *[101.0] * 5)
     one, first = tracker(desk), desk.advice()[0]
     judge = one._judged
@@ -211,7 +207,7 @@ def test_what_goes_wrong_with_one_keeps_no_other_from_its_outcome(
 def test_a_horizon_that_ends_while_the_market_is_closed(open_desk: Opener) -> None:
     desk = open_desk()
     desk.advisor.counsels.append(STAY)
-    desk.run(LONG)
+    desk.run(WHOLE)
     bars(desk, 101, 102)
     closes = desk.room.clock.now()
     desk.room.clock.advance(600)
@@ -245,7 +241,7 @@ def test_a_deciders_close_is_judged_by_what_it_held(open_desk: Opener) -> None:
 def test_a_bot_that_was_deleted_has_no_exits(open_desk: Opener) -> None:
     desk = open_desk()
     desk.advisor.counsels.append(STAY)
-    desk.run(LONG)
+    desk.run(WHOLE)
     with desk.room.books.writing() as writing:
         writing.delete_bot(desk.room.bot.id)
     bars_market = desk.room.market
@@ -261,7 +257,7 @@ def test_a_row_that_was_changed_meanwhile_keeps_its_change(open_desk: Opener) ->
     """A late answer's cost is added while the outcome is looked up."""
     desk = open_desk()
     desk.advisor.counsels.append(STAY)
-    desk.run(LONG)
+    desk.run(WHOLE)
     bars(desk, *[101.0] * 5)
     [stale] = desk.advice()
     with desk.room.store.transaction() as tx:
@@ -281,7 +277,7 @@ def test_a_market_that_is_still_busy_is_passed_over(
 ) -> None:
     desk = open_desk()
     desk.advisor.counsels.append(STAY)
-    desk.run(LONG)
+    desk.run(WHOLE)
     bars(desk, *[101.0] * 5)
     one = tracker(desk)
     settled: list[str] = []
