@@ -41,7 +41,7 @@ def draw_message(panel: ControlPanel, bot: BotView) -> None:
     message = alert_message(_ask(bot))
     st.caption("Paste this into the alert's Message:")
     st.code(message, language=None, wrap_lines=True)
-    _draw_reading(panel, message)
+    _draw_reading(panel, message, bot.config.symbol.replace("/", ""))
 
 
 def _ask(bot: BotView) -> AlertDraft:
@@ -127,13 +127,13 @@ def draw_check(panel: ControlPanel) -> None:
         _draw_reading(panel, message)
 
 
-def _draw_reading(panel: ControlPanel, message: str) -> None:
+def _draw_reading(panel: ControlPanel, message: str, ticker: str = "") -> None:
     for name in unknown(message):
         st.warning(
             f"TradingView knows no placeholder {escape(name)}: it would be sent as it stands.",
             icon=":material/help:",
         )
-    body = filled(message, now())
+    body = filled(message, now(), ticker)
     try:
         request = ReadRequest(body=body, content_type=content_type_of(body))
         reading = panel.read_message(request)

@@ -56,9 +56,12 @@ PLACEHOLDERS: tuple[Placeholder, ...] = (
 _MARK = re.compile(r"\{\{\s*([^{}]{1,80}?)\s*\}\}")
 
 
-def filled(message: str, present: datetime) -> str:
-    """A message as TradingView would send it now, with samples; what it does not know is left."""
+def filled(message: str, present: datetime, ticker: str = "") -> str:
+    """A message as TradingView would send it now, with samples, of which ``ticker`` may be given;
+    what it does not know is left."""
     samples = {one.name: one.sample or present.strftime(TIME_FORMAT) for one in PLACEHOLDERS}
+    if ticker:
+        samples["ticker"] = ticker
 
     def sample(found: re.Match[str]) -> str:
         name = found[1]

@@ -80,8 +80,11 @@ def _live_facts(panel: ControlPanel, signal_id: str) -> None:
             Figure("Deliveries", copies_words(signal.copies)),
         )
     )
-    parts = (signal.address and f"from {signal.address}", signal.content_type,
-             size_words(signal.body))  # fmt: skip
+    parts = (
+        signal.address and f"from {signal.address}",
+        signal.content_type and f"as {signal.content_type}",
+        size_words(signal.body),
+    )
     st.caption(markdown_escape(f"Came {', '.join(filter(None, parts))}"))
 
 

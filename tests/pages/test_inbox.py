@@ -183,7 +183,7 @@ def test_a_signal_opened_tells_all_about_it(fake_engine: FakeEngine) -> None:
     shown = plain(open_inbox({"signal": signal.id}))
     for said in (
         "The bot is paused.", "held", "Asks: open long BTCUSDT", "3.0 s", "40 ms",
-        "4, counted once", "from 52.89.214.238, application/json", "Client order ids: qd-1",
+        "4, counted once", "from 52.89.214.238, as application/json", "Client order ids: qd-1",
     ):  # fmt: skip
         assert said in shown, said
 

@@ -118,6 +118,8 @@ def test_the_address_names_the_bot_and_says_when_it_does_not_listen(
     app = open_tradingview({"bot": services.get_bot("b0002").config.name})
     assert "Name your proxy first." in plain(app)
     assert "TradingView cannot sign" in plain(app)
+    symbol = services.get_bot("b0002").config.symbol.replace("/", "")
+    assert f"open long {symbol}" in plain(app), "samples are of the bot's own symbol"
     assert "That bot does not listen" in plain(open_tradingview({"bot": "b0003"}))
 
 
