@@ -87,7 +87,10 @@ class NewsViews:
             names = ", ".join(one.setting for one in self._desk.states())
             return f"No source of news has a key: set one of {names} in .env, and start anew."
         titles = ", ".join(one.title for one in configured)
-        return f"No source can be asked now ({titles}): each keeps a pause that it asked for."
+        return (
+            f"No source can be asked now ({titles}): each keeps a pause that it asked for, or has"
+            " too many questions waiting. Try again later."
+        )
 
     def add(self, note: NewsNote, actor: str) -> NewsItem:
         """Kept at once."""

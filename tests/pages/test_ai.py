@@ -126,10 +126,9 @@ def test_an_engine_that_fails_is_an_error_and_not_an_empty_list(
     def fails(*_: object) -> None:
         raise StoreError("The database does not answer.")
 
-    app = open_page("ai")
     monkeypatch.setattr(FakeAi, "page", fails)
+    monkeypatch.setattr(FakeAi, "summary", fails)
     for name in ("Decisions", "Figures"):
-        monkeypatch.setattr(FakeAi, "summary", fails)
         app = view(name)
         assert any("database does not answer" in one.value for one in app.error)
         assert "No model was asked" not in words(app)
@@ -264,6 +263,19 @@ def test_a_prompt_is_saved_to_a_stopped_bot_only(fake_engine: FakeEngine) -> Non
     app, _ = lab(services, BotState.RUNNING)
     assert app.button("lab_save").disabled
     assert "only while it is stopped" in plain(app)
+
+
+def test_a_prompt_that_is_being_edited_is_whole_again_after_another_view(
+    fake_engine: FakeEngine,
+) -> None:
+    """The session may still hold widgets that the browser has forgotten, which then shows zeros."""
+    app, _ = lab(fake_engine.services)
+    app.text_area("ailab_ai_instructions").set_value("Mind the weekend.").run()
+    app.segmented_control("view").set_value("News").run()
+    app.session_state["ailab_ai_confidence"] = 0.0
+    app.segmented_control("view").set_value("Prompt").run()
+    assert app.text_area("ailab_ai_instructions").value == "Mind the weekend."
+    assert app.number_input("ailab_ai_confidence").value == 0.7
 
 
 def test_without_a_bot_there_is_no_prompt(start_engine: EngineStarter) -> None:

@@ -115,10 +115,6 @@ class NewsClient:
         text = said if isinstance(said, str) else ""
         return plain_text(text.replace(self._key, MASK), LONGEST_WORDS).rstrip(".")
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
 
 def _json(body: bytes) -> Any:
     try:
