@@ -201,7 +201,10 @@ class Engine:
             core.books, self._equity, core.instruments, core.pulse, self._converter,
             market_data.live_facts,
         )  # fmt: skip
-        bots = BotService(core.books, core.venues, core.host, self._reconcile)
+        bots = BotService(
+            core.books, core.venues, core.host, self._reconcile,
+            lambda: advice.model.status().objection,
+        )  # fmt: skip
         self._research = research = build_research(core, bots, views, ending.loop)
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
         self._models = models = build_models(core, advice.model, advice.situations, ending.loop)

@@ -15,6 +15,7 @@ from engine.cli import (
     brokers,
     candles,
     commands,
+    models,
     news,
     signals,
     tokens,
@@ -50,6 +51,7 @@ def build() -> typer.Typer:
         app.command(name)(command)
     app.add_typer(bots.build(), name="bots")
     app.add_typer(candles.build(), name="candles")
+    app.add_typer(models.build(), name="ai")
     app.add_typer(brokers.build(), name="brokers")
     app.add_typer(venue_accounts.build(), name="accounts")
     app.add_typer(tokens.build(), name="tokens")
