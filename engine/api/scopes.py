@@ -38,16 +38,11 @@ AREAS: Mapping[str, Area] = {
     "market-data": Area(),
     "venue accounts": Area(commands=ADMIN),
     "signals": Area(),
-    "inbox": Area(reads=SIGNALS, commands=SIGNALS),
-    "metatrader": Area(reads=SIGNALS, commands=SIGNALS),
-    "news": Area(),
-    "ai": Area(),
-    "tokens": Area(reads=ADMIN, commands=ADMIN),
-    "signals": Area(),
     "inbox": Area(commands=SIGNALS),
     "metatrader": Area(commands=SIGNALS),
-    "models": Area(),
+    "ai": Area(),
     "news": Area(),
+    "tokens": Area(reads=ADMIN, commands=ADMIN),
     "thin": Area(),
     "stream": Area(),
 }
@@ -56,12 +51,14 @@ AREAS: Mapping[str, Area] = {
 EXCEPTIONS: Mapping[str, Scope | None] = {
     "GET /health": None,
     "GET /openapi.json": READ,
+    "GET /api/mt5/orders": SIGNALS,
     "POST /webhook/{key}": None,  # the key in the address, and a signature, say who sends
     "PUT /api/v1/settings": ADMIN,
     "POST /api/v1/shutdown": ADMIN,
     # They check and save nothing.
     "POST /api/v1/bots/preview": READ,
     "POST /api/v1/rules/preview": READ,
+    "POST /api/v1/signals/read": READ,
     "POST /api/v1/backtests/preview": READ,
     "POST /api/v1/studies/preview": READ,
     # It is a step of logging in at a venue, and its address may name the key.

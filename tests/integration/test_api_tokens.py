@@ -20,7 +20,7 @@ from tests.fakes.services import FakeServices
 from tests.support.client import RSI_DEMO, eventually
 from tests.support.fake_api import API, api_over, error_of
 
-PUBLIC = {"GET /health"}
+PUBLIC = {"GET /health", "POST /webhook/{key}"}
 """Open on purpose. A route that is added here gives itself away to everybody on the machine."""
 
 
