@@ -19,7 +19,7 @@ from engine.contracts.ai import (
     DryRunView,
 )
 
-router = new_router("models")
+router = new_router("ai")
 
 AdviceId = Annotated[str, Path(max_length=64, description="the id of a question")]
 

@@ -10,7 +10,14 @@ from limits.aio.strategies import RateLimiter
 
 from engine.domain.bots import Bot
 from engine.domain.messages import Message, MessageError, plain_symbol, read_message
-from engine.domain.signals import Signal, SignalConfig, SignalSource, SignalState, Signature
+from engine.domain.signals import (
+    Signal,
+    SignalAction,
+    SignalConfig,
+    SignalSource,
+    SignalState,
+    Signature,
+)
 from engine.errors import ConfigError, SignalRefused
 from engine.ports import Clock
 from engine.services.books import new_id
@@ -26,6 +33,7 @@ from engine.services.signal_checks import (
 )
 
 MAX_BYTES = 65_536
+ENTRIES = (SignalAction.OPEN, SignalAction.ADD)
 REFUSED_WITHIN_S = 3_600
 """The same refused again within an hour is counted, not kept once more."""
 
@@ -82,7 +90,7 @@ class SignalReceiver:
             raise await self._refuse(draft, refused) from refused
         digest = _digest_of(read, draft)
         try:
-            check_age(read.sent_at, now, config.max_lag_s)
+            _check_age(read, now, config.max_lag_s)
         except SignalRefused as refused:
             # Sent again after a long time, it is still the one that was taken in time.
             return await self._too_old(draft, refused, digest)
@@ -98,7 +106,7 @@ class SignalReceiver:
         try:
             text = text_of(delivery, MAX_BYTES)
             read = _understood(read_for(bot, text, content_type), Proof())
-            check_age(read.sent_at, now, config.max_lag_s)
+            _check_age(read, now, config.max_lag_s)
         except SignalRefused as refused:
             raise await self._refuse(draft, refused) from refused
         return await self._keep(draft, read, _digest_of(read, draft), config)
@@ -235,6 +243,13 @@ def read_for(bot: Bot, text: str, content_type: str) -> Message:
 def _understood(message: Message, proof: Proof) -> _Understood:
     identity = f"webhook-id:{proof.identity}" if proof.identity else message.identity
     return _Understood(message, message.sent_at or proof.sent_at, identity)
+
+
+def _check_age(read: _Understood, now: datetime, max_lag_s: int) -> None:
+    """An entry must be young; whatever closes something is better late than never, and who acts on
+    it leaves out the entry of an old reversal. Raises SignalRefused."""
+    if read.message.order.action in ENTRIES:
+        check_age(read.sent_at, now, max_lag_s)
 
 
 def _digest_of(read: _Understood, draft: Signal) -> str:

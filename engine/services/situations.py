@@ -1,6 +1,7 @@
 """What a model is told about a bot, gathered when it is asked."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 
 from engine.domain.advice import EntryProposal, Situation
@@ -15,15 +16,16 @@ from engine.ports import MarketData, Venues
 from engine.services.books import Books
 from engine.services.lanes import Lanes, market_lane
 
-NewsReader = Callable[[Instrument], Sequence[NewsItem]]
-"""The news about an instrument that is kept here, newest first; asks nobody outside."""
+NewsReader = Callable[[Instrument, datetime], Sequence[NewsItem]]
+"""The news about an instrument that is kept here and was published by then, newest first; asks
+nobody outside."""
 
 OutsideReader = Callable[[str, str], Mapping[str, float | None]]
 """What others tell of a market's symbol beside its prices, by name (an Expert Advisor's
 indicators)."""
 
 
-def no_news(_instrument: Instrument) -> Sequence[NewsItem]:
+def no_news(_instrument: Instrument, _until: datetime) -> Sequence[NewsItem]:
     """Where no source of news is connected."""
     return ()
 
@@ -92,7 +94,7 @@ class Situations:
             stop_loss=config.stop_loss,
             take_profit=config.take_profit,
             can_short=config.direction in MAY_SHORT,
-            news=tuple(self._news(instrument)) if config.ai.has_news else (),
+            news=tuple(self._news(instrument, market.now())) if config.ai.has_news else (),
         )
 
 

@@ -66,7 +66,7 @@ def test_every_route_has_a_deliberate_scope() -> None:
 def test_commands_need_more_than_reading_and_the_machines_own_need_an_admin() -> None:
     reads_by_command = {
         f"POST {API}/{what}/preview" for what in ("bots", "rules", "backtests", "studies")
-    }
+    } | {f"POST {API}/signals/read"}
     for route in all_routes():
         for method in route.methods or ():
             needed = scope_of(method, route.path_format, str(route.tags[0]))
