@@ -140,7 +140,9 @@ def api(tmp_path: Path) -> Iterator[Api]:
         room = desk.room
         rehearsing = Rehearsing(desk)
         rehearsing.gate.set()
-        situations = Situations(room.books, room.venues, desk.lanes, lambda _instrument, _until: news)
+        situations = Situations(
+            room.books, room.venues, desk.lanes, lambda _instrument, _until: news
+        )
         market = room.market
 
         def ask(_market: object, symbol: str, timeframe: str, limit: int) -> Any:
