@@ -52,6 +52,16 @@ WakeLead = Annotated[Text, typer.Option(help="candles are asked for before it wa
 RouteTo = Annotated[
     Several, typer.Option(metavar="MARKET", help="entries may go there too; repeatable, or none")
 ]
+Listen = Annotated[
+    Several,
+    typer.Option(metavar="on|NAME=VALUE", help="to signals from outside: max_lag_s=30; or none"),
+]
+Ai = Annotated[
+    Several,
+    typer.Option(
+        metavar="advisor|decider|NAME=VALUE", help="a model's say: min_confidence=0.8; or none"
+    ),
+]
 Confirm = Annotated[
     Text, typer.Option(metavar="NAME", help="the bot's name once more, where it has real money")
 ]
@@ -139,6 +149,8 @@ def create(
     overnight: Overnight = None,
     wake_lead: WakeLead = None,
     route_to: RouteTo = None,
+    listen: Listen = None,
+    ai: Ai = None,
     start: Start = False,
     confirm: Confirm = None,
 ) -> None:
@@ -151,7 +163,7 @@ def create(
         name, market or "simulated", symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
         direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
-        follow_market, overnight, wake_lead, route_to,
+        follow_market, overnight, wake_lead, route_to, listen, ai,
     )  # fmt: skip
     missing = [f"--{key}" for key in ("name", "symbol", "strategy", "amount") if key not in given]
     if missing:
@@ -190,6 +202,8 @@ def edit(
     overnight: Overnight = None,
     wake_lead: WakeLead = None,
     route_to: RouteTo = None,
+    listen: Listen = None,
+    ai: Ai = None,
     confirm: Confirm = None,
 ) -> None:
     """Change a stopped bot. What is not given stays as it is."""
@@ -198,7 +212,7 @@ def edit(
         name, market, symbol, strategy, param, timeframe, interval, amount,
         _stop_loss(stop_loss, no_stop_loss), take_profit, trailing_stop, time_limit, roi,
         direction, reinvest, max_entries, entry_order, limit_offset, entry_timeout, hours,
-        follow_market, overnight, wake_lead, route_to,
+        follow_market, overnight, wake_lead, route_to, listen, ai,
     )  # fmt: skip
     if not changes:
         raise BadInput("Nothing to change was given.", "usage")
@@ -207,6 +221,9 @@ def edit(
     is_same_strategy = changes.get("strategy", before["strategy"]) == before["strategy"]
     kept = before["params"] if is_same_strategy else {}
     config = {**before, **changes, "params": {**kept, **changes.get("params", {})}}
+    for part in ("signals", "ai"):
+        if changes.get(part) is not None:
+            config[part] = {**(before[part] or {}), **changes[part]}
     _report(desk, desk.engine.put(bot_path(bot), config, confirm_name=confirm), "is changed")
 
 
@@ -255,6 +272,7 @@ def _given(
     time_limit: Text, roi: Several, direction: Text, reinvest: bool | None, max_entries: Text,
     entry_order: Text, limit_offset: Text, entry_timeout: Text, hours: Text,
     follow_market: bool | None, overnight: Text, wake_lead: Text, route_to: Several,
+    listen: Several, ai: Several,
 ) -> dict[str, Any]:  # fmt: skip
     """The options that were given, as the fields of a BotConfig. Raises BadInput."""
     return options.settings(
@@ -283,6 +301,8 @@ def _given(
             "overnight": overnight,
             "wake_lead_min": wake_lead,
             "routing": route_to or None,
+            "signals": listen or None,
+            "ai": ai or None,
         }
     )
 

@@ -55,6 +55,24 @@ def routing(markets: Sequence[str]) -> dict[str, Any] | None:
     return None if list(markets) == [NONE] else {"markets": [market(one) for one in markets]}
 
 
+def section(given: Sequence[str], option: str, words: Mapping[str, dict[str, Any]]) -> Any:
+    """One of ``words`` and ``NAME=VALUE`` pairs as the fields of a part of the configuration; a
+    single ``none`` turns the part off. Raises BadInput."""
+    if list(given) == [NONE]:
+        return None
+    fields: dict[str, Any] = {}
+    for one in given:
+        name, mark, value = (part.strip() for part in one.partition("="))
+        if mark and name:
+            fields[name] = scalar(value)
+        elif one in words:
+            fields |= words[one]
+        else:
+            known = ", ".join((*words, NONE, "NAME=VALUE"))
+            raise BadInput(f"{option}: '{one}' is none of {known}.")
+    return fields
+
+
 def hours(words: str) -> dict[str, Any] | None:
     """``08:00-20:00``, ``08:00-20:00@Europe/Berlin,mon,fri`` (UTC and every day without), or
     ``none`` for all day. Raises BadInput."""
@@ -113,6 +131,10 @@ READERS: Mapping[str, Callable[[Any], Any]] = {
     "wake_lead_min": lambda words: minutes(words, "--wake-lead"),
     "params": parameters,
     "routing": routing,
+    "signals": lambda given: section(given, "--listen", {"on": {}}),
+    "ai": lambda given: section(
+        given, "--ai", {"advisor": {"role": "advisor"}, "decider": {"role": "decider"}}
+    ),
     "roi_steps": roi_steps,
 }
 """How the notation of a field becomes its value; other fields are sent as they are."""

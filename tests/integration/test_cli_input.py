@@ -83,6 +83,10 @@ def run(
         (["--wake-lead", "90s"], "whole minutes"),
         (["--overnight", "sell"], "keep"),
         (["--hours", "25:00-26:00"], "such as 08:00"),
+        (["--listen", "off"], "none of on, none, NAME=VALUE"),
+        (["--listen", "max_lag_s=0"], "at least 1"),
+        (["--ai", "oracle"], "none of advisor, decider, none, NAME=VALUE"),
+        (["--ai", "min_confidence=2"], "at most 1"),
         (["--name", "btc-rsi"], "already"),
         (["--name", "a\x1b[31mb"], "not allowed"),
         (["--name"], "--name"),
@@ -148,7 +152,8 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "--max-entries", "3", "--hours", "22:00-06:00@Europe/Berlin,mon,fri", "--any-time",
         "--overnight", "close:10m", "--wake-lead", "1h", "--entry-order", "limit",
         "--limit-offset-bps", "7.5", "--entry-timeout", "10m", "--route-to", "ccxt:binance",
-        "--json",
+        "--listen", "on", "--listen", "max_lag_s=30", "--ai", "decider", "--ai",
+        "min_confidence=0.8", "--json",
     )  # fmt: skip
     assert code == 0
     assert json.loads(out)["config"] == {
@@ -164,6 +169,15 @@ def test_every_option_reaches_the_configuration(run: Run) -> None:
         "routing": {
             "markets": ["ccxt:binance"], "max_extra_fee_bps": "20", "max_age_s": 5.0,
             "latency_bps_per_s": "1",
+        },
+        "signals": {
+            "signature": "none", "is_tradingview_only": False, "max_lag_s": 30,
+            "rate_per_minute": 60, "same_within_s": 60, "expect_every_s": None,
+        },
+        "ai": {
+            "role": "decider", "model": "", "min_confidence": 0.8, "deadline_s": 20.0,
+            "ask_every_s": 0, "candle_count": 60, "has_news": True, "may_set_levels": True,
+            "instructions": "",
         },
     }  # fmt: skip
 
