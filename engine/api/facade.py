@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 
 from engine import __version__
 from engine.api.account_desk import AccountDesk
@@ -16,6 +16,7 @@ from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
 from engine.api.metatrader_desk import MetaTraderDesk
 from engine.api.news_desk import NewsViews
+from engine.api.paging import all_pages
 from engine.api.performance_desk import PerformanceDesk
 from engine.api.rule_desk import RuleDesk
 from engine.api.settings_view import SettingsDesk
@@ -63,7 +64,7 @@ from engine.contracts import (
 )
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
-from engine.ports import Prefix, Repository, StrategyHost, Venues
+from engine.ports import Prefix, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.bots import BotService
 from engine.services.candle_feed import CandleFeed
@@ -75,10 +76,7 @@ from engine.services.receive_signal import SignalReceiver
 
 OVERVIEW_TRADES = 10
 OVERVIEW_EVENTS = 20
-PAGE = 1_000
 LEVELS = list(Level)
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -251,7 +249,7 @@ class EngineFacade:
         """Every trade that matches, newest first, all of one moment."""
         where = self._where(filter)
         with self.books.store.reading() as tx:
-            yield from _pages(tx.trades, where)
+            yield from all_pages(tx.trades, where)
 
     def _where(self, filter: TradeFilter) -> dict[str, Any]:
         """A filter as columns. A bot that was deleted is found by its id or the name it had."""
@@ -391,14 +389,3 @@ class EngineFacade:
     def request_shutdown(self, actor: str) -> None:
         """A graceful stop; returns at once."""
         self.stop_engine(actor)
-
-
-def _pages(rows: Repository[T], where: Mapping[str, Any]) -> Iterator[T]:
-    """Every row that matches, newest first, a page at a time."""
-    offset = 0
-    while True:
-        page = rows.select(is_descending=True, limit=PAGE, offset=offset, **where)
-        yield from page
-        if len(page) < PAGE:
-            return
-        offset += PAGE
