@@ -5,42 +5,19 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
 from engine.domain.bots import Bot, BotConfig, BotState, Desired, Direction
 from engine.domain.exits import fixed_levels
 from engine.domain.instruments import Instrument
 from engine.domain.money import ZERO
-from engine.domain.positions import PositionSide
 from engine.domain.records import Level, StrategyConfiguration
 from engine.domain.routing import match_instrument
-from engine.domain.sizing import BPS, affordable_quantity
+from engine.domain.sizing import affordable_quantity
 from engine.domain.venue_accounts import Mode, mode_of
 from engine.errors import ConfigError, Conflict
 from engine.ports import MarketData, StrategyHost, Venues
+from engine.services.assessments import Assessment, assessment_of
 from engine.services.books import Books, Writing, new_id
 from engine.services.supervise import is_active
-
-
-class Assessment(BaseModel):
-    """What a configuration means at the present price. Amounts in the symbol's quote."""
-
-    model_config = ConfigDict(frozen=True)
-
-    config: BotConfig
-    instrument: Instrument
-    last_price: Decimal
-    quantity: Decimal
-    fees_round_trip: Decimal
-    stop_price: Decimal | None
-    target_price: Decimal | None
-    loss_at_stop: Decimal | None
-    gain_at_target: Decimal | None
-    at_risk: Decimal
-    loss_at_most: Decimal | None
-    free_balance: Decimal
-    mode: str = "paper"
-    warnings: tuple[str, ...] = ()
 
 
 class BotService:
@@ -110,7 +87,7 @@ class BotService:
         _check_amount(
             config.amount, quantity, price, instrument, balance.total if balance else ZERO
         )
-        made = _assessment(config, instrument, price, quantity, fee_bps, free)
+        made = assessment_of(config, instrument, price, quantity, fee_bps, free)
         objection = self._books.account_objection(account_id) or ""
         is_closed = account_id not in self._books.unchecked and bool(objection)
         warnings: tuple[str, ...] = (f"No entries for now: {objection}.",) if is_closed else ()
@@ -354,51 +331,6 @@ def _check_amount(
             f"The account holds {_shown(owned)} {quote}; the trade amount is more than that.",
             field="amount",
         )
-
-
-def _assessment(
-    config: BotConfig,
-    instrument: Instrument,
-    price: Decimal,
-    quantity: Decimal,
-    fee_bps: Decimal,
-    free: Decimal,
-) -> Assessment:
-    side = PositionSide.SHORT if config.direction is Direction.SHORT else PositionSide.LONG
-    stop, target = fixed_levels(config, side, price, instrument)
-    fees = quantity * price * fee_bps / BPS * 2
-    held = quantity * config.max_entries
-    fees_held = fees * config.max_entries
-    loss = None if stop is None else abs(price - stop) * held + fees_held
-    whole = None if side is PositionSide.SHORT else config.starting_capital
-    return Assessment(
-        config=config,
-        instrument=instrument,
-        last_price=price,
-        quantity=quantity,
-        fees_round_trip=fees,
-        stop_price=stop,
-        target_price=target,
-        loss_at_stop=loss,
-        at_risk=config.starting_capital,
-        loss_at_most=whole if loss is None else loss,
-        gain_at_target=None if target is None else abs(target - price) * held - fees_held,
-        free_balance=free,
-        warnings=tuple(_warnings(config, quantity, price, fees, free)),
-    )
-
-
-def _warnings(
-    config: BotConfig, quantity: Decimal, price: Decimal, fees: Decimal, free: Decimal
-) -> list[str]:
-    warnings = []
-    if config.stop_loss is None and config.trailing_stop is None:
-        warnings.append("No stop: nothing limits the loss of a position.")
-    if config.take_profit is not None and config.take_profit * quantity * price <= fees:
-        warnings.append("The target is within the fees: a trade that reaches it still loses.")
-    if config.starting_capital > free:
-        warnings.append("The account's free balance does not cover all entries at once.")
-    return warnings
 
 
 def _shown(amount: Decimal) -> str:
