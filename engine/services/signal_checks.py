@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Self
 
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import Webhook
 
 from engine.domain.signals import Signature
 from engine.errors import SignalRefused
@@ -162,13 +162,14 @@ def _check_standard(secret: str, headers: Mapping[str, str], body: bytes, now: d
             f"webhook-timestamp is {_distance(sent_at, now)}; at most"
             f" {TOLERANCE.total_seconds():.0f} s are taken. Look at the sender's clock.",
         )
-    try:
-        Webhook(secret).verify(body, dict(headers), json_parse=False)
-    except (WebhookVerificationError, ValueError) as error:
+    # The library's own verify goes by the machine's clock, not by the engine's.
+    expected = Webhook(secret).sign(identity, sent_at, body.decode()).encode()
+    told = headers["webhook-signature"].encode("latin-1", "replace").split()
+    if not any(hmac.compare_digest(one, expected) for one in told):
         raise SignalRefused(
             "wrong_signature",
             "webhook-signature does not fit this id, timestamp and body with the bot's secret.",
-        ) from error
+        )
     return Proof(identity, sent_at)
 
 

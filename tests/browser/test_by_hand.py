@@ -2,13 +2,13 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Error, Page, expect
 
 from tests.fakes.strategy_files import write_strategy
 from tests.support.books import rows
@@ -17,6 +17,7 @@ from tests.support.processes import Copy, copy_of_quarterdeck
 
 ACCOUNT = "paper:simulated"
 BOT = "by hand"
+TRIES = 6
 
 
 @pytest.fixture
@@ -38,9 +39,14 @@ def open_bot(page: Page, deck: Copy, tab: str) -> None:
 
 
 def choose_type(page: Page, title: str) -> None:
-    """Pick an order type in the ticket."""
-    page.get_by_role("combobox", name="Type").click()
-    page.get_by_role("option", name=title, exact=True).click()
+    """Pick an order type in the ticket; again when it is drawn anew meanwhile."""
+    box = page.get_by_role("combobox", name="Type")
+    for _ in range(TRIES):
+        with suppress(Error):
+            box.click(timeout=5_000)
+            page.get_by_role("option", name=title, exact=True).click(timeout=5_000)
+            break
+    expect(box).to_have_value(title)
 
 
 def type_in(page: Page, label: str, text: str) -> None:

@@ -159,7 +159,8 @@ def test_a_wrong_key_is_a_setting_and_stays_secret(subject: Subject) -> None:
 def test_no_key_is_logged_whatever_happens(
     subject: Subject, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
+    for name in ("", "httpx", "httpcore", "urllib3"):  # some of which other tests have silenced
+        caplog.set_level(logging.DEBUG, logger=name)
     subject.model.ask(subject.question())
     for fault, value in (("limited", 1), ("status", 403), ("status", 500), ("cut", "")):
         subject.server.fail(fault, value)

@@ -24,7 +24,7 @@ class Engine(NamedTuple):
 
 @pytest.fixture
 def engine(tmp_path: Path) -> Iterator[Engine]:
-    with venue_engine(tmp_path / "data", VENUE_PATIENCE_S="1") as copy:
+    with venue_engine(tmp_path / "data", VENUE_PATIENCE_S="10") as copy:
         copy.start_engine()
         yield Engine(copy, Client(copy))
 
