@@ -19,7 +19,7 @@ EDITABLE = frozenset(
         "reconcile_every_s", "foreign_trades", "deposits", "research_deadline_s",
         "base_currency", "equal_assets",
         "candle_fallbacks", "fallback_entries",
-        "trusted_proxies", "tradingview_addresses", "inbox_public_url", "inbox_retention_days",
+        "trusted_proxies", "tradingview_addresses", "inbox_retention_days",
         "api_rate_per_minute",
         "ai_provider", "gemini_model", "openai_model", "ai_budget_usd", "ai_calls_per_minute",
         "ai_calls_per_day", "ai_input_usd_per_million", "ai_output_usd_per_million",
