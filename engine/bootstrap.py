@@ -20,6 +20,7 @@ from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
 from engine.api.inbox_app import create_inbox_app
 from engine.api.market_data_desk import MarketDataDesk
+from engine.api.news_desk import NewsViews
 from engine.api.server import ApiServer, bind, bind_loopback
 from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setting
 from engine.api.venue_account_desk import VenueAccountDesk
@@ -180,6 +181,7 @@ class Engine:
         ending: Ending,
         hide: Callable[[str], None],
     ) -> None:
+        self._ending = ending
         self._loop = ending.loop
         self._core = core = build_core(settings, store, hide, self._enforce_kill)
         self._news, news_views = build_news(settings, core.books, core.lanes, ending.loop)
@@ -205,24 +207,40 @@ class Engine:
             core.books, core.venues, core.host, self._reconcile,
             lambda: advice.model.status().objection,
         )  # fmt: skip
-        self._research = research = build_research(core, bots, views, ending.loop)
+        self._research = build_research(core, bots, views, ending.loop)
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
-        self._models = models = build_models(core, advice.model, advice.situations, ending.loop)
-        self._programs = programs = build_for_programs(core, ending.loop)
+        self._models = build_models(core, advice.model, advice.situations, ending.loop)
+        self._programs = build_for_programs(core, ending.loop)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
         )
-        self._signals = signals = build_signals(
+        self._signals = build_signals(
             core, ending.loop, hide, build_actor(core, trading.concluder, advice)
         )
-        self.facade = EngineFacade(
+        self.facade = self._facade(views, bots, accounts, market_data, news_views, calls)
+        self.app = create_app(self.facade, token, settings.api_rate_per_minute)
+        self.inbox_app = create_inbox_app(self.facade, token, settings.api_rate_per_minute)
+
+    def _facade(
+        self,
+        views: Views,
+        bots: BotService,
+        accounts: VenueAccounts,
+        market_data: MarketDataDesk,
+        news: NewsViews,
+        calls: LaneCalls,
+    ) -> EngineFacade:
+        """What the API offers, over the services that are built."""
+        core, ending = self._core, self._ending
+        return EngineFacade(
             engine_id=secrets.token_hex(8),
             books=core.books,
             bots=bots,
             manual=ManualOrders(core.books, core.desk, core.venues, calls),
             account_desk=AccountDesk(
-                core.books, trading.reconciler, core.ledger, core.venues, calls, self._converter
+                core.books, self._trading.reconciler, core.ledger, core.venues, calls,
+                self._converter,
             ),
             controls=core.controls,
             venues=core.venues,
@@ -234,27 +252,25 @@ class Engine:
                 core.books, core.venues, core.host, views, self._equity,
                 FeedCalls(core.feed, ending.loop).ask,
             ),
-            settings_desk=SettingsDesk(core.books, settings),
+            settings_desk=SettingsDesk(core.books, core.settings),
             control_desk=ControlDesk(core.books, core.venues, core.controls, core.gateway),
             market_data=market_data,
-            signals=signals.desk,
-            webhooks=signals.receiver,
+            signals=self._signals.desk,
+            webhooks=self._signals.receiver,
             metatrader=self._metatrader,
             venue_accounts=VenueAccountDesk(core.books, accounts, core.connections),
-            news=news_views,
-            ai=models.desk,
-            candles=research.candles,
-            backtests=research.backtests,
-            studies=research.studies,
-            rules=research.rules,
-            performance=research.performance,
-            tokens=programs.tokens,
-            thin=programs.thin,
-            live=programs.live,
+            news=news,
+            ai=self._models.desk,
+            candles=self._research.candles,
+            backtests=self._research.backtests,
+            studies=self._research.studies,
+            rules=self._research.rules,
+            performance=self._research.performance,
+            tokens=self._programs.tokens,
+            thin=self._programs.thin,
+            live=self._programs.live,
             stop_engine=ending.stop,
         )  # fmt: skip
-        self.app = create_app(self.facade, token, settings.api_rate_per_minute)
-        self.inbox_app = create_inbox_app(self.facade, token, settings.api_rate_per_minute)
 
     @property
     def jobs(self) -> tuple[Job, ...]:

@@ -142,7 +142,9 @@ class SignalActor:
             log.warning("signal %s is left to the engine that took over", signal_id)
         except Exception:  # a fault of ours: nothing of the others, and the inbox says so
             log.exception("signal %s could not be decided", signal_id)
-            await self._lanes.run(LANE, self._concluder.give_up, signal_id, FAULT)
+            await self._stored(
+                lambda: self._lanes.run(LANE, self._concluder.give_up, signal_id, FAULT)
+            )
 
     async def _take_turns(self, signal: Signal) -> None:
         """Entries of a bot one after the other, with all that they wait for; what closes does not

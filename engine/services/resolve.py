@@ -25,7 +25,6 @@ from engine.domain.orders import (
     Order,
     OrderReport,
     OrderState,
-    OrderType,
     Purpose,
     Side,
     VenueFill,
@@ -39,12 +38,10 @@ from engine.services.booking import Terms, assign_fill, book_house_fill
 from engine.services.books import Books, Writing
 from engine.services.findings import kind_of, line_of
 from engine.services.follow_orders import is_anothers
+from engine.services.house_orders import RECONCILED, house_order, resting_purpose
 from engine.services.order_desk import OrderDesk
 from engine.services.order_outcomes import MANUAL
 from engine.services.places import routed_accounts
-
-RECONCILED = "reconciled"
-"""The reason of exits that only the books have seen."""
 
 OUTCOMES = {
     Resolution.ADOPT: FindingState.ADOPTED,
@@ -199,7 +196,7 @@ class Resolver:
                          fee_asset=instrument.quote, time=now)  # fmt: skip
         terms = Terms(instrument)
         with self._books.writing() as writing:
-            order = _house_order(finding.account_id, position.symbol, Side.SELL, quantity, now, key)
+            order = house_order(finding.account_id, position.symbol, Side.SELL, quantity, now, key)
             booked = book_house_fill(writing, order, fill, terms)
             assign_fill(self._books, writing, bot, booked, terms, RECONCILED)
             for line in self._counter_lines(finding, quantity, price, instrument, now):
@@ -240,7 +237,7 @@ class Resolver:
         elif order.side is Side.SELL and not instrument.can_short:
             raise ConfigError("The bot holds nothing that the order could sell.", field="bot_id")
         fills = self._house_fills(decision.finding.account_id, order.client_id)
-        purpose = _resting_purpose(order) if is_exit else Purpose.ENTRY
+        purpose = resting_purpose(order) if is_exit else Purpose.ENTRY
         with self._books.writing() as writing:
             for fill in fills:
                 position = assign_fill(self._books, writing, bot, fill, Terms(instrument))
@@ -378,22 +375,6 @@ def _base_of(symbol: str, market: MarketData) -> str:
         return market.instrument(symbol).base
     except NotFound:  # not listed any more; it must not be in the way of others
         return symbol.partition("/")[0]
-
-
-def _resting_purpose(order: Order) -> Purpose:
-    """An exit that rests is a protection of the position, whoever placed it."""
-    return Purpose.EXIT if order.type is OrderType.MARKET else Purpose.PROTECTION
-
-
-def _house_order(
-    account_id: str, symbol: str, side: Side, quantity: Decimal, now: datetime, key: str
-) -> Order:
-    """An order that only stands behind a fill; it is not kept."""
-    return Order(
-        client_id=key, bot_id=HOUSE, account_id=account_id, symbol=symbol, side=side,
-        purpose=Purpose.EXIT, state=OrderState.FILLED, quantity=quantity, reason=RECONCILED,
-        decided_at=now, created_at=now, updated_at=now,
-    )  # fmt: skip
 
 
 def _digest(words: str) -> str:
