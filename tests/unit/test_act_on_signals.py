@@ -416,10 +416,10 @@ def test_without_a_price_an_entry_is_held_and_an_exit_is_made(signals: SignalRoo
     assert room.working(Purpose.EXIT), "committed; it is sent as soon as the venue can be reached"
 
 
-def test_a_database_that_refuses_for_a_while_loses_no_signal(signals: SignalRoom) -> None:
-    signal_id = signals.kept("open long")
+def lock_database(signals: SignalRoom, times: int = 3) -> None:
+    """Let it refuse the next transactions."""
     store = room_of(signals).store
-    begin, refusals = store.transaction, iter(range(3))
+    begin, refusals = store.transaction, iter(range(times))
 
     def refuse() -> Any:
         if next(refusals, None) is not None:
@@ -427,6 +427,11 @@ def test_a_database_that_refuses_for_a_while_loses_no_signal(signals: SignalRoom
         return begin()
 
     store.transaction = refuse  # type: ignore[method-assign]
+
+
+def test_a_database_that_refuses_for_a_while_loses_no_signal(signals: SignalRoom) -> None:
+    signal_id = signals.kept("open long")
+    lock_database(signals)
     signals.act(signal_id)
     assert signals.last.state is ACTED
     assert len(entries(signals)) == 1
@@ -479,6 +484,14 @@ def test_a_fault_of_ours_is_said_in_the_inbox(signals: SignalRoom) -> None:
     signals.act(signal_id)
     assert signals.last.state is HELD
     assert "its log says why" in signals.last.outcome
+
+
+def test_a_fault_of_ours_is_said_once_the_database_takes_it(signals: SignalRoom) -> None:
+    signal_id = signals.kept("open long")
+    signals.room.controls = None  # type: ignore[assignment]
+    lock_database(signals)
+    signals.act(signal_id)
+    assert signals.last.state is HELD
 
 
 def test_a_signal_that_a_person_sent_is_audited(signals: SignalRoom) -> None:
