@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 
 import pytest
-from playwright.sync_api import Browser, Error, Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.support.browser import open_page
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tests.support.venue_cases import CASES, Form, VenueCase
+from tests.support.visits import choose, type_in, visit
 
 MODE = "TEST"
 TRIES = 6
@@ -40,35 +41,6 @@ def stand_ins(deck: Copy) -> Iterator[ExitStack]:
     """Keeps stand-ins up until the last row is done: those of earlier rows have bots."""
     with ExitStack() as stack:
         yield stack
-
-
-def visit(page: Page, deck: Copy, address: str) -> None:
-    """Open a page of the panel and wait for its heading."""
-    page.goto(f"http://127.0.0.1:{deck.place.panel_port}/{address}")
-    page.get_by_role("heading", level=2).first.wait_for(timeout=30_000)
-    page.locator("[data-test-script-state=notRunning]").wait_for()  # all of it is drawn
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """Pick from a list by typing, unless that is what it shows; again when the list is drawn anew
-    meanwhile."""
-    box = page.get_by_role("combobox", name=label, exact=True)
-    for _ in range(TRIES):
-        with suppress(Error):
-            if box.input_value(timeout=5_000) == option:
-                return
-            box.click(timeout=5_000)
-            box.fill(option, timeout=5_000)
-            page.get_by_role("option", name=option).first.click(timeout=5_000)
-            return
-    raise AssertionError(f"{option} could not be chosen as {label}")
-
-
-def type_in(page: Page, label: str, text: str) -> None:
-    """Fill a field in and leave it."""
-    field = page.get_by_label(label, exact=True)
-    field.fill(text)
-    field.press("Tab")
 
 
 def add_account(page: Page, deck: Copy, name: str, case: VenueCase, form: Form) -> Locator:

@@ -2,22 +2,22 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, suppress
+from contextlib import closing
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Error, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.fakes.strategy_files import write_strategy
 from tests.support.books import rows
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.visits import choose, type_in
 
 ACCOUNT = "paper:simulated"
 BOT = "by hand"
-TRIES = 6
 
 
 @pytest.fixture
@@ -36,24 +36,6 @@ def open_bot(page: Page, deck: Copy, tab: str) -> None:
     """The bot's page at one of its tabs."""
     page.goto(f"http://127.0.0.1:{deck.place.panel_port}/bot?bot={BOT}&tab={tab}")
     expect(page.get_by_role("heading", level=2).first).to_contain_text(BOT, timeout=30_000)
-
-
-def choose_type(page: Page, title: str) -> None:
-    """Pick an order type in the ticket; again when it is drawn anew meanwhile."""
-    box = page.get_by_role("combobox", name="Type")
-    for _ in range(TRIES):
-        with suppress(Error):
-            box.click(timeout=5_000)
-            page.get_by_role("option", name=title, exact=True).click(timeout=5_000)
-            break
-    expect(box).to_have_value(title)
-
-
-def type_in(page: Page, label: str, text: str) -> None:
-    """Fill a field in and leave it."""
-    field = page.get_by_label(label, exact=True)
-    field.fill(text)
-    field.press("Tab")
 
 
 def orders(deck: Copy, bot: dict[str, Any]) -> list[dict[str, Any]]:
@@ -96,7 +78,7 @@ def test_an_order_is_placed_replaced_and_taken_back(page: Page, deck: Copy, clie
     low = round(float(bot["last_price"]) * 0.9)
     open_bot(page, deck, "Orders")
     page.get_by_text("New order").click()
-    choose_type(page, "Limit")
+    choose(page, "Type", "Limit")
     type_in(page, "Size (USDT)", "250")
     type_in(page, "Limit price (USDT)", str(low))
     expect(page.get_by_text("Buys about")).to_be_visible()

@@ -17,6 +17,7 @@ from engine.domain.csv_export import COLUMNS
 from tests.support.books import check_books, rows
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.visits import visit
 
 TRADE_WAIT_S = 180
 STOP_TRIES = 8
@@ -33,12 +34,6 @@ def deck(tmp_path: Path) -> Iterator[Copy]:
         copy.start_engine()
         copy.start_panel()
         yield copy
-
-
-def visit(page: Page, deck: Copy, address: str) -> None:
-    """Open a page of the panel and wait for its heading."""
-    page.goto(f"http://127.0.0.1:{deck.place.panel_port}/{address}")
-    page.get_by_role("heading", level=2).first.wait_for(timeout=30_000)
 
 
 def create_by_form(page: Page, deck: Copy, name: str) -> None:

@@ -18,6 +18,7 @@ from tests.fakes.model_server import answer
 from tests.support.books import rows
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.visits import choose, visit
 
 ACCOUNT, SYMBOL, NAME = "51234567", "BTCUSD", "hybrid"
 PRICE = 100.0
@@ -74,22 +75,6 @@ def post_bar(deck: Copy, bar: datetime, *, before: int = 0) -> None:
 def newest_bar() -> datetime:
     """When the bar opened that has closed last."""
     return floor_time(datetime.now(UTC), 60) - MINUTE
-
-
-def visit(page: Page, deck: Copy, address: str) -> None:
-    """Open a page of the panel and wait until all of it is drawn."""
-    page.goto(f"http://127.0.0.1:{deck.place.panel_port}/{address}")
-    page.get_by_role("heading", level=2).first.wait_for()
-    page.locator("[data-test-script-state=notRunning]").wait_for()
-
-
-def choose(page: Page, label: str, option: str) -> None:
-    """Pick from a list by typing."""
-    box = page.get_by_role("combobox", name=label, exact=True)
-    box.click()
-    box.fill(option)
-    page.get_by_role("option", name=option).first.click()
-    page.locator("[data-test-script-state=notRunning]").wait_for()
 
 
 def create_decided_bot(page: Page, deck: Copy) -> None:

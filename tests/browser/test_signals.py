@@ -15,6 +15,7 @@ from panel.placeholders import filled
 from tests.support.browser import open_page
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
+from tests.support.visits import choose, visit
 
 NAME, STRATEGY = "listener", "Signals from outside"
 DELIVERIES = 4
@@ -30,20 +31,10 @@ def deck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
         yield copy
 
 
-def visit(page: Page, deck: Copy, address: str) -> None:
-    """Open a page of the panel and wait until all of it is drawn."""
-    page.goto(f"http://127.0.0.1:{deck.place.panel_port}/{address}")
-    page.get_by_role("heading", level=2).first.wait_for()
-    page.locator("[data-test-script-state=notRunning]").wait_for()
-
-
 def create_by_form(page: Page, deck: Copy) -> None:
     """A bot that does what it is told and nothing else."""
     visit(page, deck, "create")
-    strategy = page.get_by_role("combobox", name="Strategy", exact=True)
-    strategy.click()
-    strategy.fill(STRATEGY)
-    page.get_by_role("option", name=STRATEGY).first.click()
+    choose(page, "Strategy", STRATEGY)
     page.get_by_text("Listen to signals from outside").click()
     expect(page.get_by_role("spinbutton", name="Longest lag")).to_be_visible()
     name = page.get_by_label("Name", exact=True)

@@ -1,0 +1,51 @@
+"""What a person does on every page of the panel, patient as a person is.
+
+A page may be drawn anew at any moment, and a list that was open is then closed: choosing is
+tried again until the page says that it took.
+"""
+
+import re
+from contextlib import suppress
+
+from playwright.sync_api import Error, Page
+
+from tests.support.processes import Copy
+
+TRIES = 20
+TRY_MS = 5_000
+
+
+def visit(page: Page, deck: Copy, address: str) -> None:
+    """Open a page of the panel and wait until all of it is drawn."""
+    page.goto(f"http://127.0.0.1:{deck.place.panel_port}/{address}")
+    page.get_by_role("heading", level=2).first.wait_for()
+    wait_until_drawn(page)
+
+
+def wait_until_drawn(page: Page) -> None:
+    """No script of the page runs any more."""
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    """Pick what begins with ``option`` by typing, unless that is what the list shows."""
+    box = page.get_by_role("combobox", name=label, exact=True)
+    offered = page.get_by_role("option", name=re.compile(f"^{re.escape(option)}")).first
+    for _ in range(TRIES):
+        with suppress(Error):
+            if box.input_value(timeout=TRY_MS).startswith(option):
+                return
+            box.click(timeout=TRY_MS)
+            box.fill(option, timeout=TRY_MS)
+            offered.click(timeout=TRY_MS)
+        with suppress(Error):
+            box.blur(timeout=TRY_MS)  # what was typed and not chosen goes
+        wait_until_drawn(page)
+    raise AssertionError(f"{option} could not be chosen as {label}")
+
+
+def type_in(page: Page, label: str, text: str) -> None:
+    """Fill a field in and leave it."""
+    field = page.get_by_label(label, exact=True)
+    field.fill(text)
+    field.press("Tab")
