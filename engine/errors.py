@@ -10,6 +10,10 @@ QuarterdeckError
 |-- ModelError             a model did not answer as asked: nothing is opened on it
 |   |-- ModelUnavailable   it or its provider cannot be reached, or answers too late
 |   `-- ModelRateLimited   it asks for a pause of ``retry_after_s``
+|-- ChannelError           an alert did not get through a channel
+|   |-- ChannelRefused     the provider refuses for good: do not retry, tell the user
+|   |-- ChannelBusy        nothing was sent: retry, not before ``retry_after_s``
+|   `-- ChannelUnsure      it may have arrived: look it up, never send it again
 |-- SignalRefused          a signal is not taken: its sender is told why, nothing follows
 |-- StoreError             the database refused: nothing was written, retry
 |   `-- LeaseLost          another engine holds the data: stop at once
@@ -114,6 +118,38 @@ class SignalRefused(QuarterdeckError):
         super().__init__(message)
         self.code = code
         self.retry_after_s = retry_after_s
+
+
+class ChannelError(QuarterdeckError):
+    """An alert did not get through a channel. ``answer`` is what its provider said, shortened."""
+
+    code = "channel"
+
+    def __init__(self, message: str, *, answer: str = "", field: str | None = None) -> None:
+        super().__init__(message, field=field)
+        self.answer = answer
+
+
+class ChannelRefused(ChannelError):
+    """The provider refuses this message for good; the sentence says what to do."""
+
+    code = "channel_refused"
+
+
+class ChannelBusy(ChannelError):
+    """The provider cannot be reached, fails, or asks for a pause; nothing was sent."""
+
+    code = "channel_busy"
+
+    def __init__(self, message: str, *, answer: str = "", retry_after_s: float = 0.0) -> None:
+        super().__init__(message, answer=answer)
+        self.retry_after_s = retry_after_s
+
+
+class ChannelUnsure(ChannelError):
+    """The message went out and no answer says whether the provider took it."""
+
+    code = "channel_unsure"
 
 
 class StoreError(QuarterdeckError):

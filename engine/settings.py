@@ -2,9 +2,9 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import SettingsConfigDict
 
@@ -12,20 +12,13 @@ from engine.domain.conversion import read_equals
 from engine.domain.limits import Limits
 from engine.errors import ConfigError
 from engine.links.binance import TEST_URL, test_addresses
-from engine.settings_outside import VENDOR_URL, OutsideSettings
+from engine.settings_alerts import AlertSettings
+from engine.settings_outside import VENDOR_URL, LimitAmount, OutsideSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def _empty_is_none(value: Any) -> Any:
-    return None if isinstance(value, str) and not value.strip() else value
-
-
-LimitAmount = Annotated[Decimal | None, BeforeValidator(_empty_is_none)]
-"""An amount or, left empty, no limit."""
-
-
-class Settings(OutsideSettings):
+class Settings(OutsideSettings, AlertSettings):
     """Every setting, as ``QUARTERDECK_<NAME>`` in the environment or in ``.env``."""
 
     model_config = SettingsConfigDict(

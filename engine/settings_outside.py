@@ -2,12 +2,21 @@
 
 from decimal import Decimal
 from ipaddress import ip_network
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 VENDOR_URL = r"^(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d+)?$"
 TRADINGVIEW = "52.89.214.238, 34.212.75.30, 54.218.53.128, 52.32.178.7"
+
+
+def _empty_is_none(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+LimitAmount = Annotated[Decimal | None, BeforeValidator(_empty_is_none)]
+"""An amount or, left empty, no limit."""
 
 
 class OutsideSettings(BaseSettings):

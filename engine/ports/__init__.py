@@ -55,6 +55,7 @@ from engine.ports.market_data import (
     StreamingMarket,
 )
 from engine.ports.news import NewsSource
+from engine.ports.notify import Message, Notifier, Notifiers, Receipt
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
@@ -85,9 +86,12 @@ __all__ = [
     "KeptResult",
     "Mailbox",
     "MarketData",
+    "Message",
     "Model",
     "NewsSource",
     "NotAfter",
+    "Notifier",
+    "Notifiers",
     "OrderListener",
     "Outcome",
     "PaperBook",
@@ -97,6 +101,7 @@ __all__ = [
     "PushedMarkets",
     "Question",
     "ReadTable",
+    "Receipt",
     "Reply",
     "Repository",
     "ResultFiles",

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from engine.domain.accounts import AccountLine, AccountState, Finding
 from engine.domain.advice import Advice
+from engine.domain.alerts import Alert, Channel, Delivery, PriceAlert
 from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
@@ -141,6 +142,10 @@ class Transaction(Protocol):
     advice: Repository[Advice]
     news: Repository[NewsItem]
     tokens: Repository[ApiToken]
+    alerts: Repository[Alert]
+    channels: Repository[Channel]
+    deliveries: Repository[Delivery]
+    price_alerts: Repository[PriceAlert]
     pushed_bars: Repository[PushedBar]
     pushed_prices: Repository[PushedPrice]
     terminals: Repository[Terminal]

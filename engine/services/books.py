@@ -25,6 +25,8 @@ from engine.domain.accounts import (
     FindingState,
     fill_effect,
 )
+from engine.domain.alert_kinds import alert_kind, title_of
+from engine.domain.alerts import Alert
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
 from engine.domain.money import ZERO
@@ -78,6 +80,7 @@ class Writing:
         self.findings: dict[str, Finding] = {}
         self.venue_accounts: dict[str, VenueAccount | None] = {}
         self.written_events: list[Event] = []
+        self.alerts: list[Alert] = []
 
     def add_bot(self, bot: Bot) -> None:
         """Insert. Raises Conflict when the name is taken."""
@@ -185,11 +188,18 @@ class Writing:
     def event(
         self, level: Level, kind: str, message: str, bot_id: str | None = None, **data: Any
     ) -> None:
-        """Record something that happened; it is logged once it is committed."""
+        """Record something that happened; it is logged once it is committed, and told to people
+        where it is an alert."""
         event = Event(id=new_id(), time=self._clock.now(), level=level, kind=kind,
                       message=message, bot_id=bot_id, data=data)  # fmt: skip
         self.tx.events.add(event)
         self.written_events.append(event)
+        told_as = alert_kind(event)
+        if told_as is not None:
+            bot = self.bots.get(bot_id or "") or self._current.get(bot_id or "")
+            alert = Alert.of(event, told_as, title_of(told_as, bot.config.name if bot else ""))
+            self.tx.alerts.add(alert)
+            self.alerts.append(alert)
 
     def audit(self, actor: str, action: str, subject: str, **detail: Any) -> None:
         """Record who did what, chained to the entry before."""

@@ -1,6 +1,6 @@
 """One complete entity for every repository of the store."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -18,6 +18,18 @@ from engine.domain.advice import (
     ModelAction,
     ModelDecision,
     RiskLevel,
+)
+from engine.domain.alerts import (
+    Alert,
+    AlertKind,
+    AlertState,
+    Channel,
+    ChannelKind,
+    CrossDirection,
+    Delivery,
+    DeliveryState,
+    PriceAlert,
+    QuietHours,
 )
 from engine.domain.backtest_runs import (
     BacktestRequest,
@@ -274,6 +286,39 @@ def advice(**changes: Any) -> Advice:
     return Advice.model_validate(fields | changes)
 
 
+def alert() -> Alert:
+    """A position that was closed."""
+    return Alert(id="al000001", kind=AlertKind.POSITION_CLOSED, level=Level.INFO, time=START,
+                 title="First: position closed", text="Sold ½ at 1.10", bot_id=BOT_ID,
+                 data={"pnl": "1.10"})  # fmt: skip
+
+
+def channel() -> Channel:
+    """A telephone that is silent at night."""
+    return Channel(
+        id="ch000001", name="Phone éÉ", kind=ChannelKind.SMS, settings={"to": "+4915112345678"},
+        sealed={"auth_token": "Y2lwaGVy"}, kinds=(AlertKind.STOP_HIT, AlertKind.SUMMARY_6H),
+        bots=(BOT_ID,), quiet=QuietHours(start=time(22), end=time(7, 30), zone="Europe/Berlin"),
+        segment_price=D("0.0079"), created_at=START, updated_at=START,
+    )  # fmt: skip
+
+
+def delivery() -> Delivery:
+    """One that waits."""
+    return Delivery(
+        id="al000001:ch000001", alert_id="al000001", channel_id="ch000001", channel_name="Phone",
+        channel_kind=ChannelKind.SMS, kind=AlertKind.POSITION_CLOSED, level=Level.INFO,
+        bot_id=BOT_ID, title="First: position closed", text="Sold ½", created_at=START,
+        due_at=START, changed_at=START,
+    )  # fmt: skip
+
+
+def price_alert() -> PriceAlert:
+    """One that waits for its price."""
+    return PriceAlert(id="pa000001", market="simulated", symbol="BTC/USDT", price=D("100.10"),
+                      direction=CrossDirection.ABOVE, note="out", created_at=START)  # fmt: skip
+
+
 def news_item() -> NewsItem:
     """A piece of news with a sentiment."""
     return NewsItem(id="n1", source="finnhub", symbol="BTC", published_at=START, title="Up ☂",
@@ -371,6 +416,17 @@ SAMPLES: dict[str, tuple[BaseModel, dict[str, Any]]] = {
     ),
     "news": (news_item(), {"sentiment": None, "title": "Down"}),
     "tokens": (token(), {"name": "Tablet", "last_used_at": START, "revoked_at": START}),
+    "alerts": (alert(), {"state": AlertState.ROUTED, "text": "Sold"}),
+    "channels": (
+        channel(),
+        {"name": "Mail", "quiet": None, "kinds": (), "segment_price": None, "escalate_to": "x"},
+    ),
+    "deliveries": (
+        delivery(),
+        {"state": DeliveryState.SENT, "attempts": 2, "sent_at": START, "provider_id": "SM1",
+         "segments": 2, "cost": D("0.0158"), "is_escalated": True},
+    ),
+    "price_alerts": (price_alert(), {"fired_at": START, "fired_price": D("101.10")}),
     "pushed_prices": (pushed_price(), {"facts": None, "indicators": {}, "received": 2}),
     "pushed_bars": (pushed_bar(), {"close": D("1.16"), "changes": 1}),
     "terminals": (terminal(), {"state": None, "positions": (), "magic": None}),

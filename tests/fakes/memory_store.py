@@ -13,6 +13,7 @@ from typing import Any
 
 from engine.domain.accounts import AccountLine, AccountState, Finding
 from engine.domain.advice import Advice
+from engine.domain.alerts import Alert, Channel, Delivery, PriceAlert
 from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
@@ -109,6 +110,16 @@ TOKENS = Shape(
     unique={("name_key",): "There is already a token of this name.",
             ("digest",): "There is already such a token."},
 )  # fmt: skip
+ALERTS = Shape(Alert, "alerts", noun="alert", time="time", search=("title", "text"))
+CHANNELS = Shape(
+    Channel, "channels", noun="channel", time="created_at", search=("name",), is_counted=False,
+    more={"name_key": lambda channel: channel.name.casefold()},
+    unique={("name_key",): "There is already a channel of this name."},
+)  # fmt: skip
+DELIVERIES = Shape(Delivery, "deliveries", noun="delivery", time="created_at",
+                   search=("title", "text", "answer", "error"))  # fmt: skip
+PRICE_ALERTS = Shape(PriceAlert, "price_alerts", noun="price alert", time="created_at",
+                     search=("symbol", "note"), is_counted=False)  # fmt: skip
 PUSHED_BARS = Shape(PushedBar, "pushed_bars", noun="bar", time="time", is_counted=False)
 PUSHED_PRICES = Shape(PushedPrice, "pushed_prices", noun="price", time="received_at",
                       order="symbol", search=("symbol",), is_counted=False)  # fmt: skip
@@ -166,6 +177,10 @@ class MemoryTransaction:
         self.advice: Repository[Advice] = MemoryRepository(contents, ADVICE)
         self.news: Repository[NewsItem] = MemoryRepository(contents, NEWS)
         self.tokens: Repository[ApiToken] = MemoryRepository(contents, TOKENS)
+        self.alerts: Repository[Alert] = MemoryRepository(contents, ALERTS)
+        self.channels: Repository[Channel] = MemoryRepository(contents, CHANNELS)
+        self.deliveries: Repository[Delivery] = MemoryRepository(contents, DELIVERIES)
+        self.price_alerts: Repository[PriceAlert] = MemoryRepository(contents, PRICE_ALERTS)
         self.pushed_bars: Repository[PushedBar] = MemoryRepository(contents, PUSHED_BARS)
         self.pushed_prices: Repository[PushedPrice] = MemoryRepository(contents, PUSHED_PRICES)
         self.terminals: Repository[Terminal] = MemoryRepository(contents, TERMINALS)

@@ -8,6 +8,12 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select, update
 
 from engine.adapters.store.account_tables import AccountLineRow, AccountRow, FindingRow
+from engine.adapters.store.alert_tables import (
+    AlertRow,
+    ChannelRow,
+    DeliveryRow,
+    PriceAlertRow,
+)
 from engine.adapters.store.backtest_tables import BacktestRunRow
 from engine.adapters.store.columns import table_of
 from engine.adapters.store.database import Database, Session
@@ -46,6 +52,7 @@ from engine.adapters.store.tables import (
 from engine.adapters.store.venue_account_tables import AccountSecretRow, VenueAccountRow
 from engine.domain.accounts import AccountLine, AccountState, Finding
 from engine.domain.advice import Advice
+from engine.domain.alerts import Alert, Channel, Delivery, PriceAlert
 from engine.domain.backtest_runs import BacktestRun
 from engine.domain.bots import Bot
 from engine.domain.decisions import Decision
@@ -127,6 +134,13 @@ TOKENS = TableMap(
     ApiToken, TokenRow, noun="token", time="created_at", search=("name",),
     more=lambda token: {"name_key": token.name.casefold()},
 )  # fmt: skip
+ALERTS = TableMap(Alert, AlertRow, noun="alert", time="time", search=("title", "text"))
+CHANNELS = TableMap(Channel, ChannelRow, noun="channel", time="created_at", search=("name",),
+                    more=lambda channel: {"name_key": channel.name.casefold()})  # fmt: skip
+DELIVERIES = TableMap(Delivery, DeliveryRow, noun="delivery", time="created_at",
+                      search=("title", "text", "answer", "error"))  # fmt: skip
+PRICE_ALERTS = TableMap(PriceAlert, PriceAlertRow, noun="price alert", time="created_at",
+                        search=("symbol", "note"))  # fmt: skip
 PUSHED_BARS = TableMap(PushedBar, PushedBarRow, noun="bar", time="time")
 PUSHED_PRICES = TableMap(PushedPrice, PushedPriceRow, noun="price", time="received_at",
                          order="symbol", search=("symbol",))  # fmt: skip
@@ -174,6 +188,10 @@ class SqlTransaction:
         self.advice: Repository[Advice] = SqlRepository(session, ADVICE)
         self.news: Repository[NewsItem] = SqlRepository(session, NEWS)
         self.tokens: Repository[ApiToken] = SqlRepository(session, TOKENS)
+        self.alerts: Repository[Alert] = SqlRepository(session, ALERTS)
+        self.channels: Repository[Channel] = SqlRepository(session, CHANNELS)
+        self.deliveries: Repository[Delivery] = SqlRepository(session, DELIVERIES)
+        self.price_alerts: Repository[PriceAlert] = SqlRepository(session, PRICE_ALERTS)
         self.pushed_bars: Repository[PushedBar] = SqlRepository(session, PUSHED_BARS)
         self.pushed_prices: Repository[PushedPrice] = SqlRepository(session, PUSHED_PRICES)
         self.terminals: Repository[Terminal] = SqlRepository(session, TERMINALS)
