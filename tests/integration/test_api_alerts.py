@@ -277,8 +277,8 @@ def test_the_delivery_log_is_narrowed_and_summed(api: httpx.Client, services: Fa
     assert (spent["channel_name"], spent["sent_today"], spent["sent_month"]) == ("Phone", 1, 2)
     assert (spent["segments_month"], spent["cost_month"]) == (4, "0.0316")
     for query, ids in (
-        ({"state": "failed"}, {"a4"}), ({"search": "INVALID"}, {"a4"}), ({"channel": "Old"}, {"a5"}),
-        ({"channel": "gone"}, {"a5"}), ({"kind": "price"}, set()),
+        ({"state": "failed"}, {"a4"}), ({"search": "INVALID"}, {"a4"}),
+        ({"channel": "Old"}, {"a5"}), ({"channel": "gone"}, {"a5"}), ({"kind": "price"}, set()),
     ):  # fmt: skip
         found = api.get(f"{API}/deliveries", params=query).json()
         assert {one["alert_id"] for one in found["items"]} == ids, query
