@@ -138,3 +138,9 @@ def checked_fields(
             raise FieldError(f"{field.title}{shown} cannot be used: {field.help}.", name)
         (secrets if field.is_secret else settings)[name] = value
     return settings, secrets
+
+
+def listed(value: str) -> tuple[str, ...]:
+    """The parts of a field that takes several, each once, in order."""
+    parts = (part.strip() for part in value.split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))
