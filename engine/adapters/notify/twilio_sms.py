@@ -8,6 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from engine.adapters.notify import twilio_codes
+from engine.adapters.notify.texts import fitted
 from engine.adapters.notify.wire import (
     TIMEOUT_S,
     failed_call,
@@ -56,7 +57,7 @@ class TwilioSms:
 
     def send(self, message: Message) -> Receipt:
         """See Notifier. A refused number keeps the others from nothing; it is told at the end."""
-        body = fitted(message.plain)
+        body = fitted(message.plain, LONGEST)
         taken: list[Any] = []
         refusals: list[ChannelRefused] = []
         with self._client() as (client, pause):
@@ -143,7 +144,7 @@ class TwilioSms:
         """The message to this number if Twilio has it; the oldest when there are several."""
         since = message.written_at - SKEW
         ours = {one.sid for one in taken} | message.others
-        body = fitted(message.plain)
+        body = fitted(message.plain, LONGEST)
         found = None
         ask = self._asking(_Pause())
         listed = ask(client.messages.stream, to=number, page_size=PAGE)
@@ -224,14 +225,6 @@ class _Pause:
     def see(self, response: Any, *_args: Any, **_options: Any) -> None:
         """A hook of requests."""
         self.told_s = pause_s(response.headers.get("Retry-After", ""))
-
-
-def fitted(text: str) -> str:
-    """``text``, cut to what Twilio takes."""
-    units = text.strip().encode("utf-16-le")
-    if len(units) <= 2 * LONGEST:
-        return text.strip()
-    return units[: 2 * (LONGEST - 1)].decode("utf-16-le", "ignore").rstrip() + "…"
 
 
 def _receipt(taken: Sequence[Any]) -> Receipt:

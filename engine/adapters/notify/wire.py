@@ -20,7 +20,7 @@ def quiet(*names: str) -> None:
     """Keep the SDKs' own lines out of the log, whatever its level: their addresses have tokens in
     them (Telegram's and Discord's do), their parameters phone numbers."""
     for name in ("urllib3", "requests", "httpx", "httpcore", *names):
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def masked(text: object, secrets: Iterable[str]) -> str:
