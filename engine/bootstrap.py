@@ -49,6 +49,7 @@ from engine.services.hold_lease import LeaseKeeper
 from engine.services.housekeeping import Housekeeper
 from engine.services.lane_calls import LaneCalls
 from engine.services.manual_orders import ManualOrders
+from engine.services.tell_start import tell_start
 from engine.services.track_equity import EquityKeeper
 from engine.services.venue_accounts import VenueAccounts
 from engine.settings import Settings
@@ -310,8 +311,7 @@ class Engine:
         self._programs.begin()
         self._research.download_runner.load()
         self._signals.listeners.load()
-        with self._core.books.writing() as writing:
-            writing.event(Level.INFO, "engine.started", "The engine has started.")
+        tell_start(self._core.books)
         self._research.backtest_runner.load()
         self._research.study_runner.load()
         await self._trading.supervisor.reconcile()

@@ -1,0 +1,128 @@
+"""Losses worth telling: what a day has cost, and how far profit is below its best.
+
+Profits are compared, not equities: what is put in or taken out is neither profit nor loss.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+from engine.domain.amount_words import percent, shown
+from engine.domain.money import ZERO
+
+REARMED_BELOW = Decimal("0.5")
+"""A drawdown is over once it is less than this part of what was set."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What somebody owns, and has earned since it began; in quote."""
+
+    equity: Decimal
+    profit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class LossRules:
+    """Fractions that are told when they are reached; None: never."""
+
+    daily_loss: Decimal | None
+    drawdown: Decimal | None
+
+
+class LossTrack(BaseModel):
+    """What is remembered of a bot, or of all together. ``told_steps``: how many times the set
+    drawdown was told in this episode."""
+
+    model_config = ConfigDict(frozen=True)
+
+    day: date
+    day_equity: Decimal
+    day_profit: Decimal
+    is_day_told: bool = False
+    best_profit: Decimal
+    told_steps: int = 0
+
+
+class LossKind(StrEnum):
+    """What is told of."""
+
+    DAILY = "daily_loss"
+    DRAWDOWN = "drawdown"
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One loss to tell. ``fraction`` is of ``base``, the equity at midnight or at the best."""
+
+    kind: LossKind
+    amount: Decimal
+    fraction: Decimal
+    base: Decimal
+    limit: Decimal
+
+    def words(self, who: str, quote: str) -> str:
+        """As in: Lost 45.2 USDT since midnight, 4.52% of 1,000 (set: 3%)."""
+        amount, base = f"{shown(self.amount)} {quote}", shown(self.base)
+        part = percent(self.fraction, is_signed=False)
+        limit = percent(self.limit, is_signed=False)
+        begins = f"{who} lost" if who else "Lost"
+        if self.kind is LossKind.DAILY:
+            return f"{begins} {amount} since midnight, {part} of {base} (set: {limit})."
+        begins = f"{who} are" if who else "It is"
+        return f"{begins} {amount} below the best, {part} of {base} (set: {limit})."
+
+
+def begun(day: date, midnight: Standing, now: Standing) -> LossTrack:
+    """A track of somebody who is seen for the first time."""
+    best = max(midnight.profit, now.profit)
+    return LossTrack(day=day, day_equity=midnight.equity, day_profit=midnight.profit,
+                     best_profit=best)  # fmt: skip
+
+
+def next_day(track: LossTrack, day: date, midnight: Standing) -> LossTrack:
+    """The track as another day begins."""
+    return track.model_copy(
+        update={
+            "day": day, "day_equity": midnight.equity, "day_profit": midnight.profit,
+            "is_day_told": False,
+        }
+    )  # fmt: skip
+
+
+def judge(track: LossTrack, now: Standing, rules: LossRules) -> tuple[LossTrack, list[Loss]]:
+    """The track after ``now``, and what is to be told: a daily loss once a day; a drawdown when
+    what was set is reached, again at each multiple of it, and anew once it was nearly made good."""
+    losses = []
+    daily = _daily(track, now, rules.daily_loss)
+    if daily is not None and not track.is_day_told:
+        losses.append(daily)
+        track = track.model_copy(update={"is_day_told": True})
+    if now.profit > track.best_profit:
+        track = track.model_copy(update={"best_profit": now.profit})
+    if rules.drawdown is None:
+        return track, losses
+    below = track.best_profit - now.profit
+    best = now.equity + below
+    fraction = below / best if best > 0 else ZERO
+    steps = int(fraction / rules.drawdown)
+    if steps > track.told_steps:
+        losses.append(Loss(LossKind.DRAWDOWN, below, fraction, best, rules.drawdown))
+        track = track.model_copy(update={"told_steps": steps})
+    elif track.told_steps and fraction < rules.drawdown * REARMED_BELOW:
+        track = track.model_copy(update={"told_steps": 0})
+    return track, losses
+
+
+def _daily(track: LossTrack, now: Standing, limit: Decimal | None) -> Loss | None:
+    """Today's loss where it reaches the limit."""
+    lost = track.day_profit - now.profit
+    if limit is None or lost <= 0 or track.day_equity <= 0:
+        return None
+    fraction = lost / track.day_equity
+    if fraction < limit:
+        return None
+    return Loss(LossKind.DAILY, lost, fraction, track.day_equity, limit)
