@@ -3,6 +3,7 @@
 Profits are compared, not equities: what is put in or taken out is neither profit nor loss.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -34,11 +35,13 @@ class LossRules:
 
 
 class LossTrack(BaseModel):
-    """What is remembered of a bot, or of all together. ``told_steps``: how many times the set
-    drawdown was told in this episode."""
+    """What is remembered of a bot, or of all together. ``profit`` is the last that was seen,
+    ``told_steps`` how many times the set drawdown was told in this episode."""
 
     model_config = ConfigDict(frozen=True)
 
+    quote: str
+    profit: Decimal
     day: date
     day_equity: Decimal
     day_profit: Decimal
@@ -76,11 +79,10 @@ class Loss:
         return f"{begins} {amount} below the best, {part} of {base} (set: {limit})."
 
 
-def begun(day: date, midnight: Standing, now: Standing) -> LossTrack:
+def begun(quote: str, day: date, midnight: Standing) -> LossTrack:
     """A track of somebody who is seen for the first time."""
-    best = max(midnight.profit, now.profit)
-    return LossTrack(day=day, day_equity=midnight.equity, day_profit=midnight.profit,
-                     best_profit=best)  # fmt: skip
+    return LossTrack(quote=quote, profit=midnight.profit, day=day, day_equity=midnight.equity,
+                     day_profit=midnight.profit, best_profit=midnight.profit)  # fmt: skip
 
 
 def next_day(track: LossTrack, day: date, midnight: Standing) -> LossTrack:
@@ -93,10 +95,29 @@ def next_day(track: LossTrack, day: date, midnight: Standing) -> LossTrack:
     )  # fmt: skip
 
 
+def summed(known: LossTrack | None, parts: Sequence[LossTrack], change: Decimal) -> LossTrack:
+    """The track of all together from those of its ``parts`` (at least one, all of one day and
+    asset). ``change`` is the profit that came with new parts and went with old ones since
+    ``known``: the best moves with it, so that nobody's coming or going is a profit or a loss."""
+    first = parts[0]
+    equity = sum((one.day_equity for one in parts), ZERO)
+    profit = sum((one.day_profit for one in parts), ZERO)
+    if known is None:
+        return begun(first.quote, first.day, Standing(equity, profit))
+    if known.day != first.day:
+        return next_day(known, first.day, Standing(equity, profit)).model_copy(
+            update={"best_profit": known.best_profit + change}
+        )
+    update = {"day_equity": equity, "day_profit": profit,
+              "best_profit": known.best_profit + change}  # fmt: skip
+    return known.model_copy(update=update)
+
+
 def judge(track: LossTrack, now: Standing, rules: LossRules) -> tuple[LossTrack, list[Loss]]:
     """The track after ``now``, and what is to be told: a daily loss once a day; a drawdown when
     what was set is reached, again at each multiple of it, and anew once it was nearly made good."""
-    losses = []
+    losses: list[Loss] = []
+    track = track.model_copy(update={"profit": now.profit})
     daily = _daily(track, now, rules.daily_loss)
     if daily is not None and not track.is_day_told:
         losses.append(daily)

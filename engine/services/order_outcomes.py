@@ -142,8 +142,8 @@ class Outcomes:
         with self._books.writing() as writing:
             writing.save_order(order, state=OrderState.UNKNOWN, error=message)
             writing.event(Level.ERROR, "order.unknown",
-                          f"It is not known what became of the {_what(order)},"
-                          f" {order.client_id}: {message.rstrip('.')}. It is looked up, not sent again.",
+                          f"It is not known what became of the {_what(order)}, {order.client_id}:"
+                          f" {message.rstrip('.')}. It is looked up, not sent again.",
                           order.bot_id or None, client_id=order.client_id)  # fmt: skip
 
     def denied(self, account_id: str, error: AccessDenied) -> None:
