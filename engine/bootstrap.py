@@ -32,6 +32,7 @@ from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
 from engine.bootstrap_models import build_models
 from engine.bootstrap_news import build_news
+from engine.bootstrap_raising import build_raising
 from engine.bootstrap_signals import build_actor, build_signals
 from engine.bootstrap_trading import build_trading
 from engine.domain.conversion import read_equals
@@ -191,6 +192,7 @@ class Engine:
         self._trading = trading = build_trading(core, ending.loop, ending.give_up, advice)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
+        self._raising = build_raising(core, self._equity)
         self._housekeeper = Housekeeper(
             core.books, core.venues, self._equity, settings.hold_retention_days,
             settings.inbox_retention_days,
@@ -288,6 +290,7 @@ class Engine:
             Job("kill", 1, self._trading.supervisor.enforce_kill),
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
+            *self._raising.jobs,
             Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._research.retuner.begin_due),
             Job("signals", 5, self._signals.expectations.check),

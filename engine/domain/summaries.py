@@ -109,7 +109,7 @@ def _money_line(one: Money) -> str:
 def _trouble_line(facts: Facts) -> str:
     if not facts.errors + facts.warnings:
         return "No trouble."
-    return f"Alerts: {facts.errors} errors, {facts.warnings} warnings."
+    return f"Alerts: errors {facts.errors}, warnings {facts.warnings}."
 
 
 def _positions(positions: Sequence[OpenPosition], room: int) -> str:

@@ -1,5 +1,7 @@
 """That the engine has started, and whether the one before it had stopped properly."""
 
+from typing import Any
+
 from engine.domain.amount_words import lasting
 from engine.domain.money import utc_text
 from engine.domain.records import Level
@@ -17,7 +19,7 @@ def tell_start(books: Books) -> None:
         last = events.select(kind=[STARTED, STOPPED], is_descending=True, limit=1)
         open_count = len(books.positions)
         is_dead = bool(last) and last[0].kind == STARTED
-        facts = {"after_crash": is_dead, "open_positions": open_count}
+        facts: dict[str, Any] = {"after_crash": is_dead, "open_positions": open_count}
         words = f"The engine has started; open positions: {open_count}."
         if not is_dead:
             writing.event(Level.INFO, STARTED, words if open_count else "The engine has started.",

@@ -73,7 +73,7 @@ class LossWatcher:
         self._venues = venues
         self._rules = rules
         self._zone = zone
-        self._kept = LossBook()
+        self._kept = self._stored = LossBook()
         self._kept_at: datetime | None = None
         self._is_loaded = False
 
@@ -86,7 +86,7 @@ class LossWatcher:
         standings = self._standings()
         book, told = self._judged(standings, today)
         is_due = self._kept_at is None or abs(now - self._kept_at) >= KEPT_EVERY
-        if told or (is_due and book != self._kept):
+        if told or (is_due and book != self._stored):
             with self._books.writing() as writing:
                 writing.tx.put_setting(SETTING, book.model_dump_json())
                 for bot_id, quote, loss in told:
@@ -96,7 +96,7 @@ class LossWatcher:
                         amount=text(loss.amount), quote=quote, fraction=text(loss.fraction),
                         of=text(loss.base), limit=text(loss.limit),
                     )  # fmt: skip
-            self._kept_at = now
+            self._stored, self._kept_at = book, now
         self._kept = book
 
     def _load(self) -> None:
@@ -104,7 +104,7 @@ class LossWatcher:
             kept = tx.find_setting(SETTING)
         if kept:
             try:
-                self._kept = LossBook.model_validate_json(kept)
+                self._kept = self._stored = LossBook.model_validate_json(kept)
             except ValidationError as error:
                 log.error("what was known of losses cannot be read, it begins anew: %s", error)
         self._is_loaded = True
