@@ -195,7 +195,7 @@ class Engine:
         self._raising = build_raising(core, self._equity)
         self._housekeeper = Housekeeper(
             core.books, core.venues, self._equity, settings.hold_retention_days,
-            settings.inbox_retention_days,
+            settings.inbox_retention_days, settings.alert_retention_days,
         )  # fmt: skip
         terms = Terms(settings.base_currency, read_equals(settings.equal_assets))
         self._converter = Converter(
