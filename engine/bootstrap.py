@@ -32,6 +32,7 @@ from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
 from engine.bootstrap_models import build_models
 from engine.bootstrap_news import build_news
+from engine.bootstrap_raising import build_raising
 from engine.bootstrap_signals import build_actor, build_signals
 from engine.bootstrap_trading import build_trading
 from engine.domain.conversion import read_equals
@@ -49,6 +50,7 @@ from engine.services.hold_lease import LeaseKeeper
 from engine.services.housekeeping import Housekeeper
 from engine.services.lane_calls import LaneCalls
 from engine.services.manual_orders import ManualOrders
+from engine.services.tell_start import tell_start
 from engine.services.track_equity import EquityKeeper
 from engine.services.venue_accounts import VenueAccounts
 from engine.settings import Settings
@@ -190,6 +192,7 @@ class Engine:
         self._trading = trading = build_trading(core, ending.loop, ending.give_up, advice)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
+        self._raising = build_raising(core, self._equity)
         self._housekeeper = Housekeeper(
             core.books, core.venues, self._equity, settings.hold_retention_days,
             settings.inbox_retention_days, settings.alert_retention_days,
@@ -287,6 +290,7 @@ class Engine:
             Job("kill", 1, self._trading.supervisor.enforce_kill),
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
+            *self._raising.jobs,
             Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._research.retuner.begin_due),
             Job("signals", 5, self._signals.expectations.check),
@@ -310,8 +314,7 @@ class Engine:
         self._programs.begin()
         self._research.download_runner.load()
         self._signals.listeners.load()
-        with self._core.books.writing() as writing:
-            writing.event(Level.INFO, "engine.started", "The engine has started.")
+        tell_start(self._core.books)
         self._research.backtest_runner.load()
         self._research.study_runner.load()
         await self._trading.supervisor.reconcile()
