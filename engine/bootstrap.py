@@ -26,6 +26,7 @@ from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setti
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
 from engine.bootstrap_advice import build_advice
+from engine.bootstrap_alerts import build_alerts
 from engine.bootstrap_api import build_for_programs
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
@@ -214,6 +215,7 @@ class Engine:
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
         self._models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = build_for_programs(core, ending.loop)
+        self._alerting = build_alerts(core, ending.loop, hide)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
@@ -272,6 +274,8 @@ class Engine:
             tokens=self._programs.tokens,
             thin=self._programs.thin,
             live=self._programs.live,
+            alerts=self._alerting.alert_desk,
+            channels=self._alerting.channel_desk,
             stop_engine=ending.stop,
         )  # fmt: skip
 
@@ -291,6 +295,7 @@ class Engine:
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
             *self._raising.jobs,
+            *self._alerting.jobs,
             Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._research.retuner.begin_due),
             Job("signals", 5, self._signals.expectations.check),
@@ -328,6 +333,7 @@ class Engine:
         self._trading.listening.close()
         self._research.download_runner.close()
         self._trading.runner.halt()
+        self._alerting.delivery.rounds.halt()
         self._research.backtest_runner.close()
         await asyncio.to_thread(self._research.study_runner.close)
         await asyncio.gather(
@@ -338,6 +344,7 @@ class Engine:
             self._signals.actor.finish(STOP_GRACE_S),
             self._models.tracker.finish(STOP_GRACE_S),
             self._advisor.finish(STOP_GRACE_S),
+            self._alerting.delivery.rounds.finish(STOP_GRACE_S),
         )
         self._core.host.close()
         self._core.lanes.close()

@@ -104,7 +104,7 @@ class DiscordServer(ProviderServer):
 
 def _wrong(body: Mapping[str, Any]) -> dict[str, Any]:
     """What is wrong with each field of a message."""
-    wrong = {name: "This field is not known." for name in set(body) - FIELDS}
+    wrong = dict.fromkeys(set(body) - FIELDS, "This field is not known.")
     for name, most in LONGEST.items():
         if len(str(body.get(name) or "")) > most:
             wrong[name] = f"Must be {most} or fewer in length."

@@ -119,8 +119,8 @@ class FakeNotifier:
 
 @dataclass
 class OpenNotifier:
-    """Implements ``Notifier`` without a provider. ``refusal`` is raised instead of sending; ``verdict`` is what the
-    provider says of its credentials."""
+    """Implements ``Notifier``, showing what it was made of. ``refusal`` is raised instead of
+    sending; ``verdict`` is what its provider says of the credentials."""
 
     kind: ChannelKind
     settings: Mapping[str, str]

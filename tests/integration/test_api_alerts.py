@@ -288,9 +288,15 @@ def test_the_delivery_log_is_narrowed_and_summed(api: httpx.Client, services: Fa
 
 
 def test_what_did_not_arrive_is_sent_again_once(api: httpx.Client, services: FakeServices) -> None:
-    keep(services, delivery("a4", state=DeliveryState.FAILED), delivery("a1"))
-    assert api.post(f"{API}/deliveries/a4:phone/again").json()["state"] == "waiting"
-    assert api.post(f"{API}/deliveries/a4:phone/again").status_code == 409
+    phone = api.post(CHANNELS, json=PHONE).json()["id"]
+    keep(services, delivery("a4", state=DeliveryState.FAILED, channel_id=phone), delivery("a1"))
+    again = api.post(f"{API}/deliveries/a4:phone/again").json()
+    assert (again["state"], again["alert_id"], again["channel_id"]) == ("waiting", "a4", phone)
+    told = api.post(f"{API}/deliveries/a4:phone/again")
+    assert (told.status_code, error_of(told)["message"].partition(":")[0]) == (
+        409, "It is being sent again already",
+    )  # fmt: skip
+    assert api.post(f"{API}/deliveries/a1:phone/again").status_code == 409
     assert api.post(f"{API}/deliveries/nothing/again").status_code == 404
 
 

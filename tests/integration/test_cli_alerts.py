@@ -1,4 +1,4 @@
-"""``alerts ...``: channels, the matrix, the log, messages, prices; secrets only by prompt or stdin."""
+"""``alerts ...``: channels, the matrix, the log, messages, prices; secrets by stdin or prompt."""
 
 import io
 import json
@@ -136,14 +136,17 @@ def test_the_matrix_is_shown_and_set(run: Run, services: FakeServices) -> None:
 def test_the_log_tells_what_became_of_it(run: Run, services: FakeServices) -> None:
     assert run("log") == "Nothing was sent yet.\n"
     assert run("list") == "No alerts yet.\n"
-    add_phone(run)
-    services.fake_alerts.notifiers.made[:] = []
+    view = add_phone(run)
     services.fake_alerts.notifiers.refusal = ChannelRefused("Verify it.", answer="21608")
     run("channels", "test", "phone", code=FAILED)
     assert "Verify it." in run("log", "--channel", "phone", "--state", "failed")
-    [line] = json.loads(run("log", "--json"))["items"]
-    assert "sent again through 'Phone'" in run("again", line["id"])
+    with services.fake_alerts.store.transaction() as tx:
+        [test] = tx.deliveries.select()
+        lost = {"id": f"a1:{view['id']}", "alert_id": "a1", "is_test": False}
+        tx.deliveries.add(test.model_copy(update=lost))
+    assert "sent again through 'Phone'" in run("again", f"a1:{view['id']}")
     assert "0 sent today" in run("log")
+    assert "waiting" in run("log", "--state", "waiting")
 
 
 def test_a_message_is_sent_by_hand(run: Run, services: FakeServices) -> None:
