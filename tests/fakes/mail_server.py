@@ -41,7 +41,8 @@ REFUSED_AUTH = {
 
 @dataclass
 class MailServer:
-    """The server as a test sees it. ``ca_file`` is the authority's certificate, PEM."""
+    """The server as a test sees it. ``ca_file`` is the authority's certificate, PEM; ``begun``
+    counts the mails that came to their sender's name or to a password that was refused."""
 
     security: str = "starttls"
     wants_user: bool = True
@@ -50,11 +51,12 @@ class MailServer:
     mails: list[EmailMessage] = field(default_factory=list)
     envelopes: list[Envelope] = field(default_factory=list)
     logins: list[str] = field(default_factory=list)
+    begun: int = 0
     faults: list[str] = field(default_factory=list)
     released: threading.Event = field(default_factory=threading.Event)
     _refused: tuple[Session | None, str] = (None, "")
 
-    def fail(self, name: str) -> None:
+    def fail(self, name: str, _value: object = "") -> None:
         """Let the next mail go wrong."""
         self.faults.append(name)
 
@@ -71,10 +73,11 @@ class MailServer:
 
     # --- what aiosmtpd calls
 
-    async def handle_MAIL(
+    async def handle_MAIL(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:  # fmt: skip
         """The mail's sender."""
+        self.begun += 1
         if await self._breaks(server, "cut", "slow"):
             return "421 4.4.2 Gone"
         for name in ("wrong_sender", "down"):
@@ -84,7 +87,7 @@ class MailServer:
         envelope.mail_options.extend(options)
         return "250 2.1.0 Ok"
 
-    async def handle_RCPT(
+    async def handle_RCPT(  # noqa: N802
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:  # fmt: skip
         """One of those it is for."""
@@ -94,7 +97,9 @@ class MailServer:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 
-    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+    async def handle_DATA(  # noqa: N802
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
         """The mail itself."""
         for name in ("spam", "full"):
             if self._takes(name):
@@ -114,6 +119,7 @@ class MailServer:
         """Whether a user is let in."""
         for name, words in REFUSED_AUTH.items():
             if self._takes(name):
+                self.begun += 1
                 self._refused = (session, words)
         if self._refused[0] is session:  # by whatever mechanism it tries next
             return AuthResult(success=False, handled=False, message=self._refused[1])
