@@ -5,13 +5,14 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from engine.adapters.notify.wire import TIMEOUT_S, masked, quiet
+from engine.adapters.notify.wire import TIMEOUT_S, masked, pause_s, quiet
 from engine.domain.records import Level
 from engine.errors import ChannelBusy, ChannelError, ChannelRefused, ChannelUnsure
 from engine.ports.notify import Message, Receipt
 
 WIKI = "github.com/caronc/apprise/wiki tells how"
 STATUS = re.compile(r"error=(\d{3})\b")
+PAUSE = re.compile(r"retry_after\W+([\d.]+)")
 UNREACHED = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError",
              "Connection refused", "CERTIFICATE_VERIFY_FAILED")  # fmt: skip
 TOLD = ("Response Details", "Socket Exception")
@@ -94,7 +95,9 @@ class AppriseAny:
         answer = masked(" ".join((*loud, *low)), self._secrets)
         status = next((int(hit[1]) for words in loud if (hit := STATUS.search(words))), 0)
         if status in (408, 429, 503):
-            return ChannelBusy(f"{name} asks to try later. Nothing was sent.", answer=answer)
+            told = next((hit[1] for words in low if (hit := PAUSE.search(words))), "")
+            return ChannelBusy(f"{name} asks to try later. Nothing was sent.", answer=answer,
+                               retry_after_s=pause_s(told))  # fmt: skip
         if 400 <= status < 500:
             return ChannelRefused(
                 f"{name} refuses the message: {masked(' '.join(loud), self._secrets)} Check the"

@@ -96,8 +96,7 @@ class SmtpSession:
         except smtplib.SMTPDataError as error:  # before the mail itself
             raise _refusal(self._box, error.smtp_code, error.smtp_error, "DATA") from None
         except (OSError, smtplib.SMTPException) as error:
-            late = isinstance(error.__context__ or error, TimeoutError)
-            how = "not in time" if late else "the connection was cut"
+            how = "not in time" if _is_late(error) else "the connection was cut"
             raise ChannelUnsure(
                 f"{self._box.host} gave no answer to the mail ({how}). It may have arrived."
             ) from None
@@ -141,9 +140,11 @@ def _meaning(error: Exception, box: Mailbox) -> ChannelError:
     if isinstance(error, smtplib.SMTPResponseException):
         what = "AUTH" if isinstance(error, smtplib.SMTPAuthenticationError) else "EHLO"
         return _refusal(box, error.smtp_code, error.smtp_error, what)
-    how = "in time" if isinstance(error, TimeoutError) else "or cuts the connection"
+    how = "in time" if _is_late(error) else "or cuts the connection"
+    if _is_late(error) and box.security is Security.STARTTLS:
+        how += " (where TLS is expected at once, as on port 465, choose tls)"
     if isinstance(error, socket.gaierror | ConnectionRefusedError):
-        how = "at all: are name and port right"
+        how = "at all: check name and port"
     return ChannelBusy(f"{box.host}, port {box.port}, does not answer {how}. {NOT_SENT}")
 
 
@@ -182,6 +183,11 @@ def _certificate(host: str, error: ssl.SSLCertVerificationError) -> ChannelRefus
             " the file with its authority's certificate; otherwise somebody may stand between."
         )
     return ChannelRefused(told, answer=reason, field="host")
+
+
+def _is_late(error: Exception) -> bool:
+    """smtplib tells a timeout as a connection that was cut."""
+    return any(isinstance(one, TimeoutError) for one in (error, error.__context__))
 
 
 def _own_name() -> str:
