@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from tooling.environment import DEVELOPMENT, Environment
 from tooling.place import ROOT, StartError, say
+from tooling.processes import keeping_bytecode
 from tooling.programs import find_browser, find_postgres
 
 TYPED = ("engine", "panel", "strategies", "tooling", "tests", "pages", "app.py", "run.py")
@@ -99,7 +100,7 @@ def run_steps(
     # The tests choose their own data folder and ports.
     mine = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in keeping_bytecode(os.environ).items()
         if not name.startswith("QUARTERDECK_") or name == "QUARTERDECK_BROWSER"
     } | dict(variables or {})
     with ThreadPoolExecutor(max_workers=1) as pool:
