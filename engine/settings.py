@@ -245,6 +245,12 @@ class Settings(OutsideSettings, AlertSettings):
         description="whether bots open positions on candles that are not their market's own; "
         "exits are watched on them either way",
     )
+    time_server: str = Field(
+        default="pool.ntp.org",
+        pattern=r"^([\w.-]{1,253}(:\d{1,5})?)?$",
+        title="Time server",
+        description="asked by diagnostics, when somebody wants a thorough look; empty: none",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",

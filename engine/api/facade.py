@@ -12,6 +12,7 @@ from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
+from engine.api.diagnostics_desk import DiagnosticsDesk
 from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
 from engine.api.metatrader_desk import MetaTraderDesk
@@ -112,6 +113,7 @@ class EngineFacade:
     live: LiveBus
     news: NewsViews
     ai: AiDesk
+    diagnostics: DiagnosticsDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

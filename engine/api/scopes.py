@@ -45,6 +45,7 @@ AREAS: Mapping[str, Area] = {
     "tokens": Area(reads=ADMIN, commands=ADMIN),
     "thin": Area(),
     "stream": Area(),
+    "diagnostics": Area(commands=ADMIN),
 }
 """By the tag of a router."""
 
@@ -55,6 +56,7 @@ EXCEPTIONS: Mapping[str, Scope | None] = {
     "POST /webhook/{key}": None,  # the key in the address, and a signature, say who sends
     "PUT /api/v1/settings": ADMIN,
     "POST /api/v1/shutdown": ADMIN,
+    "GET /api/v1/diagnostics/bundle": ADMIN,
     # They check and save nothing.
     "POST /api/v1/bots/preview": READ,
     "POST /api/v1/rules/preview": READ,

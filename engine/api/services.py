@@ -12,6 +12,7 @@ from typing import Protocol
 
 from engine.api.ai_desk import AiServices
 from engine.api.candle_desk import CandleServices
+from engine.api.diagnostics_desk import DiagnosticsServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.metatrader_desk import MetaTraderServices
 from engine.api.news_desk import NewsServices
@@ -320,6 +321,11 @@ class EngineServices(
     @property
     def webhooks(self) -> WebhookServices:
         """What takes them; unlike all others for the event loop."""
+        ...
+
+    @property
+    def diagnostics(self) -> DiagnosticsServices:
+        """How everything is."""
         ...
 
     @property
