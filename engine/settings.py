@@ -247,7 +247,8 @@ class Settings(OutsideSettings, AlertSettings):
     )
     time_server: str = Field(
         default="pool.ntp.org",
-        pattern=r"^([\w.-]{1,253}(:\d{1,5})?)?$",
+        max_length=260,
+        pattern=r"^([a-zA-Z0-9.-]+(:[0-9]+)?)?$",
         title="Time server",
         description="asked by diagnostics, when somebody wants a thorough look; empty: none",
     )
