@@ -3,7 +3,7 @@
 import re
 
 EMAIL = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(\.[\w-]{1,63})+")
-PHONE = re.compile(r"(?<![\w.])\+\d[\d ]{6,16}\d(?![\w.])")
+PHONE = re.compile(r"(?<![\w.])\+\d[\d ]{6,16}\d(?!\w|\.\d)")
 HOME = re.compile(r"(/home/|/Users/|[A-Za-z]:\\+Users\\+)[^/\\\s\"']+")
 
 
