@@ -245,6 +245,13 @@ class Settings(OutsideSettings, AlertSettings):
         description="whether bots open positions on candles that are not their market's own; "
         "exits are watched on them either way",
     )
+    time_server: str = Field(
+        default="pool.ntp.org",
+        max_length=260,
+        pattern=r"^([a-zA-Z0-9.-]+(:[0-9]+)?)?$",
+        title="Time server",
+        description="asked by diagnostics, when somebody wants a thorough look; empty: none",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",

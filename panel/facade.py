@@ -58,6 +58,7 @@ from panel.connection import (
     EngineSilent,
     PanelError,
 )
+from panel.diagnostics_calls import DiagnosticsCalls
 from panel.news_calls import NewsCalls
 from panel.rules_calls import RuleCalls
 from panel.signal_calls import SignalCalls
@@ -78,6 +79,7 @@ class ControlPanel(
     SignalCalls,
     AiCalls,
     NewsCalls,
+    DiagnosticsCalls,
     TokenCalls,
 ):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""

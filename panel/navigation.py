@@ -28,6 +28,7 @@ SECTIONS = {
     ),
     "Engine": (
         ("logs", "Logs", "list_alt", "logs"),
+        ("diagnostics", "Diagnostics", "troubleshoot", "diagnostics"),
         ("settings", "Settings", "settings", "settings"),
     ),
 }

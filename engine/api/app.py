@@ -15,6 +15,7 @@ from engine.api import (
     routes_bots,
     routes_candles,
     routes_channels,
+    routes_diagnostics,
     routes_engine,
     routes_inbox,
     routes_market_data,
@@ -41,7 +42,7 @@ from engine.errors import ConfigError
 URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
-    routes_messages,
+    routes_messages, routes_diagnostics,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
     routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_news,
     routes_ai, routes_tokens, routes_alerts, routes_channels, routes_thin, routes_stream,

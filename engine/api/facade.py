@@ -14,6 +14,7 @@ from engine.api.candle_desk import CandleDesk
 from engine.api.channel_desk import ChannelDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
+from engine.api.diagnostics_desk import DiagnosticsDesk
 from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
 from engine.api.metatrader_desk import MetaTraderDesk
@@ -116,6 +117,7 @@ class EngineFacade:
     ai: AiDesk
     alerts: AlertDesk
     channels: ChannelDesk
+    diagnostics: DiagnosticsDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -47,6 +47,7 @@ AREAS: Mapping[str, Area] = {
     "channels": Area(commands=ADMIN),
     "thin": Area(),
     "stream": Area(),
+    "diagnostics": Area(commands=ADMIN),
 }
 """By the tag of a router."""
 
@@ -57,6 +58,7 @@ EXCEPTIONS: Mapping[str, Scope | None] = {
     "POST /webhook/{key}": None,  # the key in the address, and a signature, say who sends
     "PUT /api/v1/settings": ADMIN,
     "POST /api/v1/shutdown": ADMIN,
+    "GET /api/v1/diagnostics/bundle": ADMIN,
     # They check and save nothing.
     "POST /api/v1/bots/preview": READ,
     "POST /api/v1/rules/preview": READ,

@@ -14,6 +14,7 @@ from engine.api.ai_desk import AiServices
 from engine.api.alert_desk import AlertServices
 from engine.api.candle_desk import CandleServices
 from engine.api.channel_desk import ChannelServices
+from engine.api.diagnostics_desk import DiagnosticsServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.metatrader_desk import MetaTraderServices
 from engine.api.news_desk import NewsServices
@@ -322,6 +323,11 @@ class EngineServices(
     @property
     def webhooks(self) -> WebhookServices:
         """What takes them; unlike all others for the event loop."""
+        ...
+
+    @property
+    def diagnostics(self) -> DiagnosticsServices:
+        """How everything is."""
         ...
 
     @property

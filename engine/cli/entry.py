@@ -16,6 +16,7 @@ from engine.cli import (
     brokers,
     candles,
     commands,
+    doctor,
     models,
     news,
     signals,
@@ -47,7 +48,14 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(commands.default)
-    tables = (commands.COMMANDS, news.COMMANDS, accounts.COMMANDS, backtest.COMMANDS, tune.COMMANDS)
+    tables = (
+        commands.COMMANDS,
+        doctor.COMMANDS,
+        news.COMMANDS,
+        accounts.COMMANDS,
+        backtest.COMMANDS,
+        tune.COMMANDS,
+    )
     for name, command in (row for one in tables for row in one.items()):
         app.command(name)(command)
     app.add_typer(bots.build(), name="bots")

@@ -44,6 +44,7 @@ from engine.ports.candles import (
     SourceSymbol,
 )
 from engine.ports.compute import Compute, Crew, Outcome
+from engine.ports.machine import Machine, Room
 from engine.ports.market_data import (
     BulkMarket,
     Clock,
@@ -59,7 +60,7 @@ from engine.ports.notify import Message, Notifier, Notifiers, Receipt
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
-from engine.ports.store import NotAfter, Prefix, Repository, Store, Transaction
+from engine.ports.store import NotAfter, Prefix, Repository, Store, StoreFacts, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.terminals import Mailbox, PushedMarkets, Terminals
 from engine.ports.venues import Venues
@@ -84,6 +85,7 @@ __all__ = [
     "DailyLogin",
     "DepthMarket",
     "KeptResult",
+    "Machine",
     "Mailbox",
     "MarketData",
     "Message",
@@ -105,6 +107,7 @@ __all__ = [
     "Reply",
     "Repository",
     "ResultFiles",
+    "Room",
     "RuleBook",
     "Search",
     "SearchPlan",
@@ -122,6 +125,7 @@ __all__ = [
     "StageListener",
     "SteppedMarket",
     "Store",
+    "StoreFacts",
     "StrategyHost",
     "StrategyInfo",
     "StreamingBroker",

@@ -45,6 +45,18 @@ class NotAfter:
     moment: datetime
 
 
+@dataclass(frozen=True)
+class StoreFacts:
+    """What a database is: ``size`` in bytes, ``place`` without a password, ``revision`` of its
+    tables, ``damage`` what a look at its pages has found ("" for nothing, or not looked)."""
+
+    product: str
+    place: str
+    size: int
+    revision: str
+    damage: str = ""
+
+
 class Repository(Protocol[T]):
     """The entities of one table."""
 

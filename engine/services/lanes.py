@@ -39,6 +39,10 @@ class Lanes:
         """How many calls wait or run on ``lane``."""
         return self._waiting[lane]
 
+    def backlogs(self) -> dict[str, int]:
+        """``backlog`` of every lane where anything waits or runs."""
+        return {lane: count for lane, count in self._waiting.copy().items() if count}
+
     def retire(self, lane: str) -> None:
         """Give a lane's thread back once its calls are done; a later call makes a new one."""
         executor = self._executors.pop(lane, None)

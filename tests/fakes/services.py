@@ -67,6 +67,7 @@ from tests.fakes.backtest_desk import FakeBacktests
 from tests.fakes.candle_desk import FakeCandles, NowClock
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
+from tests.fakes.diagnostics import FakeDiagnostics
 from tests.fakes.market_data import FakeMarketData
 from tests.fakes.metatrader_desk import fake_metatrader
 from tests.fakes.news_desk import FakeNews
@@ -135,6 +136,8 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.venue_accounts = fake_venue_accounts(now, self.bots)
         self.ai = FakeAi(self)
         self.forget_alerts()
+        self.fake_diagnostics = FakeDiagnostics(now)
+        self.diagnostics = self.fake_diagnostics.desk
         self.fake_news = FakeNews(now)
         self.news = self.fake_news.views
         for index in range(bot_count):
