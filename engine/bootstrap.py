@@ -34,6 +34,7 @@ from engine.bootstrap_models import build_models
 from engine.bootstrap_news import build_news
 from engine.bootstrap_signals import build_actor, build_signals
 from engine.bootstrap_trading import build_trading
+from engine.bootstrap_watch import build_watched
 from engine.domain.conversion import read_equals
 from engine.domain.records import Level
 from engine.domain.venue_accounts import VenueAccount
@@ -156,7 +157,9 @@ async def _run(
     for server in servers:
         await server.start()
     log.info("the engine listens on %s, data in %s", settings.api_url, settings.data)
+    engine.watched.manager.ready()
     await ending.asked.wait()
+    engine.watched.manager.stopping()
     engine.facade.live.close()  # a stream has no end of its own
     for server in servers:
         await server.stop()
@@ -189,6 +192,7 @@ class Engine:
         self._advisor = advice.model
         self._trading = trading = build_trading(core, ending.loop, ending.give_up, advice)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
+        self.watched = build_watched(core, self._lease)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
         self._housekeeper = Housekeeper(
             core.books, core.venues, self._equity, settings.hold_retention_days,
@@ -269,6 +273,7 @@ class Engine:
             tokens=self._programs.tokens,
             thin=self._programs.thin,
             live=self._programs.live,
+            vital_signs=self.watched.signs.read,
             stop_engine=ending.stop,
         )  # fmt: skip
 
@@ -293,6 +298,7 @@ class Engine:
             Job("advice", 30, self._models.tracker.begin_due),
             Job("tokens", 15, self._programs.keep),
             Job("housekeeping", 3600, self._tidy),
+            *self.watched.jobs,
         )
 
     async def start(self) -> None:

@@ -64,6 +64,7 @@ from engine.contracts import (
 )
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
+from engine.domain.vital_signs import VitalSigns
 from engine.ports import Prefix, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.bots import BotService
@@ -112,6 +113,7 @@ class EngineFacade:
     live: LiveBus
     news: NewsViews
     ai: AiDesk
+    vital_signs: Callable[[], VitalSigns]
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -61,6 +61,7 @@ BY_EVENT: Mapping[str, AlertKind] = {
     "reconcile.mismatch": K.MISMATCH,
     "account.denied": K.ACCOUNT_TROUBLE,
     "signal.missing": K.SIGNAL_MISSING,
+    "deadman.failed": K.CHANNEL_FAILED,
     "signal.back": K.SIGNAL_MISSING,
     "ai.unavailable": K.AI_UNAVAILABLE,
     "engine.started": K.ENGINE_STARTED,

@@ -63,6 +63,7 @@ from engine.ports.store import NotAfter, Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.terminals import Mailbox, PushedMarkets, Terminals
 from engine.ports.venues import Venues
+from engine.ports.watchers import DeadMan, ServiceManager
 
 __all__ = [
     "AccountAccess",
@@ -82,6 +83,7 @@ __all__ = [
     "Compute",
     "Crew",
     "DailyLogin",
+    "DeadMan",
     "DepthMarket",
     "KeptResult",
     "Mailbox",
@@ -111,6 +113,7 @@ __all__ = [
     "Searches",
     "SecretField",
     "SeparateMarket",
+    "ServiceManager",
     "SessionToken",
     "Simulation",
     "SimulationLeg",
