@@ -36,6 +36,7 @@ from engine.bootstrap_news import build_news
 from engine.bootstrap_raising import build_raising
 from engine.bootstrap_signals import build_actor, build_signals
 from engine.bootstrap_trading import build_trading
+from engine.bootstrap_watch import build_watched
 from engine.domain.conversion import read_equals
 from engine.domain.records import Level
 from engine.domain.venue_accounts import VenueAccount
@@ -159,7 +160,9 @@ async def _run(
     for server in servers:
         await server.start()
     log.info("the engine listens on %s, data in %s", settings.api_url, settings.data)
+    engine.watched.manager.ready()
     await ending.asked.wait()
+    engine.watched.manager.stopping()
     engine.facade.live.close()  # a stream has no end of its own
     for server in servers:
         await server.stop()
@@ -192,6 +195,7 @@ class Engine:
         self._advisor = advice.model
         self._trading = trading = build_trading(core, ending.loop, ending.give_up, advice)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
+        self.watched = build_watched(core, self._lease)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
         self._raising = build_raising(core, self._equity)
         self._housekeeper = Housekeeper(
@@ -276,6 +280,7 @@ class Engine:
             live=self._programs.live,
             alerts=self._alerting.alert_desk,
             channels=self._alerting.channel_desk,
+            vital_signs=self.watched.signs.read,
             stop_engine=ending.stop,
         )  # fmt: skip
 
@@ -302,6 +307,7 @@ class Engine:
             Job("advice", 30, self._models.tracker.begin_due),
             Job("tokens", 15, self._programs.keep),
             Job("housekeeping", 3600, self._tidy),
+            *self.watched.jobs,
         )
 
     async def start(self) -> None:

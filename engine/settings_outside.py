@@ -1,5 +1,6 @@
 """Settings of what comes from outside: signals, other programs, models, news."""
 
+import re
 from decimal import Decimal
 from ipaddress import ip_network
 from typing import Annotated, Any
@@ -8,6 +9,8 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 VENDOR_URL = r"^(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d+)?$"
+VENDOR_PAGE = re.compile(r"(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d+)?(/\S*)?")
+"""The same with a path."""
 TRADINGVIEW = "52.89.214.238, 34.212.75.30, 54.218.53.128, 52.32.178.7"
 
 

@@ -67,6 +67,7 @@ from engine.contracts import (
 )
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
+from engine.domain.vital_signs import VitalSigns
 from engine.ports import Prefix, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.bots import BotService
@@ -118,6 +119,7 @@ class EngineFacade:
     alerts: AlertDesk
     channels: ChannelDesk
     diagnostics: DiagnosticsDesk
+    vital_signs: Callable[[], VitalSigns]
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -48,11 +48,13 @@ AREAS: Mapping[str, Area] = {
     "thin": Area(),
     "stream": Area(),
     "diagnostics": Area(commands=ADMIN),
+    "heartbeat": Area(),
 }
 """By the tag of a router."""
 
 EXCEPTIONS: Mapping[str, Scope | None] = {
     "GET /health": None,
+    "GET /heartbeat": None,  # no more than that it beats
     "GET /openapi.json": READ,
     "GET /api/mt5/orders": SIGNALS,
     "POST /webhook/{key}": None,  # the key in the address, and a signature, say who sends
@@ -75,8 +77,14 @@ OWN_BODY = frozenset({"POST /api/v1/candles/inspect", "POST /webhook/{key}"})
 """What looks at the type and the size of a body by itself; it counts the bytes as they come."""
 
 UNLIMITED = frozenset(
-    {"GET /health", "POST /api/v1/kill", "POST /api/v1/controls", "POST /api/v1/shutdown"}
-)
+    {
+        "GET /health",
+        "GET /heartbeat",
+        "POST /api/v1/kill",
+        "POST /api/v1/controls",
+        "POST /api/v1/shutdown",
+    }
+)  # fmt: skip
 """What must work however often somebody has asked for something else."""
 
 

@@ -60,6 +60,7 @@ from engine.contracts import (
     TradePage,
 )
 from engine.domain.decisions import Action
+from engine.domain.vital_signs import VitalSigns
 from engine.services.live_bus import LiveBus
 
 
@@ -254,6 +255,10 @@ class ControlServices(Protocol):
 
     def update_settings(self, values: Mapping[str, str], actor: str) -> Sequence[SettingView]:
         """All or nothing. Raises ConfigError naming the key."""
+        ...
+
+    def vital_signs(self) -> VitalSigns:
+        """Whether the engine is well, from memory; for the event loop."""
         ...
 
     def health(self) -> Health:

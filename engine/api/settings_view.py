@@ -24,6 +24,7 @@ EDITABLE = frozenset(
         "ai_provider", "gemini_model", "openai_model", "ai_budget_usd", "ai_calls_per_minute",
         "ai_calls_per_day", "ai_input_usd_per_million", "ai_output_usd_per_million",
         "news_every_s",
+        "deadman_every_s", "watcher_patience_s", "watcher_again_h",
         "alert_zone", "alert_daily_loss", "alert_drawdown", "alert_retention_days",
     }
 )  # fmt: skip

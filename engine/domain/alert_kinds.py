@@ -76,6 +76,7 @@ BY_EVENT: Mapping[str, AlertKind] = {
     "account.disabled": K.ACCOUNT_TROUBLE,
     "account.expired": K.ACCOUNT_TROUBLE,
     "signal.missing": K.SIGNAL_MISSING,
+    "deadman.failed": K.CHANNEL_FAILED,
     "signal.back": K.SIGNAL_MISSING,
     "ai.unavailable": K.AI_UNAVAILABLE,
     "ai.over_budget": K.AI_UNAVAILABLE,

@@ -64,6 +64,7 @@ from engine.ports.store import NotAfter, Prefix, Repository, Store, StoreFacts, 
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.terminals import Mailbox, PushedMarkets, Terminals
 from engine.ports.venues import Venues
+from engine.ports.watchers import DeadMan, ServiceManager
 
 __all__ = [
     "AccountAccess",
@@ -83,6 +84,7 @@ __all__ = [
     "Compute",
     "Crew",
     "DailyLogin",
+    "DeadMan",
     "DepthMarket",
     "KeptResult",
     "Machine",
@@ -114,6 +116,7 @@ __all__ = [
     "Searches",
     "SecretField",
     "SeparateMarket",
+    "ServiceManager",
     "SessionToken",
     "Simulation",
     "SimulationLeg",

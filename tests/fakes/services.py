@@ -58,6 +58,7 @@ from engine.contracts.market_data import LiveFacts
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
 from engine.domain.venue_accounts import mode_of
+from engine.domain.vital_signs import VitalSigns
 from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
@@ -118,6 +119,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.limits_used: list[LimitUsage] = []
         self.values = {setting.key: setting.value for setting in SETTINGS}
         self.shutdown_requests: list[str] = []
+        self.unwell = ""
         self.base: BaseTotals | None = None
         self.orders_placed: dict[str, Order] = {}
         self.reports: dict[str, AccountReport] = sample_reports(now())
@@ -408,6 +410,9 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.values.update(values)
         self.record(actor, "settings", ", ".join(values))
         return self.settings()
+
+    def vital_signs(self) -> VitalSigns:
+        return VitalSigns(beat_age_s=0.4, write_age_s=1.0, reason=self.unwell)
 
     def health(self) -> Health:
         return Health(status="ok", version="0.1.0", engine_id="fake", started_at=self.started_at,
