@@ -31,6 +31,7 @@ from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
 from engine.bootstrap_models import build_models
+from engine.bootstrap_monitoring import build_monitoring
 from engine.bootstrap_news import build_news
 from engine.bootstrap_signals import build_actor, build_signals
 from engine.bootstrap_trading import build_trading
@@ -211,6 +212,7 @@ class Engine:
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
         self._models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = build_for_programs(core, ending.loop)
+        self._monitoring = build_monitoring(core)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
@@ -292,6 +294,7 @@ class Engine:
             Job("signals", 5, self._signals.expectations.check),
             Job("advice", 30, self._models.tracker.begin_due),
             Job("tokens", 15, self._programs.keep),
+            Job("series", 1, self._monitoring.send),
             Job("housekeeping", 3600, self._tidy),
         )
 
@@ -322,6 +325,7 @@ class Engine:
     async def stop(self) -> None:
         """Begin nothing new, let what runs finish, give the lease back."""
         self._trading.scheduler.stop()
+        self._monitoring.close()
         self._trading.listening.close()
         self._research.download_runner.close()
         self._trading.runner.halt()

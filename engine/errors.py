@@ -11,6 +11,7 @@ QuarterdeckError
 |   |-- ModelUnavailable   it or its provider cannot be reached, or answers too late
 |   `-- ModelRateLimited   it asks for a pause of ``retry_after_s``
 |-- SignalRefused          a signal is not taken: its sender is told why, nothing follows
+|-- SinkError              a time-series database does not take points: sent again later
 |-- StoreError             the database refused: nothing was written, retry
 |   `-- LeaseLost          another engine holds the data: stop at once
 `-- BrokerError
@@ -113,6 +114,16 @@ class SignalRefused(QuarterdeckError):
     def __init__(self, code: str, message: str, *, retry_after_s: float = 0.0) -> None:
         super().__init__(message)
         self.code = code
+        self.retry_after_s = retry_after_s
+
+
+class SinkError(QuarterdeckError):
+    """A time-series database does not take points; the same are sent again later."""
+
+    code = "sink"
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
         self.retry_after_s = retry_after_s
 
 

@@ -12,6 +12,7 @@ from engine.domain.conversion import read_equals
 from engine.domain.limits import Limits
 from engine.errors import ConfigError
 from engine.links.binance import TEST_URL, test_addresses
+from engine.settings_monitoring import MonitoringSettings
 from engine.settings_outside import VENDOR_URL, OutsideSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +26,7 @@ LimitAmount = Annotated[Decimal | None, BeforeValidator(_empty_is_none)]
 """An amount or, left empty, no limit."""
 
 
-class Settings(OutsideSettings):
+class Settings(OutsideSettings, MonitoringSettings):
     """Every setting, as ``QUARTERDECK_<NAME>`` in the environment or in ``.env``."""
 
     model_config = SettingsConfigDict(

@@ -58,6 +58,7 @@ from engine.ports.news import NewsSource
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
+from engine.ports.series import SeriesSink
 from engine.ports.store import NotAfter, Prefix, Repository, Store, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.terminals import Mailbox, PushedMarkets, Terminals
@@ -106,6 +107,7 @@ __all__ = [
     "Searches",
     "SecretField",
     "SeparateMarket",
+    "SeriesSink",
     "SessionToken",
     "Simulation",
     "SimulationLeg",
