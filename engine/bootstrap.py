@@ -212,7 +212,7 @@ class Engine:
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
         self._models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = build_for_programs(core, ending.loop)
-        self._monitoring = build_monitoring(core)
+        self._monitoring = build_monitoring(core, self._equity, trading.checks, advice.model.status)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
@@ -263,6 +263,7 @@ class Engine:
             venue_accounts=VenueAccountDesk(core.books, accounts, core.connections),
             news=news,
             ai=self._models.desk,
+            metrics=self._monitoring.page,
             candles=self._research.candles,
             backtests=self._research.backtests,
             studies=self._research.studies,
@@ -311,6 +312,7 @@ class Engine:
         self._core.gateway.load()
         self._equity.load()
         self._programs.begin()
+        self._monitoring.begin()
         self._research.download_runner.load()
         self._signals.listeners.load()
         with self._core.books.writing() as writing:

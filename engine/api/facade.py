@@ -15,6 +15,7 @@ from engine.api.control_desk import ControlDesk
 from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
 from engine.api.metatrader_desk import MetaTraderDesk
+from engine.api.metrics_page import MetricsPage
 from engine.api.news_desk import NewsViews
 from engine.api.paging import all_pages
 from engine.api.performance_desk import PerformanceDesk
@@ -112,6 +113,7 @@ class EngineFacade:
     live: LiveBus
     news: NewsViews
     ai: AiDesk
+    metrics: MetricsPage
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -45,6 +45,7 @@ AREAS: Mapping[str, Area] = {
     "tokens": Area(reads=ADMIN, commands=ADMIN),
     "thin": Area(),
     "stream": Area(),
+    "monitoring": Area(),
 }
 """By the tag of a router."""
 

@@ -14,6 +14,7 @@ from engine.api.ai_desk import AiServices
 from engine.api.candle_desk import CandleServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.metatrader_desk import MetaTraderServices
+from engine.api.metrics_page import MetricsServices
 from engine.api.news_desk import NewsServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
@@ -340,6 +341,11 @@ class EngineServices(
     @property
     def live(self) -> LiveBus:
         """What the stream tells."""
+        ...
+
+    @property
+    def metrics(self) -> MetricsServices:
+        """What ``/metrics`` tells."""
         ...
 
     @property

@@ -1,27 +1,14 @@
 """What the engine knows of itself from moment to moment; kept in memory only."""
 
-from bisect import bisect_left
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from engine.domain.gauges import Spread
+from engine.domain.signals import Signal
+
 LATENESS_KEPT = 20_000
 CYCLES_KEPT = 64
-BOUNDS_S = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
-"""Upper bounds of the classes in which seconds are counted; what is above all is one more."""
-
-
-@dataclass
-class Tally:
-    """Seconds by class since the start: ``counts`` has one more than ``BOUNDS_S``."""
-
-    counts: list[int] = field(default_factory=lambda: [0] * (len(BOUNDS_S) + 1))
-    sum_s: float = 0.0
-
-    def add(self, seconds: float) -> None:
-        """Count one."""
-        self.counts[bisect_left(BOUNDS_S, seconds)] += 1
-        self.sum_s += seconds
 
 
 @dataclass
@@ -34,21 +21,29 @@ class Pulse:
     job_lateness_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
     cycle_lateness_s: deque[float] = field(default_factory=lambda: deque(maxlen=LATENESS_KEPT))
     cycles: int = 0
-    job_tally: Tally = field(default_factory=Tally)
-    cycle_tally: Tally = field(default_factory=Tally)
+    lateness: Spread = field(default_factory=Spread)
+    durations: Spread = field(default_factory=Spread)
+    signals: Counter[str] = field(default_factory=Counter)
+    signal_lag: Spread = field(default_factory=Spread)
     _runs: dict[str, deque[tuple[datetime, datetime]]] = field(default_factory=dict)
 
     def note_job(self, late_s: float) -> None:
         """A bot's job began so late."""
         self.job_lateness_s.append(late_s)
-        self.job_tally.add(late_s)
+        self.lateness.add(late_s)
 
     def note_cycle(self, bot_id: str, begun: datetime, ended: datetime) -> None:
         """A bot's cycle is over."""
         self.cycles += 1
         self.checked_at[bot_id] = ended
-        self.cycle_tally.add((ended - begun).total_seconds())
+        self.durations.add((ended - begun).total_seconds())
         self._runs.setdefault(bot_id, deque(maxlen=CYCLES_KEPT)).append((begun, ended))
+
+    def note_signal(self, signal: Signal) -> None:
+        """A signal came in and is kept."""
+        self.signals[signal.source] += 1
+        if signal.sent_at is not None:
+            self.signal_lag.add((signal.received_at - signal.sent_at).total_seconds())
 
     def duration_s(self, bot_id: str, moment: datetime) -> float | None:
         """Seconds of the cycle that ran at ``moment``; None when it is not remembered."""

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.metrics_page import MetricsPage
 from engine.api.study_desk import StudyDesk
 from engine.contracts import (
     AccountReport,
@@ -133,6 +134,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.signals = FakeSignals(now, self.bots, self.find)
         self.venue_accounts = fake_venue_accounts(now, self.bots)
         self.ai = FakeAi(self)
+        self.metrics = MetricsPage(None)
         self.fake_news = FakeNews(now)
         self.news = self.fake_news.views
         for index in range(bot_count):
