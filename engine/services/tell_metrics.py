@@ -88,7 +88,7 @@ class BookMetrics:
     def __call__(self) -> Iterator[Sample]:
         """From memory."""
         books = self.books
-        bots = sorted(list(books.bots.values()), key=lambda bot: (bot.created_at, bot.id))
+        bots = sorted(books.bots.values(), key=lambda bot: (bot.created_at, bot.id))
         states = Counter(bot.state for bot in bots)
         for state in BotState:
             yield Sample(gauges.BOTS, states[state], (state,))
