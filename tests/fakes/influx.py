@@ -56,7 +56,7 @@ class LoopbackInflux:
             return Answer(401, "unauthorized access")
         if self.upstream:
             passed = httpx.post(
-                self.upstream, params={"precision": query["precision"]}, content=body,
+                f"{self.upstream}&precision={query['precision']}", content=body,
                 headers={"Content-Encoding": encoding}, trust_env=False,
             )  # fmt: skip
             if passed.status_code != 204:
