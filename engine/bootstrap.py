@@ -32,6 +32,7 @@ from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
 from engine.bootstrap_models import build_models
+from engine.bootstrap_monitoring import build_monitoring
 from engine.bootstrap_news import build_news
 from engine.bootstrap_raising import build_raising
 from engine.bootstrap_signals import build_actor, build_signals
@@ -220,6 +221,7 @@ class Engine:
         self._models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = build_for_programs(core, ending.loop)
         self._alerting = build_alerts(core, ending.loop, hide)
+        self._monitoring = build_monitoring(core, self._equity, trading.checks, advice.model.status)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
@@ -270,6 +272,7 @@ class Engine:
             venue_accounts=VenueAccountDesk(core.books, accounts, core.connections),
             news=news,
             ai=self._models.desk,
+            metrics=self._monitoring.page,
             candles=self._research.candles,
             backtests=self._research.backtests,
             studies=self._research.studies,
@@ -306,6 +309,7 @@ class Engine:
             Job("signals", 5, self._signals.expectations.check),
             Job("advice", 30, self._models.tracker.begin_due),
             Job("tokens", 15, self._programs.keep),
+            Job("series", 1, self._monitoring.send),
             Job("housekeeping", 3600, self._tidy),
             *self.watched.jobs,
         )
@@ -323,6 +327,7 @@ class Engine:
         self._core.gateway.load()
         self._equity.load()
         self._programs.begin()
+        self._monitoring.begin()
         self._research.download_runner.load()
         self._signals.listeners.load()
         tell_start(self._core.books)
@@ -336,6 +341,7 @@ class Engine:
     async def stop(self) -> None:
         """Begin nothing new, let what runs finish, give the lease back."""
         self._trading.scheduler.stop()
+        self._monitoring.close()
         self._trading.listening.close()
         self._research.download_runner.close()
         self._trading.runner.halt()

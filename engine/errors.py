@@ -15,6 +15,7 @@ QuarterdeckError
 |   |-- ChannelBusy        nothing was sent: retry, not before ``retry_after_s``
 |   `-- ChannelUnsure      it may have arrived: look it up, never send it again
 |-- SignalRefused          a signal is not taken: its sender is told why, nothing follows
+|-- SinkError              a time-series database does not take points: sent again later
 |-- StoreError             the database refused: nothing was written, retry
 |   `-- LeaseLost          another engine holds the data: stop at once
 `-- BrokerError
@@ -150,6 +151,16 @@ class ChannelUnsure(ChannelError):
     """The message went out and no answer says whether the provider took it."""
 
     code = "channel_unsure"
+
+
+class SinkError(QuarterdeckError):
+    """A time-series database does not take points; the same are sent again later."""
+
+    code = "sink"
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class StoreError(QuarterdeckError):

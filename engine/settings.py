@@ -13,13 +13,14 @@ from engine.domain.limits import Limits
 from engine.errors import ConfigError
 from engine.links.binance import TEST_URL, test_addresses
 from engine.settings_alerts import AlertSettings
+from engine.settings_monitoring import MonitoringSettings
 from engine.settings_outside import VENDOR_URL, LimitAmount, OutsideSettings
 from engine.settings_watch import WatchSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class Settings(OutsideSettings, AlertSettings, WatchSettings):
+class Settings(OutsideSettings, AlertSettings, WatchSettings, MonitoringSettings):
     """Every setting, as ``QUARTERDECK_<NAME>`` in the environment or in ``.env``."""
 
     model_config = SettingsConfigDict(

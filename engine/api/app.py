@@ -22,6 +22,7 @@ from engine.api import (
     routes_market_data,
     routes_messages,
     routes_metatrader,
+    routes_monitoring,
     routes_news,
     routes_performance,
     routes_reference,
@@ -47,6 +48,7 @@ ROUTES = (
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
     routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_news,
     routes_ai, routes_tokens, routes_alerts, routes_channels, routes_thin, routes_stream,
+    routes_monitoring,
 )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from engine.api.diagnostics_desk import DiagnosticsDesk
 from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
 from engine.api.metatrader_desk import MetaTraderDesk
+from engine.api.metrics_page import MetricsPage
 from engine.api.news_desk import NewsViews
 from engine.api.paging import all_pages
 from engine.api.performance_desk import PerformanceDesk
@@ -120,6 +121,7 @@ class EngineFacade:
     channels: ChannelDesk
     diagnostics: DiagnosticsDesk
     vital_signs: Callable[[], VitalSigns]
+    metrics: MetricsPage
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -49,6 +49,7 @@ AREAS: Mapping[str, Area] = {
     "stream": Area(),
     "diagnostics": Area(commands=ADMIN),
     "heartbeat": Area(),
+    "monitoring": Area(),
 }
 """By the tag of a router."""
 

@@ -17,6 +17,7 @@ from engine.api.channel_desk import ChannelServices
 from engine.api.diagnostics_desk import DiagnosticsServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.metatrader_desk import MetaTraderServices
+from engine.api.metrics_page import MetricsServices
 from engine.api.news_desk import NewsServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
@@ -353,6 +354,11 @@ class EngineServices(
     @property
     def live(self) -> LiveBus:
         """What the stream tells."""
+        ...
+
+    @property
+    def metrics(self) -> MetricsServices:
+        """What ``/metrics`` tells."""
         ...
 
     @property

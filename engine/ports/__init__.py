@@ -60,6 +60,7 @@ from engine.ports.notify import Message, Notifier, Notifiers, Receipt
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
+from engine.ports.series import SeriesSink
 from engine.ports.store import NotAfter, Prefix, Repository, Store, StoreFacts, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.terminals import Mailbox, PushedMarkets, Terminals
@@ -116,6 +117,7 @@ __all__ = [
     "Searches",
     "SecretField",
     "SeparateMarket",
+    "SeriesSink",
     "ServiceManager",
     "SessionToken",
     "Simulation",

@@ -122,6 +122,11 @@ class Repository(Protocol[T]):
         """How many rows ``select`` would give without a limit."""
         ...
 
+    def written_after(self, number: int, limit: int) -> Sequence[tuple[int, T]]:
+        """The first ``limit`` rows that were written after the row of that number, in order, each
+        with its own number (from 1 up). Raises TypeError where rows are not numbered."""
+        ...
+
     def prune(self, until: datetime, **equals: Any) -> int:
         """Delete rows older than ``until``; how many went."""
         ...

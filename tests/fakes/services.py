@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.metrics_page import MetricsPage
 from engine.api.study_desk import StudyDesk
 from engine.contracts import (
     AccountReport,
@@ -140,6 +141,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.forget_alerts()
         self.fake_diagnostics = FakeDiagnostics(now)
         self.diagnostics = self.fake_diagnostics.desk
+        self.metrics = MetricsPage(None)
         self.fake_news = FakeNews(now)
         self.news = self.fake_news.views
         for index in range(bot_count):

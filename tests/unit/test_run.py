@@ -17,7 +17,7 @@ from tooling.checks import Step, run_steps
 from tooling.environment import DEVELOPMENT, OLDEST, RUNTIME, Environment
 from tooling.place import ROOT, StartError, check_port, read_dotenv, read_place
 from tooling.processes import LOG_LIMIT_BYTES, keeping_bytecode, last_line, open_log
-from tooling.programs import find_browser, find_postgres
+from tooling.programs import MONITORING, find_browser, find_postgres, find_program
 
 VARIABLES = ("QUARTERDECK_DATA", "QUARTERDECK_API_PORT", "QUARTERDECK_PANEL_PORT")
 
@@ -249,3 +249,4 @@ def test_the_programs_the_tests_need_are_found(monkeypatch: pytest.MonkeyPatch) 
     assert (binaries / "pg_ctl").exists()
     monkeypatch.setenv("QUARTERDECK_BROWSER", "/opt/my/chrome")
     assert find_browser() == Path("/opt/my/chrome")
+    assert all(find_program(name) is not None for name in MONITORING)
