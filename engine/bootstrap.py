@@ -15,6 +15,7 @@ from engine.adapters.store.store import SqlStore
 from engine.api.account_desk import AccountDesk
 from engine.api.app import create_app
 from engine.api.auth import ensure_token
+from engine.api.backup_desk import BackupDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.facade import EngineFacade
@@ -27,6 +28,8 @@ from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
 from engine.bootstrap_advice import build_advice
 from engine.bootstrap_api import build_for_programs
+from engine.bootstrap_backups import build_backups, undo_unfinished
+from engine.bootstrap_candles import spawner
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
@@ -90,6 +93,7 @@ def run_engine(settings: Settings) -> int:
     lock = FolderLock(settings.data)
     try:
         lock.acquire()
+        undo_unfinished(settings.data)
         listener, inbox = bind_loopback(settings.api_port), _bind_inbox(settings)
         token = ensure_token(settings.token_file)
         redaction = configure_logs(settings.logs, settings.log_level)
@@ -211,6 +215,7 @@ class Engine:
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
         self._models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = build_for_programs(core, ending.loop)
+        self._backups = build_backups(settings, core.books, spawner(core.lanes, ending.loop))
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
@@ -267,6 +272,7 @@ class Engine:
             rules=self._research.rules,
             performance=self._research.performance,
             tokens=self._programs.tokens,
+            backups=BackupDesk(self._backups),
             thin=self._programs.thin,
             live=self._programs.live,
             stop_engine=ending.stop,
@@ -293,6 +299,7 @@ class Engine:
             Job("advice", 30, self._models.tracker.begin_due),
             Job("tokens", 15, self._programs.keep),
             Job("housekeeping", 3600, self._tidy),
+            Job("backup", 30, self._backups.begin_due),
         )
 
     async def start(self) -> None:
@@ -308,6 +315,7 @@ class Engine:
         self._core.gateway.load()
         self._equity.load()
         self._programs.begin()
+        self._backups.load()
         self._research.download_runner.load()
         self._signals.listeners.load()
         with self._core.books.writing() as writing:
@@ -324,6 +332,7 @@ class Engine:
         self._trading.scheduler.stop()
         self._trading.listening.close()
         self._research.download_runner.close()
+        self._backups.close()
         self._trading.runner.halt()
         self._research.backtest_runner.close()
         await asyncio.to_thread(self._research.study_runner.close)

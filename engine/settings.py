@@ -12,6 +12,7 @@ from engine.domain.conversion import read_equals
 from engine.domain.limits import Limits
 from engine.errors import ConfigError
 from engine.links.binance import TEST_URL, test_addresses
+from engine.settings_backups import BackupSettings
 from engine.settings_outside import VENDOR_URL, OutsideSettings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,7 +26,7 @@ LimitAmount = Annotated[Decimal | None, BeforeValidator(_empty_is_none)]
 """An amount or, left empty, no limit."""
 
 
-class Settings(OutsideSettings):
+class Settings(BackupSettings, OutsideSettings):
     """Every setting, as ``QUARTERDECK_<NAME>`` in the environment or in ``.env``."""
 
     model_config = SettingsConfigDict(
@@ -334,6 +335,11 @@ class Settings(OutsideSettings):
         return self.data / "api.token"
 
     @property
+    def backups(self) -> Path:
+        """The folder of backups."""
+        return self.backup_folder or self.data / "backups"
+
+    @property
     def logs(self) -> Path:
         """The log folder."""
         return self.data / "logs"
@@ -358,4 +364,7 @@ def load_settings() -> Settings:
     data = settings.data.expanduser().resolve()
     if "?" in str(data):  # the rest of the database's URL would be options
         raise ConfigError(f"QUARTERDECK_DATA cannot be used: '{data}' has a '?'.", field="DATA")
-    return settings.model_copy(update={"data": data})
+    changed = {"data": data}
+    if settings.backup_folder is not None:
+        changed["backup_folder"] = settings.backup_folder.expanduser().resolve()
+    return settings.model_copy(update=changed)

@@ -10,6 +10,7 @@ from engine.api import (
     routes_accounts,
     routes_ai,
     routes_backtests,
+    routes_backups,
     routes_books,
     routes_bots,
     routes_candles,
@@ -42,7 +43,7 @@ ROUTES = (
     routes_messages,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
     routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_news,
-    routes_ai, routes_tokens, routes_thin, routes_stream,
+    routes_ai, routes_tokens, routes_thin, routes_stream, routes_backups,
 )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from engine import __version__
 from engine.api.account_desk import AccountDesk
 from engine.api.ai_desk import AiDesk
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.backup_desk import BackupDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
@@ -108,6 +109,7 @@ class EngineFacade:
     signals: SignalDesk
     webhooks: SignalReceiver
     tokens: TokenDesk
+    backups: BackupDesk
     thin: ThinDesk
     live: LiveBus
     news: NewsViews

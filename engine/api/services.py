@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.api.ai_desk import AiServices
+from engine.api.backup_desk import BackupServices
 from engine.api.candle_desk import CandleServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.metatrader_desk import MetaTraderServices
@@ -340,6 +341,11 @@ class EngineServices(
     @property
     def live(self) -> LiveBus:
         """What the stream tells."""
+        ...
+
+    @property
+    def backups(self) -> BackupServices:
+        """Backups."""
         ...
 
     @property

@@ -25,6 +25,7 @@ from engine.ports.backtests import (
     Simulator,
     StageListener,
 )
+from engine.ports.backups import BackupShelf, DatabaseCopies
 from engine.ports.brokers import (
     Balance,
     Broker,
@@ -66,6 +67,7 @@ from engine.ports.venues import Venues
 __all__ = [
     "AccountAccess",
     "Advisor",
+    "BackupShelf",
     "Balance",
     "Broker",
     "BrokerCapabilities",
@@ -81,6 +83,7 @@ __all__ = [
     "Compute",
     "Crew",
     "DailyLogin",
+    "DatabaseCopies",
     "DepthMarket",
     "KeptResult",
     "Mailbox",
