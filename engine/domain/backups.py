@@ -36,7 +36,7 @@ class DatabaseFacts(BaseModel):
 
     ``counts`` are rows by table, ``audit_digest`` is the end of the audit's chain, which was
     followed from its beginning, and ``audit_problem`` says where it breaks; ``sealed`` counts
-    secrets that only the engine's key opens.
+    values that only the engine's key opens.
     """
 
     model_config = ConfigDict(frozen=True)

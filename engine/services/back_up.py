@@ -103,14 +103,11 @@ class BackupRunner:
             raise
 
     def _make(self, actor: str, with_candles: bool) -> None:
-        """Make one, whatever comes of it; on the lane, which nobody waits for."""
+        """Make one, and tell what came of it; on the lane, where nobody waits."""
         try:
             self._keep(*self._outcome(actor, with_candles))
         except StoreError as error:
             log.error("the backup could not be written down: %s", error)
-        except Exception:
-            log.exception("a backup failed")
-            self._state = self._failed("The backup failed; the log says why.")
         finally:
             self._busy.release()
 
@@ -119,9 +116,10 @@ class BackupRunner:
         try:
             backup = self._shelf.make(with_candles=with_candles)
         except BackupError as error:
-            known = self._state.failure == error.message
-            state = self._failed(error.message)
-            return state, Level.ERROR, actor, "" if known else f"Backup failed: {error.message}"
+            return self._failed(error.message, actor)
+        except Exception:
+            log.exception("a backup failed")
+            return self._failed("An error of Quarterdeck's own; the engine's log has it.", actor)
         now = self._books.clock.now()
         done = BackupState(done_at=now, name=backup.name, tried_at=now)
         words = f"Backed up and verified: {backup.name}, {backup.size:,} bytes."
@@ -137,10 +135,11 @@ class BackupRunner:
             words += f" Removed: {', '.join(gone)}." if gone else ""
         return done, level, actor, words
 
-    def _failed(self, reason: str) -> BackupState:
-        return self._state.model_copy(
-            update={"tried_at": self._books.clock.now(), "failure": reason}
-        )
+    def _failed(self, reason: str, actor: str) -> tuple[BackupState, Level, str, str]:
+        """The outcome of a failure, which is told once for as long as it stays the same."""
+        message = "" if self._state.failure == reason else f"The backup failed: {reason}"
+        changes = {"tried_at": self._books.clock.now(), "failure": reason}
+        return self._state.model_copy(update=changes), Level.ERROR, actor, message
 
     def _keep(self, state: BackupState, level: Level, actor: str, message: str) -> None:
         """In memory first: a full disk that takes no backup takes no row either."""
