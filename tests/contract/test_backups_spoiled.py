@@ -197,9 +197,23 @@ def test_a_folder_that_an_engine_works_on_is_left_alone(room: BackupRoom, tmp_pa
     with pytest.raises(ConfigError, match=r"Another engine .* is running on the data folder"):
         put_back(Settings(data=tmp_path / "none"), file, into, is_forced=True)
     lock.release()
+
+
+def test_a_database_elsewhere_that_an_engine_holds_is_left_alone(
+    room: BackupRoom, tmp_path: Path
+) -> None:
+    file = room.make()
     room.store.acquire_lease("engine", "process 7 on elsewhere", timedelta(seconds=10))
+    place = Place(tmp_path / "other", tmp_path / "strategies", room.copies)
     with pytest.raises(BackupError, match=r"An engine \(process 7 on elsewhere\) holds"):
-        room.restore_here(file, is_forced=True)
+        restore(file, place, room.clock.now(), is_forced=True)
+    room.clock.advance(11)
+    room.store.close()
+    done = restore(file, place, room.clock.now(), is_forced=True)
+    assert done.manifest.facts.counts["trades"] == 1
+    assert (
+        room.sources.data / f"before-restore-{room.clock.now():%Y%m%dT%H%M%S}Z/state.db"
+    ).exists()
 
 
 # --- disks and interruptions

@@ -141,6 +141,11 @@ def undo_unfinished(data: Path) -> bool:
 
 
 def _refuse_held(place: Place, now: datetime) -> None:
+    """A file in the folder is guarded by the folder's lock; to open it would change the files
+    beside it."""
+    files = place.copies.files()
+    if files and files[0].parent.resolve() == place.data.resolve():
+        return
     holder = place.copies.holder(now)
     if holder:
         raise BackupError(

@@ -73,7 +73,7 @@ class SqliteCopies:
         if not self._path.exists():
             return ""
         try:
-            with _reading(self._path, mode="ro") as session:
+            with _reading(self._path) as session:
                 return lease_holder(session, now)
         except StoreError:
             return ""
@@ -95,21 +95,17 @@ class SqliteCopies:
         """The file is moved with the others."""
 
 
-def _connect(path: Path, mode: str = "rw") -> sqlite3.Connection:
-    """An existing file, for reading: ``rw`` where the index of its WAL may have to be made, ``ro``
-    where no file may change, for the last one to close a database tidies its WAL away."""
-    uri = f"{path.resolve().as_uri()}?mode={mode}"
-    connection = sqlite3.connect(uri, uri=True, timeout=BUSY_S)
+def _connect(path: Path) -> sqlite3.Connection:
+    """An existing file, for reading. Not ``mode=ro``: the WAL's index may have to be made."""
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True, timeout=BUSY_S)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
 @contextmanager
-def _reading(path: Path, mode: str = "rw") -> Iterator[Session]:
+def _reading(path: Path) -> Iterator[Session]:
     """One snapshot of a file. Raises StoreError."""
-    engine = create_engine(
-        "sqlite+pysqlite://", creator=lambda: _connect(path, mode), poolclass=NullPool
-    )
+    engine = create_engine("sqlite+pysqlite://", creator=lambda: _connect(path), poolclass=NullPool)
     try:
         with engine.connect() as connection:
             yield Session(connection)
