@@ -63,6 +63,7 @@ from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
 from tests.fakes.ai import FakeAi
 from tests.fakes.backtest_desk import FakeBacktests
+from tests.fakes.backups import FakeBackups
 from tests.fakes.candle_desk import FakeCandles, NowClock
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
@@ -143,6 +144,8 @@ class FakeServices(FakeDesk, FakeAccounts):
             self.programs.tokens, self.programs.thin, self.programs.live,
         )  # fmt: skip
         self.programs.events = self.events_seen
+        self.fake_backups = FakeBackups(now)
+        self.backups = self.fake_backups.desk
 
     def _add_sample(self, index: int, trade_count: int) -> None:
         config, (state, desired, reason) = sample.bot_config(index), sample.bot_state(index)
