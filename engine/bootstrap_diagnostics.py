@@ -8,6 +8,7 @@ from engine.adapters.machine.local import LocalMachine
 from engine.adapters.store.database import Database
 from engine.adapters.store.facts import read_facts
 from engine.api.diagnostics_desk import DiagnosticsDesk
+from engine.api.settings_view import SettingsDesk
 from engine.bootstrap_core import Core
 from engine.domain.alerts import Channel
 from engine.domain.diagnostics import Area, Check, Diagnosis, check_of
@@ -33,13 +34,16 @@ def build_diagnostics(
     test_account: Callable[[str, str], VenueAccount],
     open_notifier: Callable[[Channel], Notifier],
     model_objection: Callable[[], str],
-    shown_settings: Callable[[], Mapping[str, str]],
     clean: Callable[[str], str],
     more: Iterable[ProbeSource] = (),
 ) -> DiagnosticsDesk:
     """Of a running engine. ``clean`` masks every secret that it knows."""
     settings, books = core.settings, core.books
     machine = LocalMachine(settings.time_server)
+    shown = SettingsDesk(books, settings)
+
+    def shown_settings() -> Mapping[str, str]:
+        return {view.key: view.value for view in shown.views()}
 
     def is_model_used() -> bool:
         return any(bot.config.ai is not None for bot in list(books.bots.values()))

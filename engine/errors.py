@@ -18,6 +18,7 @@ QuarterdeckError
 |-- SinkError              a time-series database does not take points: sent again later
 |-- StoreError             the database refused: nothing was written, retry
 |   `-- LeaseLost          another engine holds the data: stop at once
+|-- BackupError            a backup is bad or was not made: all is as it was, tell the user
 `-- BrokerError
     |-- OrderRejected      the venue refused for certain: do not retry
     |   |-- InsufficientFunds   retried at the next cycle, with a new decision
@@ -173,6 +174,12 @@ class LeaseLost(StoreError):
     """Another engine took over the database; this one must stop."""
 
     code = "lease"
+
+
+class BackupError(QuarterdeckError):
+    """A backup is damaged, or could not be made or restored; what there was is as it was."""
+
+    code = "backup"
 
 
 class BrokerError(QuarterdeckError):

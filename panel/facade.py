@@ -50,6 +50,7 @@ from engine.contracts.performance import PerformanceFilter, PerformanceView, Rep
 from panel.account_calls import AccountCalls
 from panel.ai_calls import AiCalls
 from panel.backtest_calls import BacktestCalls
+from panel.backup_calls import BackupCalls
 from panel.candle_calls import CandleCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
@@ -81,6 +82,7 @@ class ControlPanel(
     NewsCalls,
     DiagnosticsCalls,
     TokenCalls,
+    BackupCalls,
 ):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 

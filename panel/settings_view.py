@@ -26,6 +26,7 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Signals and the API", ("inbox_", "trusted_", "tradingview_", "api_")),
     ("Alerts", ("alert_", "twilio_", "telegram_", "deadman_", "watcher_")),
     ("Venues and candles", ("binance_", "alpaca_", "yahoo_", "candle_", "fallback_")),
+    ("Backups", ("backup_",)),
     ("Books and money", ("reconcile_", "foreign_", "deposits", "base_currency", "equal_")),
 )
 """Titles, and how the keys of their settings begin; all others are the engine's own."""

@@ -11,6 +11,7 @@ from engine.api import (
     routes_ai,
     routes_alerts,
     routes_backtests,
+    routes_backups,
     routes_books,
     routes_bots,
     routes_candles,
@@ -48,7 +49,7 @@ ROUTES = (
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
     routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_news,
     routes_ai, routes_tokens, routes_alerts, routes_channels, routes_thin, routes_stream,
-    routes_monitoring,
+    routes_monitoring, routes_backups,
 )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from engine.api.account_desk import AccountDesk
 from engine.api.ai_desk import AiDesk
 from engine.api.alert_desk import AlertDesk
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.backup_desk import BackupDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.channel_desk import ChannelDesk
 from engine.api.chart import ChartMaker
@@ -113,6 +114,7 @@ class EngineFacade:
     signals: SignalDesk
     webhooks: SignalReceiver
     tokens: TokenDesk
+    backups: BackupDesk
     thin: ThinDesk
     live: LiveBus
     news: NewsViews

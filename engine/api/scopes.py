@@ -42,6 +42,7 @@ AREAS: Mapping[str, Area] = {
     "metatrader": Area(commands=SIGNALS),
     "ai": Area(),
     "news": Area(),
+    "backups": Area(commands=ADMIN),
     "tokens": Area(reads=ADMIN, commands=ADMIN),
     "alerts": Area(),
     "channels": Area(commands=ADMIN),

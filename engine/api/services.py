@@ -12,6 +12,7 @@ from typing import Protocol
 
 from engine.api.ai_desk import AiServices
 from engine.api.alert_desk import AlertServices
+from engine.api.backup_desk import BackupServices
 from engine.api.candle_desk import CandleServices
 from engine.api.channel_desk import ChannelServices
 from engine.api.diagnostics_desk import DiagnosticsServices
@@ -359,6 +360,11 @@ class EngineServices(
     @property
     def metrics(self) -> MetricsServices:
         """What ``/metrics`` tells."""
+        ...
+
+    @property
+    def backups(self) -> BackupServices:
+        """Backups."""
         ...
 
     @property

@@ -26,6 +26,8 @@ EDITABLE = frozenset(
         "news_every_s",
         "deadman_every_s", "watcher_patience_s", "watcher_again_h",
         "alert_zone", "alert_daily_loss", "alert_drawdown", "alert_retention_days",
+        "backup_every_h", "backup_keep_daily", "backup_keep_weekly", "backup_keep_monthly",
+        "backup_candles",
     }
 )  # fmt: skip
 """Not the addresses of vendors: a key of the environment goes to whoever is named there."""

@@ -12,6 +12,7 @@ from engine.cli import (
     accounts,
     alerts,
     backtest,
+    backups,
     bots,
     brokers,
     candles,
@@ -55,12 +56,14 @@ def build() -> typer.Typer:
         accounts.COMMANDS,
         backtest.COMMANDS,
         tune.COMMANDS,
+        backups.COMMANDS,
     )
     for name, command in (row for one in tables for row in one.items()):
         app.command(name)(command)
     app.add_typer(bots.build(), name="bots")
     app.add_typer(candles.build(), name="candles")
     app.add_typer(models.build(), name="ai")
+    app.add_typer(backups.build(), name="backups")
     app.add_typer(brokers.build(), name="brokers")
     app.add_typer(venue_accounts.build(), name="accounts")
     app.add_typer(tokens.build(), name="tokens")

@@ -25,6 +25,7 @@ from engine.ports.backtests import (
     Simulator,
     StageListener,
 )
+from engine.ports.backups import BackupShelf, DatabaseCopies
 from engine.ports.brokers import (
     Balance,
     Broker,
@@ -70,6 +71,7 @@ from engine.ports.watchers import DeadMan, ServiceManager
 __all__ = [
     "AccountAccess",
     "Advisor",
+    "BackupShelf",
     "Balance",
     "Broker",
     "BrokerCapabilities",
@@ -85,6 +87,7 @@ __all__ = [
     "Compute",
     "Crew",
     "DailyLogin",
+    "DatabaseCopies",
     "DeadMan",
     "DepthMarket",
     "KeptResult",

@@ -66,6 +66,7 @@ from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
 from tests.fakes.ai import FakeAi
 from tests.fakes.alert_desk import FakeAlerts
 from tests.fakes.backtest_desk import FakeBacktests
+from tests.fakes.backups import FakeBackups
 from tests.fakes.candle_desk import FakeCandles, NowClock
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
@@ -152,6 +153,8 @@ class FakeServices(FakeDesk, FakeAccounts):
             self.programs.tokens, self.programs.thin, self.programs.live,
         )  # fmt: skip
         self.programs.events = self.events_seen
+        self.fake_backups = FakeBackups(now)
+        self.backups = self.fake_backups.desk
 
     def _add_sample(self, index: int, trade_count: int) -> None:
         config, (state, desired, reason) = sample.bot_config(index), sample.bot_state(index)
