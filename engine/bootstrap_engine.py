@@ -17,6 +17,7 @@ from engine.api.facade import EngineFacade
 from engine.api.inbox_app import create_inbox_app
 from engine.api.market_data_desk import MarketDataDesk
 from engine.api.news_desk import NewsViews
+from engine.api.self_views import SelfViews
 from engine.api.settings_view import SettingsDesk
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
@@ -159,8 +160,8 @@ class Engine:
     ) -> EngineFacade:
         """What the API offers, over the services that are built."""
         core, ending = self._core, self._ending
+        own = SelfViews(secrets.token_hex(8), core.books, core.pulse, core.feed, views)
         return EngineFacade(
-            engine_id=secrets.token_hex(8),
             books=core.books,
             bots=bots,
             manual=ManualOrders(core.books, core.desk, core.venues, calls),
@@ -171,8 +172,6 @@ class Engine:
             controls=core.controls,
             venues=core.venues,
             host=core.host,
-            pulse=core.pulse,
-            feed=core.feed,
             views=views,
             charts=ChartMaker(
                 core.books, core.venues, core.host, views, self._equity,
@@ -201,6 +200,8 @@ class Engine:
             channels=self._alerting.channel_desk,
             diagnostics=self._diagnostics,
             vital_signs=self.watched.signs.read,
+            health=own.health,
+            stats=own.stats,
             stop_engine=ending.stop,
         )  # fmt: skip
 

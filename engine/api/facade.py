@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from engine import __version__
 from engine.api.account_desk import AccountDesk
 from engine.api.ai_desk import AiDesk
 from engine.api.alert_desk import AlertDesk
@@ -30,7 +29,7 @@ from engine.api.study_desk import StudyDesk
 from engine.api.thin_desk import ThinDesk
 from engine.api.token_desk import TokenDesk
 from engine.api.venue_account_desk import VenueAccountDesk
-from engine.api.views import Views, count_states, lateness, sum_bots, sum_trades
+from engine.api.views import Views, count_states, sum_bots, sum_trades
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -67,17 +66,14 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )
-from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
 from engine.domain.vital_signs import VitalSigns
 from engine.ports import Prefix, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.bots import BotService
-from engine.services.candle_feed import CandleFeed
 from engine.services.controls import Controls
 from engine.services.live_bus import LiveBus
 from engine.services.manual_orders import ManualOrders
-from engine.services.pulse import Pulse
 from engine.services.receive_signal import SignalReceiver
 
 OVERVIEW_TRADES = 10
@@ -89,7 +85,6 @@ LEVELS = list(Level)
 class EngineFacade:
     """Implements ``EngineServices``."""
 
-    engine_id: str
     books: Books
     bots: BotService
     manual: ManualOrders
@@ -97,8 +92,6 @@ class EngineFacade:
     controls: Controls
     venues: Venues
     host: StrategyHost
-    pulse: Pulse
-    feed: CandleFeed
     views: Views
     charts: ChartMaker
     settings_desk: SettingsDesk
@@ -123,6 +116,8 @@ class EngineFacade:
     channels: ChannelDesk
     diagnostics: DiagnosticsDesk
     vital_signs: Callable[[], VitalSigns]
+    health: Callable[[], Health]
+    stats: Callable[[], EngineStats]
     metrics: MetricsPage
     stop_engine: Callable[[str], None]
 
@@ -376,27 +371,6 @@ class EngineFacade:
     def update_settings(self, values: Mapping[str, str], actor: str) -> Sequence[SettingView]:
         """All or nothing."""
         return self.settings_desk.update(values, actor)
-
-    def health(self) -> Health:
-        """From memory."""
-        return Health(
-            status="ok",
-            version=__version__,
-            engine_id=self.engine_id,
-            started_at=self.pulse.started_at,
-            heartbeat_at=self.pulse.heartbeat_at,
-            modes=self.views.modes(),
-        )
-
-    def stats(self) -> EngineStats:
-        """From memory."""
-        return EngineStats(
-            live_bots=sum(bot.state in ACTIVE_STATES for bot in list(self.books.bots.values())),
-            cycles_run=self.pulse.cycles,
-            candle_requests=self.feed.requests,
-            jobs=lateness(tuple(self.pulse.job_lateness_s)),
-            cycles=lateness(tuple(self.pulse.cycle_lateness_s)),
-        )
 
     def request_shutdown(self, actor: str) -> None:
         """A graceful stop; returns at once."""
