@@ -24,6 +24,7 @@ EDITABLE = frozenset(
         "ai_provider", "gemini_model", "openai_model", "ai_budget_usd", "ai_calls_per_minute",
         "ai_calls_per_day", "ai_input_usd_per_million", "ai_output_usd_per_million",
         "news_every_s",
+        "influx_org", "influx_bucket", "influx_every_s", "metrics_enabled",
     }
 )  # fmt: skip
 """Not the addresses of vendors: a key of the environment goes to whoever is named there."""
