@@ -28,6 +28,7 @@ EDITABLE = frozenset(
         "alert_zone", "alert_daily_loss", "alert_drawdown", "alert_retention_days",
         "backup_every_h", "backup_keep_daily", "backup_keep_weekly", "backup_keep_monthly",
         "backup_candles",
+        "influx_org", "influx_bucket", "influx_every_s", "metrics_enabled",
     }
 )  # fmt: skip
 """Not the addresses of vendors: a key of the environment goes to whoever is named there."""

@@ -267,11 +267,16 @@ def _closed_by(tx: Transaction, fills: Sequence[Fill]) -> Mapping[str, Trade]:
     if not ids:
         return {}
     trades = tx.trades.select(id=ids)
+    if not trades:
+        return {}
+    rows = tx.fills.values(
+        "id", "position_id", "time",
+        since=min(one.entry_time for one in trades),
+        bot_id=sorted({one.bot_id for one in trades}),
+        position_id=[one.id for one in trades],
+    )  # fmt: skip
     last: dict[str, str] = {}
-    for key, position_id, _time in sorted(
-        tx.fills.values("id", "position_id", "time", position_id=[one.id for one in trades]),
-        key=lambda row: (row[2], row[0]),
-    ):
+    for key, position_id, _time in sorted(rows, key=lambda row: (row[2], row[0])):
         last[position_id] = key
     return {last[one.id]: one for one in trades if one.id in last}
 

@@ -1,5 +1,7 @@
 """The adapter of InfluxDB, through its own client, over a server that behaves and misbehaves."""
 
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
@@ -89,6 +91,17 @@ def test_a_server_that_is_not_there_or_hangs(server: LoopbackInflux) -> None:
     server.mode = "hang"
     with pytest.raises(SinkError, match="QUARTERDECK_INFLUX_URL is its address"):
         sink_of(server, timeout_ms=50).write([POINT])
+
+
+def test_the_client_is_loaded_by_the_first_write_and_no_sooner() -> None:
+    code = (
+        "import sys; from engine.adapters.series.influx import InfluxSink; "
+        "from engine.api.metrics_page import MetricsPage; "
+        "InfluxSink('http://127.0.0.1:1', 'o', 'b', 't').close(); "
+        "print([m for m in sys.modules if m in ('influxdb_client', 'prometheus_client')])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
 
 
 def test_an_answer_that_never_ends_holds_only_its_own_thread(server: LoopbackInflux) -> None:

@@ -19,29 +19,10 @@ NAMES = ["ai_performance", "real_time_signals", "risk", "trade_history"]
 OWN_COLUMNS = {"_time", "_value", "_field", "_measurement"}
 KINDS = {"stat", "timeseries", "piechart", "table"}
 CALL = re.compile(r"[a-z]\w*\(")
-FUNCTIONS = set(
-    [
-        "from",
-        "range",
-        "filter",
-        "group",
-        "count",
-        "sum",
-        "mean",
-        "median",
-        "max",
-        "quantile",
-        "aggregateWindow",
-        "map",
-        "pivot",
-        "keep",
-        "sort",
-        "limit",
-        "duplicate",
-        "cumulativeSum",
-        "last",
-    ]
-)
+FUNCTIONS = {
+    "from", "range", "filter", "group", "count", "sum", "mean", "median", "max", "quantile",
+    "aggregateWindow", "map", "pivot", "keep", "sort", "limit", "duplicate", "cumulativeSum",
+}  # fmt: skip
 
 
 def panels() -> Iterator[tuple[str, dict[str, Any]]]:

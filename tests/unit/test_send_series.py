@@ -1,12 +1,16 @@
 """Time series out: all that the books keep arrives once, and nobody waits for it."""
 
+import shutil
 import threading
+from collections.abc import Iterator
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from engine.adapters.store.store import SqlStore
 from engine.domain.advice import AdviceOutcome
 from engine.domain.decisions import Action
 from engine.domain.measurements import SeriesPoint
@@ -16,6 +20,7 @@ from engine.domain.records import Level
 from engine.domain.signals import SignalState
 from engine.domain.venue_accounts import Mode
 from engine.errors import SinkError
+from engine.ports import Store
 from engine.services.books import Books
 from engine.services.pulse import Pulse
 from engine.services.read_series import SeriesReader
@@ -43,9 +48,9 @@ DOWN = "It does not answer."
 class Room:
     """Books of one bot, a sender over them, and what has arrived."""
 
-    def __init__(self) -> None:
-        self.clock = FakeClock()
-        self.books = Books(MemoryStore(self.clock.now), self.clock)
+    def __init__(self, store: Store, clock: FakeClock) -> None:
+        self.clock = clock
+        self.books = Books(store, clock)
         self.pulse = Pulse(START, START)
         self.sink = MemorySink()
         with self.books.writing() as writing:
@@ -75,9 +80,24 @@ class Room:
             return [(one.level, one.kind, one.message) for one in tx.events.select()]
 
 
-@pytest.fixture
-def room() -> Room:
-    return Room()
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A SQLite file with its tables, to be copied: making them takes longer than a test."""
+    file = tmp_path_factory.mktemp("series") / "state.db"
+    SqlStore.open(f"sqlite:///{file}").close()
+    return file
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def room(request: pytest.FixtureRequest, empty: Path, tmp_path: Path) -> Iterator[Room]:
+    clock = FakeClock()
+    if request.param == "memory":
+        yield Room(MemoryStore(clock.now), clock)
+        return
+    file = shutil.copy(empty, tmp_path)
+    store = SqlStore.open(f"sqlite:///{file}", now=clock.now)
+    yield Room(store, clock)
+    store.close()
 
 
 def only(points: list[SeriesPoint]) -> SeriesPoint:
