@@ -18,8 +18,6 @@ from tests.fakes.discord_server import discord_server
 
 PATIENT_S = 30.0
 """For what is answered: no busy machine is as slow as that."""
-HASTY_S = 0.4
-"""For what is never answered."""
 CLOSED_PORT = 9
 
 
@@ -47,6 +45,10 @@ class Subject:
     registry: Callable[[float], NotifierRegistry]
     away: tuple[Mapping[str, str], str]
     """Fields and address of a provider that is not there."""
+    wrong: Mapping[str, str]
+    """Fields of credentials that the provider does not know."""
+    hasty_s: float = 0.4
+    """How long to wait for what is never answered."""
 
     def notifier(self, timeout_s: float = PATIENT_S, **changes: str) -> Notifier:
         """For this provider."""
@@ -77,6 +79,7 @@ def sms(_folder: Path) -> Iterator[Subject]:
             secrets=(twilio_server.TOKEN,),
             registry=lambda wait_s: NotifierRegistry(twilio_url=server.url, timeout_s=wait_s),
             away=({}, f"http://127.0.0.1:{CLOSED_PORT}"),
+            wrong={"auth_token": "a-token-that-is-wrong"},
         )  # fmt: skip
 
 
@@ -91,6 +94,7 @@ def telegram(_folder: Path) -> Iterator[Subject]:
             secrets=(telegram_server.TOKEN, telegram_server.TOKEN.partition(":")[2]),
             registry=lambda wait_s: NotifierRegistry(telegram_url=server.url, timeout_s=wait_s),
             away=({}, f"http://127.0.0.1:{CLOSED_PORT}"),
+            wrong={"token": "987654321:a-token-that-is-wrong-wrong-wrong-wrong"},
         )  # fmt: skip
 
 
@@ -104,6 +108,8 @@ def email(folder: Path) -> Iterator[Subject]:
             attempts=lambda: server.begun, secrets=(mail_server.PASSWORD,),
             registry=lambda wait_s: NotifierRegistry(timeout_s=wait_s),
             away=({"port": str(CLOSED_PORT)}, ""),
+            wrong={"password": "a-password-that-is-wrong"},
+            hasty_s=2.0,  # there are answers before the one that does not come
         )  # fmt: skip
 
 
@@ -117,6 +123,7 @@ def discord(_folder: Path) -> Iterator[Subject]:
             attempts=lambda: sum(one.method == "POST" for one in server.requests),
             secrets=(DISCORD_TOKEN,), registry=lambda wait_s: NotifierRegistry(timeout_s=wait_s),
             away=({"webhook": far}, ""),
+            wrong={"webhook": f"{server.webhook}-wrong"},
         )  # fmt: skip
 
 
@@ -130,6 +137,7 @@ def apprise(_folder: Path) -> Iterator[Subject]:
             secrets=(hook_server.TOKEN,),
             registry=lambda wait_s: NotifierRegistry(timeout_s=wait_s),
             away=({"url": f"json://127.0.0.1:{CLOSED_PORT}/{hook_server.TOKEN}"}, ""),
+            wrong={"url": f"{server.apprise_url}-wrong"},
         )  # fmt: skip
 
 
