@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engine.adapters.notify.registry import NotifierRegistry
@@ -19,6 +20,7 @@ from tests.fakes.discord_server import discord_server
 PATIENT_S = 30.0
 """For what is answered: no busy machine is as slow as that."""
 CLOSED_PORT = 9
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Subject:
     hasty_s: float = 0.4
     """How long to wait for what is never answered."""
 
-    def notifier(self, timeout_s: float = PATIENT_S, **changes: str) -> Notifier:
+    def notifier(self, timeout_s: float = PATIENT_S, changes: Mapping[str, str] = NONE) -> Notifier:
         """For this provider."""
         return self.registry(timeout_s).make(self.kind, {**self.fields, **changes}, {})
 
@@ -63,7 +65,7 @@ class Subject:
 
 def message(text: str = "Bought 0.5 BTC at 64 000 USDT.", **changes: Any) -> Message:
     """An alert."""
-    given = {"reference": "e1:c1", "title": "Grid opened a position", "text": text,
+    given: dict[str, Any] = {"reference": "e1:c1", "title": "Grid opened a position", "text": text,
              "level": Level.INFO, "written_at": datetime.now(UTC)}  # fmt: skip
     return Message(**(given | changes))
 

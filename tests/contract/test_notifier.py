@@ -196,7 +196,7 @@ def test_no_secret_is_in_a_log_an_error_or_a_repr(
 
 @KINDS
 def test_wrong_credentials_are_refused_and_not_repeated_in_words(subject: Subject) -> None:
-    wrong = subject.notifier(**subject.wrong)
+    wrong = subject.notifier(changes=subject.wrong)
     with pytest.raises(ChannelRefused) as caught:
         wrong.send(message())
     assert "-wrong" not in caught.value.message + caught.value.answer
@@ -206,7 +206,7 @@ def test_wrong_credentials_are_refused_and_not_repeated_in_words(subject: Subjec
 @pytest.mark.parametrize("kind", [one for one in ChannelKind if one is not ChannelKind.APPRISE])
 def test_wrong_credentials_are_seen_without_sending(subject: Subject) -> None:
     with pytest.raises(ChannelRefused) as caught:
-        subject.notifier(**subject.wrong).verify()
+        subject.notifier(changes=subject.wrong).verify()
     assert "-wrong" not in caught.value.message + caught.value.answer
     assert not subject.attempts()
 
@@ -234,7 +234,7 @@ def test_what_cannot_be_used_is_refused_by_its_field(
     subject: Subject, changes: dict[str, str], field: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        subject.notifier(**changes)
+        subject.notifier(changes=changes)
     assert caught.value.field == field
 
 

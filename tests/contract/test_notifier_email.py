@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,7 +46,7 @@ def test_it_goes_out_over_each_kind_of_connection(tmp_path: Path, security: str)
     ],
 )
 def test_a_certificate_that_is_not_the_servers_gets_neither_password_nor_mail(
-    tmp_path: Path, security: str, changes: dict[str, object], words: str
+    tmp_path: Path, security: str, changes: dict[str, Any], words: str
 ) -> None:
     with mail_server(tmp_path, security=security, **changes) as server:
         for call in (lambda: notifier(server).send(message()), notifier(server).verify):

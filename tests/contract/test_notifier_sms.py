@@ -113,6 +113,13 @@ def test_of_two_with_the_same_words_each_is_found_as_itself(twilio: TwilioServer
     assert found.provider_id == twilio.messages[1]["sid"]
 
 
+def test_of_two_with_the_same_words_to_several_too(twilio: TwilioServer) -> None:
+    one, second = notifier(twilio, to=f"{PHONE},{OTHER}"), message(reference="e2:c1")
+    receipt = one.send(message(is_first=True))
+    assert one.find(replace(second, others=frozenset({receipt.provider_id}))) is None
+    assert one.find(second) is not None
+
+
 @pytest.mark.parametrize(
     "changes", [{"text": "Other words."}, {"written_at": datetime.now(UTC) + timedelta(hours=1)}]
 )

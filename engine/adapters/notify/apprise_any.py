@@ -70,7 +70,7 @@ class AppriseAny:
 
     def _service(self) -> Any:
         """Apprise's plugin for the URL. Raises ChannelRefused when there is none."""
-        from apprise import Apprise, AppriseAsset
+        from apprise import Apprise, AppriseAsset, OverflowMode
 
         asset = AppriseAsset(
             app_id="Quarterdeck", app_desc="Quarterdeck", async_mode=False, storage_mode="memory",
@@ -85,7 +85,7 @@ class AppriseAny:
         if "rto=" not in self._url:
             service.socket_read_timeout = self._timeout_s
         if "overflow=" not in self._url:
-            service.overflow_mode = "truncate"  # one message stays one
+            service.overflow_mode = OverflowMode.TRUNCATE  # one message stays one
         return service
 
     def _meaning(self, name: str, lines: list[tuple[str, str]]) -> ChannelError:

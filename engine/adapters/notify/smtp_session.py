@@ -89,6 +89,10 @@ class SmtpSession:
             raise _refusal(self._box, code, words, what)
         return _said(self._box, code, words)
 
+    def name_recipient(self, address: str) -> str:
+        """As ``ask``."""
+        return self.ask("RCPT", lambda smtp: smtp.rcpt(address))
+
     def deliver(self, mail: bytes) -> str:
         """The mail itself. Raises ChannelUnsure too: from here on it may have arrived."""
         try:
