@@ -205,6 +205,7 @@ CASES: Mapping[ChannelKind, tuple[Case, ...]] = {
     ),
     ChannelKind.APPRISE: (
         Case("refused", "", R, "Check the parts of the URL", "error=403"),
+        Case("moved", "", R, "Check the parts of the URL", "error=301"),
         Case("rate_limited", "7", B, "try later", "slow down"),
         Case("down", "", B, "Nothing was sent", "error=503"),
         Case("broken", "", U, "may have arrived", "error=500"),

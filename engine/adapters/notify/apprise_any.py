@@ -55,7 +55,8 @@ class AppriseAny:
             is_sent = bool(result)
         if not is_sent:
             raise self._meaning(service.service_name, lines)
-        return Receipt("", f"{service.service_name} took it")
+        said = " ".join(words for level, words in lines if level == "INFO")
+        return Receipt("", masked(said, self._secrets) or f"{service.service_name} took it.")
 
     def find(self, message: Message) -> Receipt | None:
         """See Notifier."""
@@ -75,6 +76,7 @@ class AppriseAny:
         asset = AppriseAsset(
             app_id="Quarterdeck", app_desc="Quarterdeck", async_mode=False, storage_mode="memory",
             default_service_retry=0, service_timeout=2 * self._timeout_s,
+            http_redirects=False,  # what is redirected is no longer sent, but asked
         )  # fmt: skip
         service = Apprise.instantiate(self._url, asset=asset, suppress_exceptions=True)
         if service is None:
@@ -98,7 +100,7 @@ class AppriseAny:
             told = next((hit[1] for words in low if (hit := PAUSE.search(words))), "")
             return ChannelBusy(f"{name} asks to try later. Nothing was sent.", answer=answer,
                                retry_after_s=pause_s(told))  # fmt: skip
-        if 400 <= status < 500:
+        if 300 <= status < 500:
             return ChannelRefused(
                 f"{name} refuses the message: {masked(' '.join(loud), self._secrets)} Check the"
                 f" parts of the URL; {WIKI}.", answer=answer, field="url",

@@ -1,5 +1,6 @@
 """One connection to a mail server, and what each of its answers means."""
 
+import re
 import smtplib
 import socket
 import ssl
@@ -197,4 +198,4 @@ def _is_late(error: Exception) -> bool:
 def _own_name() -> str:
     """What we say we are. Not ``getfqdn``, which asks the network and may take long."""
     name = socket.gethostname()
-    return name if "." in name else "[127.0.0.1]"
+    return name if re.fullmatch(r"[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)+", name) else "[127.0.0.1]"

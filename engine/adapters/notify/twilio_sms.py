@@ -153,7 +153,7 @@ def _sent(
 
 def _receipt(taken: Sequence[Any]) -> Receipt:
     """Of messages that Twilio took, one for each number."""
-    states = ", ".join(f"{one.status} for {one.to}" for one in taken)
+    states = ", ".join(f"{one.status} for {one.to} as {one.sid}" for one in taken)
     costs = [_cost(one) for one in taken]
     return Receipt(
         provider_id=",".join(one.sid for one in taken),
