@@ -2,6 +2,7 @@
 loopback that answer, refuse and fail as the real ones document it."""
 
 import logging
+import re
 import subprocess
 import sys
 import traceback
@@ -244,6 +245,15 @@ def test_a_url_that_apprise_cannot_read_is_refused() -> None:
         with pytest.raises(ChannelRefused, match="cannot read the URL") as caught:
             call()
         assert "secret-token" not in repr(caught.value)
+
+
+def test_the_urls_of_the_docs_are_read_by_apprise() -> None:
+    docs = Path("docs/alert-channels.md").read_text("utf-8").partition("## Another service")[2]
+    urls = re.findall(r"`(\w+://[^`]+)`", docs)
+    assert len(urls) > 8
+    for url in urls:
+        notifier = NotifierRegistry().make(ChannelKind.APPRISE, {}, {"url": url})
+        assert "as one of" in notifier.verify(), url
 
 
 def test_making_notifiers_loads_no_sdk() -> None:

@@ -54,9 +54,9 @@ class AppriseAny:
             lines = [(entry.level, entry.message) for entry in result.logs()]
             is_sent = bool(result)
         if not is_sent:
-            raise self._meaning(service.service_name, lines)
+            raise self._meaning(self._name(service), lines)
         said = " ".join(words for level, words in lines if level == "INFO")
-        return Receipt("", masked(said, self._secrets) or f"{service.service_name} took it.")
+        return Receipt("", masked(said, self._secrets) or f"{self._name(service)} took it.")
 
     def find(self, message: Message) -> Receipt | None:
         """See Notifier."""
@@ -64,7 +64,7 @@ class AppriseAny:
 
     def verify(self) -> str:
         """See Notifier. Apprise asks no service anything: the URL alone is looked at."""
-        name = self._service().service_name
+        name = self._name(self._service())
         return f"Apprise reads the URL as one of {name}; whether it takes messages, a test shows."
 
     # --- within
@@ -89,6 +89,10 @@ class AppriseAny:
         if "overflow=" not in self._url:
             service.overflow_mode = OverflowMode.TRUNCATE  # one message stays one
         return service
+
+    def _name(self, service: Any) -> str:
+        """What the service is called; some call themselves by their URL."""
+        return masked(service.service_name, self._secrets)
 
     def _meaning(self, name: str, lines: list[tuple[str, str]]) -> ChannelError:
         """What Apprise's log says of a message that was not sent."""
