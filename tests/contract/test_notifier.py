@@ -24,6 +24,7 @@ EVERY_CASE = [
     for kind, cases in CASES.items()
     for case in cases
 ]
+ROOT = Path(__file__).resolve().parents[2]
 KINDS = pytest.mark.parametrize("kind", list(ChannelKind))
 
 
@@ -248,7 +249,9 @@ def test_a_url_that_apprise_cannot_read_is_refused() -> None:
 
 
 def test_the_urls_of_the_docs_are_read_by_apprise() -> None:
-    docs = Path("docs/alert-channels.md").read_text("utf-8").partition("## Another service")[2]
+    docs = (
+        (ROOT / "docs" / "alert-channels.md").read_text("utf-8").partition("## Another service")[2]
+    )
     urls = re.findall(r"`(\w+://[^`]+)`", docs)
     assert len(urls) > 8
     for url in urls:
@@ -266,5 +269,7 @@ def test_making_notifiers_loads_no_sdk() -> None:
         "print(sorted({'twilio', 'telegram', 'apprise', 'discord_webhook', 'requests', 'httpx'}"
         " & set(sys.modules)))"
     )
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    found = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert found.stdout.strip() == "[]"
