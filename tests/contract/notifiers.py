@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from engine.adapters.notify.registry import NotifierRegistry
@@ -18,9 +19,8 @@ from tests.fakes.discord_server import discord_server
 
 PATIENT_S = 30.0
 """For what is answered: no busy machine is as slow as that."""
-HASTY_S = 0.4
-"""For what is never answered."""
 CLOSED_PORT = 9
+NONE: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,12 @@ class Subject:
     registry: Callable[[float], NotifierRegistry]
     away: tuple[Mapping[str, str], str]
     """Fields and address of a provider that is not there."""
+    wrong: Mapping[str, str]
+    """Fields of credentials that the provider does not know."""
+    hasty_s: float = 0.4
+    """How long to wait for what is never answered."""
 
-    def notifier(self, timeout_s: float = PATIENT_S, **changes: str) -> Notifier:
+    def notifier(self, timeout_s: float = PATIENT_S, changes: Mapping[str, str] = NONE) -> Notifier:
         """For this provider."""
         return self.registry(timeout_s).make(self.kind, {**self.fields, **changes}, {})
 
@@ -61,7 +65,7 @@ class Subject:
 
 def message(text: str = "Bought 0.5 BTC at 64 000 USDT.", **changes: Any) -> Message:
     """An alert."""
-    given = {"reference": "e1:c1", "title": "Grid opened a position", "text": text,
+    given: dict[str, Any] = {"reference": "e1:c1", "title": "Grid opened a position", "text": text,
              "level": Level.INFO, "written_at": datetime.now(UTC)}  # fmt: skip
     return Message(**(given | changes))
 
@@ -77,6 +81,7 @@ def sms(_folder: Path) -> Iterator[Subject]:
             secrets=(twilio_server.TOKEN,),
             registry=lambda wait_s: NotifierRegistry(twilio_url=server.url, timeout_s=wait_s),
             away=({}, f"http://127.0.0.1:{CLOSED_PORT}"),
+            wrong={"auth_token": "a-token-that-is-wrong"},
         )  # fmt: skip
 
 
@@ -91,6 +96,7 @@ def telegram(_folder: Path) -> Iterator[Subject]:
             secrets=(telegram_server.TOKEN, telegram_server.TOKEN.partition(":")[2]),
             registry=lambda wait_s: NotifierRegistry(telegram_url=server.url, timeout_s=wait_s),
             away=({}, f"http://127.0.0.1:{CLOSED_PORT}"),
+            wrong={"token": "987654321:a-token-that-is-wrong-wrong-wrong-wrong"},
         )  # fmt: skip
 
 
@@ -104,6 +110,8 @@ def email(folder: Path) -> Iterator[Subject]:
             attempts=lambda: server.begun, secrets=(mail_server.PASSWORD,),
             registry=lambda wait_s: NotifierRegistry(timeout_s=wait_s),
             away=({"port": str(CLOSED_PORT)}, ""),
+            wrong={"password": "a-password-that-is-wrong"},
+            hasty_s=2.0,  # there are answers before the one that does not come
         )  # fmt: skip
 
 
@@ -117,6 +125,7 @@ def discord(_folder: Path) -> Iterator[Subject]:
             attempts=lambda: sum(one.method == "POST" for one in server.requests),
             secrets=(DISCORD_TOKEN,), registry=lambda wait_s: NotifierRegistry(timeout_s=wait_s),
             away=({"webhook": far}, ""),
+            wrong={"webhook": f"{server.webhook}-wrong"},
         )  # fmt: skip
 
 
@@ -130,6 +139,7 @@ def apprise(_folder: Path) -> Iterator[Subject]:
             secrets=(hook_server.TOKEN,),
             registry=lambda wait_s: NotifierRegistry(timeout_s=wait_s),
             away=({"url": f"json://127.0.0.1:{CLOSED_PORT}/{hook_server.TOKEN}"}, ""),
+            wrong={"url": f"{server.apprise_url}-wrong"},
         )  # fmt: skip
 
 
@@ -195,6 +205,7 @@ CASES: Mapping[ChannelKind, tuple[Case, ...]] = {
     ),
     ChannelKind.APPRISE: (
         Case("refused", "", R, "Check the parts of the URL", "error=403"),
+        Case("moved", "", R, "Check the parts of the URL", "error=301"),
         Case("rate_limited", "7", B, "try later", "slow down"),
         Case("down", "", B, "Nothing was sent", "error=503"),
         Case("broken", "", U, "may have arrived", "error=500"),

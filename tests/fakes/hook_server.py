@@ -1,6 +1,7 @@
 """A service that takes JSON at a secret address: what Apprise's json:// writes to.
 
-``texts`` is what it took. Faults of its own: ``rate_limited`` (429), ``refused`` (403).
+``texts`` is what it took. Faults of its own: ``rate_limited`` (429; the value is the pause),
+``refused`` (403), ``moved`` (to another address).
 """
 
 import json
@@ -33,6 +34,8 @@ class HookServer(ProviderServer):
         """See ProviderServer."""
         if name == "rate_limited":
             return Reply(429, {"error": "slow down", "retry_after": float(value or 1)})
+        if name == "moved":
+            return Reply(301, "", {"Location": f"{self.url}{asked.path}"})
         return Reply(REFUSED[name], {"error": f"{name} at {asked.path}"})
 
     def answer(self, asked: Asked) -> Reply:

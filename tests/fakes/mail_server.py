@@ -143,7 +143,7 @@ class MailServer:
         if waits:
             await asyncio.to_thread(self.released.wait, LONGEST_WAIT_S)
         if is_cut or waits:
-            assert server.transport is not None
+            assert isinstance(server.transport, asyncio.Transport)
             server.transport.abort()
         return is_cut or waits
 

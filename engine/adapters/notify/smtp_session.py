@@ -1,5 +1,6 @@
 """One connection to a mail server, and what each of its answers means."""
 
+import re
 import smtplib
 import socket
 import ssl
@@ -88,6 +89,10 @@ class SmtpSession:
         if not 200 <= code < 300:
             raise _refusal(self._box, code, words, what)
         return _said(self._box, code, words)
+
+    def name_recipient(self, address: str) -> str:
+        """As ``ask``."""
+        return self.ask("RCPT", lambda smtp: smtp.rcpt(address))
 
     def deliver(self, mail: bytes) -> str:
         """The mail itself. Raises ChannelUnsure too: from here on it may have arrived."""
@@ -193,4 +198,4 @@ def _is_late(error: Exception) -> bool:
 def _own_name() -> str:
     """What we say we are. Not ``getfqdn``, which asks the network and may take long."""
     name = socket.gethostname()
-    return name if "." in name else "[127.0.0.1]"
+    return name if re.fullmatch(r"[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)+", name) else "[127.0.0.1]"

@@ -137,7 +137,9 @@ def _sent(
 ) -> Any | None:
     """The message to this number if Twilio has it; the oldest when there are several."""
     since, body = message.written_at - SKEW, fitted(message.plain, LONGEST)
-    others = {one.sid for one in taken} | message.others
+    others = {one.sid for one in taken}
+    for told in message.others:  # as `_receipt` tells those of several numbers
+        others |= set(told.split(","))
     found = None
     listed = session.ask(session.client.messages.stream, to=number, page_size=PAGE)
     while (one := session.ask(next, listed, None)) is not None:
@@ -151,7 +153,7 @@ def _sent(
 
 def _receipt(taken: Sequence[Any]) -> Receipt:
     """Of messages that Twilio took, one for each number."""
-    states = ", ".join(f"{one.status} for {one.to}" for one in taken)
+    states = ", ".join(f"{one.status} for {one.to} as {one.sid}" for one in taken)
     costs = [_cost(one) for one in taken]
     return Receipt(
         provider_id=",".join(one.sid for one in taken),
