@@ -25,7 +25,9 @@ class FakeProvider:
 
     ``busy``, ``refused``, ``unsure-before`` (not taken), ``unsure-after`` (taken), ``broken``
     (raises what no notifier may), ``hang`` (waits for ``released``), ``ok``.
-    ``before_send`` and ``after_send`` may raise, as the death of the engine there.
+    It lists a message after ``lateness`` looks at it; channels in ``blind`` find nothing, nor
+    does any without ``can_find``. ``before_send`` and ``after_send`` may raise, as the death of
+    the engine there.
     """
 
     arrivals: list[Arrival] = field(default_factory=list)
@@ -33,8 +35,11 @@ class FakeProvider:
     finds: deque[str] = field(default_factory=deque)
     retry_after_s: float = 0.0
     segments: int = 0
+    lateness: int = 0
     can_find: bool = True
+    blind: set[str] = field(default_factory=set)
     sends: Counter[str] = field(default_factory=Counter)
+    looks: Counter[str] = field(default_factory=Counter)
     before_send: Callable[[], None] | None = None
     after_send: Callable[[], None] | None = None
     released: threading.Event = field(default_factory=threading.Event)
@@ -67,7 +72,7 @@ class FakeNotifier:
     def __init__(self, provider: FakeProvider, channel_id: str) -> None:
         self._provider = provider
         self._channel_id = channel_id
-        self.can_find = provider.can_find
+        self.can_find = provider.can_find and channel_id not in provider.blind
 
     def send(self, message: Message) -> Receipt:
         """As the script says."""
@@ -105,9 +110,10 @@ class FakeNotifier:
             raise ChannelBusy("The provider is busy.")
         if step == "refused":
             raise ChannelRefused("The token is refused: make a new one.")
+        provider.looks[message.reference] += 1
         for one in provider.arrivals:
             is_it = (one.channel_id, one.message.reference) == (self._channel_id, message.reference)
-            if is_it and step != "late":
+            if is_it and provider.looks[message.reference] > provider.lateness:
                 return Receipt(one.provider_id, "delivered", provider.segments)
         return None
 
