@@ -24,7 +24,7 @@ class FakeProvider:
     """Remembers what arrived. ``script`` is taken from, one a send, before anything is well:
 
     ``busy``, ``refused``, ``unsure-before`` (not taken), ``unsure-after`` (taken), ``broken``
-    (raises what no notifier may), ``hang`` (waits for ``released``), ``ok``.
+    (raises what no notifier may), ``ok``. Channels in ``hanging`` wait for ``released``.
     It lists a message after ``lateness`` looks at it; channels in ``blind`` find nothing, nor
     does any without ``can_find``. ``before_send`` and ``after_send`` may raise, as the death of
     the engine there.
@@ -37,6 +37,7 @@ class FakeProvider:
     segments: int = 0
     lateness: int = 0
     can_find: bool = True
+    hanging: set[str] = field(default_factory=set)
     blind: set[str] = field(default_factory=set)
     sends: Counter[str] = field(default_factory=Counter)
     looks: Counter[str] = field(default_factory=Counter)
@@ -90,7 +91,7 @@ class FakeNotifier:
             raise ChannelUnsure("No answer came.")
         if step == "broken":
             raise ValueError("a fault of the notifier")
-        if step == "hang":
+        if self._channel_id in provider.hanging:
             provider.is_hanging.set()
             provider.released.wait(60)
         receipt = provider.take(self._channel_id, message)

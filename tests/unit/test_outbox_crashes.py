@@ -1,19 +1,18 @@
 """The engine dies at every step of a message's way, on either database: it arrives once."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from engine.adapters.store.store import SqlStore
 from engine.domain.alerts import DeliveryState
 from engine.ports import Store
-from tests.fakes.clock import FakeClock
+from tests.fakes.clock import START, FakeClock
 from tests.fakes.memory_store import MemoryStore
 from tests.support.alert_room import AlertRoom, channel
 
 S = DeliveryState
-STEPS = ("route", "digest", "take", "send", "settle")
 
 
 class Died(BaseException):
@@ -59,20 +58,25 @@ class Dying:
         return result
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def open_store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
-    """Makes an empty store."""
-    opened: list[Store] = []
+@pytest.fixture(params=["memory", "sqlite"], scope="module")
+def store(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Store]:
+    """One of either kind, that is emptied again and again."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    opened = SqlStore.open(f"sqlite:///{tmp_path_factory.mktemp('outbox') / 'state.db'}")
+    yield opened
+    opened.close()
 
-    def make() -> Store:
-        if request.param == "memory":
-            return MemoryStore()
-        opened.append(SqlStore.open(f"sqlite:///{tmp_path / f'{len(opened)}.db'}"))
-        return opened[-1]
 
-    yield make
-    for one in opened:
-        one.close()
+def emptied(store: Store) -> Commits:
+    """Without a channel, an alert or a delivery."""
+    with store.transaction() as tx:
+        for repository in (tx.deliveries, tx.alerts, tx.channels):
+            repository.prune(START + timedelta(days=9))
+    return Commits(store)
 
 
 def run(room: AlertRoom) -> None:
@@ -98,17 +102,17 @@ def prepared(store: Commits, *, can_find: bool, alerts: int) -> AlertRoom:
 
 @pytest.mark.parametrize("alerts", [1, 4])
 @pytest.mark.parametrize("can_find", [True, False])
-def test_at_every_commit(open_store: Callable[[], Store], can_find: bool, alerts: int) -> None:
+def test_at_every_commit(store: Store, can_find: bool, alerts: int) -> None:
     """Route, take (with its digest), settle: before and after each commit of a whole run."""
-    store = Commits(open_store())
-    run(prepared(store, can_find=can_find, alerts=alerts))
-    commits = store.count
+    counted = emptied(store)
+    run(prepared(counted, can_find=can_find, alerts=alerts))
+    commits = counted.count
     assert commits == 3, "a step has come or gone: this test is to know it"
     for at in range(1, commits + 1):
         for when in ("before", "after"):
-            store = Commits(open_store())
-            room = prepared(store, can_find=can_find, alerts=alerts)
-            store.dies_at = at, when
+            dying = emptied(store)
+            room = prepared(dying, can_find=can_find, alerts=alerts)
+            dying.dies_at = at, when
             run(room)
             states = {one.state for one in room.deliveries()} - {S.DIGESTED}
             arrived = len(room.provider.arrivals)
@@ -120,11 +124,11 @@ def test_at_every_commit(open_store: Callable[[], Store], can_find: bool, alerts
 
 
 @pytest.mark.parametrize("where", ["before_send", "after_send"])
-def test_around_the_send(open_store: Callable[[], Store], where: str) -> None:
+def test_around_the_send(store: Store, where: str) -> None:
     def die() -> None:
         raise Died
 
-    room = prepared(Commits(open_store()), can_find=True, alerts=1)
+    room = prepared(emptied(store), can_find=True, alerts=1)
     setattr(room.provider, where, die)
     run(room)
     assert room.states() == [S.SENT]
