@@ -8,10 +8,11 @@ import os
 import random
 import signal
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,9 @@ import pytest
 from engine.adapters.store.store import SqlStore
 from engine.domain.alert_kinds import alert_kind
 from engine.domain.alerts import Alert, AlertKind, Delivery, DeliveryState
+from engine.domain.losses import REARMED_BELOW
 from engine.domain.positions import Position, Trade
-from engine.domain.records import Event
+from engine.domain.records import EquityPoint, Event
 from engine.services.summaries import LATE_AFTER
 from tests.fakes.twilio_server import TwilioServer, twilio_server
 from tests.support.alert_engine import (
@@ -114,6 +116,7 @@ class Day:
     deliveries: Sequence[Delivery]
     positions: Sequence[Position]
     trades: Sequence[Trade]
+    equity: Sequence[EquityPoint]
     messages: Sequence[tuple[str, str]]
     requests: int
 
@@ -123,10 +126,18 @@ class Day:
         with store.reading() as tx:
             return cls(
                 tx.events.select(), tx.alerts.select(), tx.deliveries.select(),
-                tx.positions.select(), tx.trades.select(),
+                tx.positions.select(), tx.trades.select(), tx.equity.select(),
                 [(one["sid"], one["body"]) for one in twilio.messages],
                 sum(one.method == "POST" for one in twilio.requests),
             )  # fmt: skip
+
+    def has_recovered(self, drawdown: Event, until: datetime) -> bool:
+        """Whether less than half of what was set was left of it before ``until``."""
+        enough = 1 - REARMED_BELOW * Decimal(drawdown.data["limit"])
+        return any(
+            one.equity >= Decimal(drawdown.data["of"]) * enough for one in self.equity
+            if one.bot_id == drawdown.bot_id and drawdown.time < one.time <= until
+        )  # fmt: skip
 
     def told(self, *kinds: AlertKind) -> list[Event]:
         """Events that are alerts of these kinds."""
@@ -222,5 +233,14 @@ def test_a_loss_is_told_once_a_day_and_bot(day: Day) -> None:
     daily = Counter((one.bot_id, one.time.date()) for one in day.told(K.DAILY_LOSS))
     assert set(daily.values()) == {1}
     assert (None, BEGIN.date()) in daily
-    steps = Counter((one.bot_id, one.message) for one in day.told(K.DRAWDOWN))
-    assert set(steps.values()) == {1}
+    by_bot: dict[str | None, list[Event]] = defaultdict(list)
+    for one in day.told(K.DRAWDOWN):
+        for before in by_bot[one.bot_id][-1:]:
+            assert depth(one) > depth(before) or day.has_recovered(before, one.time), one.message
+        by_bot[one.bot_id].append(one)
+    assert len(by_bot) > BOTS // 2
+
+
+def depth(drawdown: Event) -> int:
+    """How many times what was set it was."""
+    return int(Decimal(drawdown.data["fraction"]) / Decimal(drawdown.data["limit"]))

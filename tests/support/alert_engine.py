@@ -1,9 +1,9 @@
 """An engine that lives to be killed, for a day: fifty bots, and an SMS for all that they do.
 
-They trade on the simulated market while a clock goes on by ten minutes a step; what happens is told
-through Twilio's SDK. The clock is a file, so that the next life goes on where this one was killed,
-and whoever kills sees how late it is. Everything is the engine's own but for the clock, the
-scheduler and the worker processes of strategies.
+They trade on the simulated market while a clock goes on by a quarter of an hour a step; what
+happens is told through Twilio's SDK. The clock is a file, so that the next life goes on where this
+one was killed, and whoever kills sees how late it is. Everything is the engine's own but for the
+clock, the scheduler and the worker processes of strategies.
 """
 
 import asyncio
@@ -74,14 +74,14 @@ from tests.fakes.strategy_host import FakeStrategyHost
 from tests.fakes.twilio_server import settings as twilio_settings
 
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
-STEP = timedelta(minutes=10)
-DAY_STEPS = 24 * 6
+STEP = timedelta(minutes=15)
+DAY_STEPS = 24 * 4
 AFTER_STEPS = 24
 """How long what is still on its way may take after the day."""
 
 BOTS = 50
 SYMBOLS = ("BTC/USDT", "ETH/USDT", "SOL/USDT", "XRP/USDT", "DOGE/USDT")
-TIMEFRAMES = {"1h": 6, "2h": 12}
+TIMEFRAMES = {"1h": 4, "2h": 8}
 """With their steps."""
 RESUMED, STOPPED, BROKEN, SLEEPER = 3, 5, 7, 11
 """Numbers of bots to which something happens."""
@@ -275,7 +275,7 @@ class Day:
             self.steps.count += 1
 
     async def _step(self, *, is_first: bool) -> None:
-        """What the scheduler would begin within ten minutes, each once."""
+        """What the scheduler would begin within a step, each once."""
         self._act()
         await self._until_done(self.supervisor.reconcile())
         await self._until_done(self.watcher.watch())
