@@ -105,16 +105,13 @@ class CanaryRun:
 
     copy: Copy
     flock: Flock
+    http: httpx.Client
     heard: Heard = field(default_factory=Heard)
     ids: dict[str, str] = field(default_factory=dict)
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         """Any call; its answer is kept."""
-        headers = {"Authorization": f"Bearer {self.copy.token}"}
-        url = f"{self.copy.engine_url}{path}"
-        response = httpx.request(
-            method, url, headers=headers, timeout=90, trust_env=False, **options
-        )
+        response = self.http.request(method, path, **options)
         head = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
         self.heard.add(f"{method} {path}", f"{head}\n".encode() + response.content)
         return response
@@ -230,9 +227,7 @@ class CanaryRun:
             yield filled.partition("{")[0].rstrip("/") if "{" in filled else filled
 
     def _listen(self) -> None:
-        headers = {"Authorization": f"Bearer {self.copy.token}"}
-        url = f"{self.copy.engine_url}{STREAM}"
-        with httpx.stream("GET", url, headers=headers, trust_env=False, timeout=90) as response:
+        with self.http.stream("GET", STREAM) as response:
             lines = response.iter_lines()
             self.heard.add(STREAM, "\n".join(next(lines) for _ in range(3)).encode())
         self.heard.answered.add(STREAM)
@@ -248,6 +243,16 @@ class CanaryRun:
                 self.heard.add(" ".join(words), (out.getvalue() + err.getvalue()).encode())
             ran.add(" ".join(words))
         return ran
+
+
+@contextlib.contextmanager
+def speaking_to(copy: Copy, flock: Flock) -> Iterator[CanaryRun]:
+    """A run with a running engine, over one connection."""
+    headers = {"Authorization": f"Bearer {copy.token}"}
+    with httpx.Client(
+        base_url=copy.engine_url, headers=headers, timeout=90, trust_env=False
+    ) as http:
+        yield CanaryRun(copy, flock, http)
 
 
 def commands() -> Iterator[tuple[str, ...]]:
