@@ -51,6 +51,7 @@ from panel.account_calls import AccountCalls
 from panel.ai_calls import AiCalls
 from panel.backtest_calls import BacktestCalls
 from panel.candle_calls import CandleCalls
+from panel.channel_calls import ChannelCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
     EngineOff,
@@ -79,6 +80,7 @@ class ControlPanel(
     AiCalls,
     NewsCalls,
     TokenCalls,
+    ChannelCalls,
 ):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
