@@ -14,11 +14,12 @@ from engine.settings import Settings
 
 
 def build_vault(settings: Settings, store: Store) -> Vault:
-    """What seals the accounts' secrets; no key is looked for before one is needed."""
+    """What seals secrets, of accounts and of channels; no key is looked for before it is needed."""
 
     def has_secrets() -> bool:
         with store.reading() as tx:
-            return tx.secrets.count() + tx.listeners.count() > 0
+            sealed = any(fields for (fields,) in tx.channels.values("sealed"))
+            return sealed or tx.secrets.count() + tx.listeners.count() > 0
 
     given = settings.secret_key.get_secret_value().strip() if settings.secret_key else ""
     keyring = system_keyring if settings.keyring else None

@@ -9,10 +9,12 @@ from engine.api import (
     errors,
     routes_accounts,
     routes_ai,
+    routes_alerts,
     routes_backtests,
     routes_books,
     routes_bots,
     routes_candles,
+    routes_channels,
     routes_engine,
     routes_inbox,
     routes_market_data,
@@ -42,7 +44,7 @@ ROUTES = (
     routes_messages,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
     routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_news,
-    routes_ai, routes_tokens, routes_thin, routes_stream,
+    routes_ai, routes_tokens, routes_alerts, routes_channels, routes_thin, routes_stream,
 )  # fmt: skip
 
 

@@ -43,6 +43,8 @@ AREAS: Mapping[str, Area] = {
     "ai": Area(),
     "news": Area(),
     "tokens": Area(reads=ADMIN, commands=ADMIN),
+    "alerts": Area(),
+    "channels": Area(commands=ADMIN),
     "thin": Area(),
     "stream": Area(),
 }
@@ -61,6 +63,7 @@ EXCEPTIONS: Mapping[str, Scope | None] = {
     "POST /api/v1/signals/read": READ,
     "POST /api/v1/backtests/preview": READ,
     "POST /api/v1/studies/preview": READ,
+    "POST /api/v1/alerts/preview": READ,
     # It is a step of logging in at a venue, and its address may name the key.
     "GET /api/v1/venue-accounts/{key}/login": ADMIN,
 }

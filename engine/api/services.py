@@ -11,7 +11,9 @@ from decimal import Decimal
 from typing import Protocol
 
 from engine.api.ai_desk import AiServices
+from engine.api.alert_desk import AlertServices
 from engine.api.candle_desk import CandleServices
+from engine.api.channel_desk import ChannelServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.metatrader_desk import MetaTraderServices
 from engine.api.news_desk import NewsServices
@@ -345,4 +347,14 @@ class EngineServices(
     @property
     def tokens(self) -> TokenServices:
         """API tokens."""
+        ...
+
+    @property
+    def alerts(self) -> AlertServices:
+        """What was told, and price alerts."""
+        ...
+
+    @property
+    def channels(self) -> ChannelServices:
+        """The ways to people."""
         ...

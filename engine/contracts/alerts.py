@@ -315,8 +315,10 @@ class CostView(Contract):
 
 
 class PreviewView(Contract):
-    """How an SMS carries a text. ``encoding`` is GSM-7 or UCS-2."""
+    """How an SMS carries a text; ``text`` is what is sent of it, with time and title, cut where it
+    is too long. ``encoding`` is GSM-7 or UCS-2."""
 
+    text: str
     characters: int
     encoding: str
     segments: int

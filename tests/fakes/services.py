@@ -62,6 +62,7 @@ from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
 from tests.fakes.ai import FakeAi
+from tests.fakes.alert_desk import FakeAlerts
 from tests.fakes.backtest_desk import FakeBacktests
 from tests.fakes.candle_desk import FakeCandles, NowClock
 from tests.fakes.checks import assess
@@ -133,6 +134,8 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.signals = FakeSignals(now, self.bots, self.find)
         self.venue_accounts = fake_venue_accounts(now, self.bots)
         self.ai = FakeAi(self)
+        self.fake_alerts = FakeAlerts(now, self.bots)
+        self.alerts, self.channels = self.fake_alerts.alerts, self.fake_alerts.channels
         self.fake_news = FakeNews(now)
         self.news = self.fake_news.views
         for index in range(bot_count):

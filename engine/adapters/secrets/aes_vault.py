@@ -41,7 +41,7 @@ class AesVault:
         if written != FORMAT:
             raise ConfigError(
                 f"The secret '{name}' was sealed by a newer version of Quarterdeck, or is damaged:"
-                " enter it again on the Accounts page."
+                " enter it again, on the Accounts or the Alerts page."
             )
         try:
             raw = base64.b64decode(content, validate=True)
@@ -52,8 +52,8 @@ class AesVault:
         except (InvalidTag, binascii.Error, UnicodeDecodeError, ValueError) as error:
             raise ConfigError(
                 f"The secret '{name}' does not open with this engine's key: give the engine back "
-                "the key it was sealed with (see docs/accounts.md), or enter the secret again on "
-                "the Accounts page."
+                "the key it was sealed with (see docs/accounts.md), or enter the secret again, on "
+                "the Accounts or the Alerts page."
             ) from error
 
     def _key(self) -> AESGCM:

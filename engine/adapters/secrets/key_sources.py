@@ -72,7 +72,7 @@ class KeySources:
             raise ConfigError(
                 "The key that the accounts' secrets were sealed with is not there any more. It was "
                 f"{VARIABLE}, in the system's keyring of this user, or in {path}: put it back, or "
-                "delete the accounts and add them again."
+                "delete the accounts and channels and add them again."
             )
         return self._make(path)
 
