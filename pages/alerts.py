@@ -37,7 +37,8 @@ def draw_page(panel: ControlPanel) -> None:
     elif view == PRICES:
         draw_price_alerts(panel)
     elif view == MESSAGE:
-        draw_message(panel, panel.bots())
+        with st.container(width=760):
+            draw_message(panel, panel.bots())
     else:
         open_asked_dialog(panel)
         draw_channels(panel, panel.bots())

@@ -79,12 +79,13 @@ def _draw_channel(
     draw_figures(
         (
             Figure("Last sent", last_words(channel)),
+            Figure("Today (UTC)", f"{spend.sent_today if spend else 0:,}"),
             Figure("This month", spend_words(spend)),
             Figure("Waiting", f"{channel.waiting:,}"),
         )
     )
     if channel.last_error:
-        st.error(f"The last one failed: {escape(channel.last_error)}", icon=":material/sms_failed:")
+        st.error(f"Its newest message: {escape(channel.last_error)}", icon=":material/sms_failed:")
     if test := _tests().get(channel.id):
         st.html(test_html(test))
     st.caption(escape(option_words(channel, bots)))
@@ -95,7 +96,7 @@ def _draw_buttons(panel: ControlPanel, channel: ChannelView) -> None:
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
             "Test", icon=f":material/{ICONS[channel.kind]}:", key=f"test-{channel.id}",
-            on_click=_test, args=(panel, channel), type="primary",
+            on_click=_test, args=(panel, channel),
             help="Sends a test message now, and shows what the provider answers",
         )  # fmt: skip
         st.button(

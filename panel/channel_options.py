@@ -55,8 +55,8 @@ def draw_options(
     _draw_escalation(others, prefix, slots)
     if channel.kind is ChannelKind.SMS:
         st.number_input(
-            "Price of a segment (US dollars)", key=f"{prefix}segment_price", min_value=0.0,
-            max_value=100.0, step=0.0001, format="%.4f", placeholder="not known",
+            "Price of a segment (US dollars)", key=f"{prefix}segment_price", value=None,
+            min_value=0.0, max_value=100.0, step=0.0001, format="%.4f", placeholder="not known",
             help="To count costs where Twilio does not tell them; see its price list for your"
             " country",
         )  # fmt: skip
@@ -77,7 +77,7 @@ def _draw_quiet(prefix: str, slots: Slots) -> None:
 def _draw_pace(prefix: str, slots: Slots) -> None:
     with st.grid(3, min_column_width=120, gap="small"):
         for label, name, most, about in (
-            ("Messages a minute", "most_per_minute", 600, "At most; the others wait"),
+            ("Most a minute", "most_per_minute", 600, "More messages than this wait"),
             ("Digest above", "digest_above", 1_000,
              "More alerts than this within the time beside are told in one message"),
             ("within (seconds)", "digest_window_s", 86_400, "For the digest"),
@@ -98,9 +98,9 @@ def _draw_escalation(others: Mapping[str, str], prefix: str, slots: Slots) -> No
     left, right = st.columns(2, gap="small")
     with left:
         st.selectbox(
-            "If it does not get through, tell", options, key=key,
+            "If it fails, tell", options, key=key,
             format_func=lambda one: others.get(one, "nobody else"),
-            help="Warnings and errors are then told through that channel as well",
+            help="Warnings and errors that do not get through are told there as well",
         )  # fmt: skip
         keep_slot(slots, "escalate_to")
     with right:

@@ -52,7 +52,7 @@ def state_words(channel: ChannelView) -> tuple[str, str]:
     if not channel.is_enabled:
         return "off", "gray"
     if channel.last_error:
-        return "last one failed", "red"
+        return "in trouble", "red"
     return ("on", "green") if channel.kinds else ("tells nothing", "orange")
 
 
@@ -167,8 +167,7 @@ def spend_words(spend: ChannelSpend | None) -> str:
         return "nothing yet"
     if not spend.segments_month:
         return counted(spend.sent_month, "message")
-    segments = counted(spend.segments_month, "segment")
-    return f"{cost_words(spend.cost_month)}, {segments}"
+    return f"{counted(spend.segments_month, 'segment')}, {cost_words(spend.cost_month)}"
 
 
 def last_words(channel: ChannelView) -> str:

@@ -145,6 +145,7 @@ def draw_deliveries_table(items: Sequence[DeliveryView]) -> None:
             "State": st.column_config.MultiselectColumn(
                 options=list(STATES_BY_WORD), color=colours, width=100
             ),
+            "About": st.column_config.TextColumn(width=150),
             "Title": st.column_config.TextColumn(width="medium"),
             "Answer or error": st.column_config.TextColumn(width="large"),
         },

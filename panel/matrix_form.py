@@ -93,7 +93,7 @@ def _draw_box(row: KindView, channel: ChannelView) -> None:
     if st.session_state.get(key) != wanted:  # set only then: a tick that is on its way stays
         st.session_state[key] = wanted
     st.checkbox(
-        escape_label(f"{row.title}: {channel.name}"), key=key, label_visibility="collapsed",
+        escape_label(f"{row.title}, {channel.name}"), key=key, label_visibility="collapsed",
         on_change=_take, args=(key, channel, row.kind),
     )  # fmt: skip
 

@@ -71,6 +71,8 @@ def _draw_preview(panel: ControlPanel, takers: Sequence[ChannelView]) -> None:
         return
     costs = [one for one in preview.costs if one.channel_id in {taker.id for taker in takers}]
     draw_figures(preview_figures(preview, costs))
+    st.caption("As an SMS:")
+    st.code(preview.text, language=None, wrap_lines=True)
     for one in costs:
         st.caption(escape(sms_cost_words(one)))
 

@@ -81,9 +81,7 @@ def fill(services: FakeServices, channels: int = 20, deliveries: int = 200) -> N
     added = [
         add_channel(services, f"{LONG_NAME[:37]}{number:02d}")
         if number % 2
-        else add_channel(
-            services, f"Mail {number}", kind=ChannelKind.EMAIL, fields=MAIL_FIELDS
-        )
+        else add_channel(services, f"Mail {number}", kind=ChannelKind.EMAIL, fields=MAIL_FIELDS)
         for number in range(channels)
     ]
     for number in range(deliveries):
