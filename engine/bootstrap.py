@@ -26,12 +26,14 @@ from engine.api.settings_view import EDITABLE, PREFIX, SettingsDesk, check_setti
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
 from engine.bootstrap_advice import build_advice
+from engine.bootstrap_alerts import build_alerts
 from engine.bootstrap_api import build_for_programs
 from engine.bootstrap_core import build_core
 from engine.bootstrap_desks import build_research
 from engine.bootstrap_metatrader import build_metatrader
 from engine.bootstrap_models import build_models
 from engine.bootstrap_news import build_news
+from engine.bootstrap_raising import build_raising
 from engine.bootstrap_signals import build_actor, build_signals
 from engine.bootstrap_trading import build_trading
 from engine.domain.conversion import read_equals
@@ -49,6 +51,7 @@ from engine.services.hold_lease import LeaseKeeper
 from engine.services.housekeeping import Housekeeper
 from engine.services.lane_calls import LaneCalls
 from engine.services.manual_orders import ManualOrders
+from engine.services.tell_start import tell_start
 from engine.services.track_equity import EquityKeeper
 from engine.services.venue_accounts import VenueAccounts
 from engine.settings import Settings
@@ -190,9 +193,10 @@ class Engine:
         self._trading = trading = build_trading(core, ending.loop, ending.give_up, advice)
         self._lease = LeaseKeeper(store, core.clock, settings.lease_ttl_s, ending.give_up)
         self._equity = EquityKeeper(core.books, core.prices, core.instruments, core.venues)
+        self._raising = build_raising(core, self._equity)
         self._housekeeper = Housekeeper(
             core.books, core.venues, self._equity, settings.hold_retention_days,
-            settings.inbox_retention_days,
+            settings.inbox_retention_days, settings.alert_retention_days,
         )  # fmt: skip
         terms = Terms(settings.base_currency, read_equals(settings.equal_assets))
         self._converter = Converter(
@@ -211,6 +215,7 @@ class Engine:
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
         self._models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = build_for_programs(core, ending.loop)
+        self._alerting = build_alerts(core, ending.loop, hide)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account
@@ -269,6 +274,8 @@ class Engine:
             tokens=self._programs.tokens,
             thin=self._programs.thin,
             live=self._programs.live,
+            alerts=self._alerting.alert_desk,
+            channels=self._alerting.channel_desk,
             stop_engine=ending.stop,
         )  # fmt: skip
 
@@ -287,6 +294,8 @@ class Engine:
             Job("kill", 1, self._trading.supervisor.enforce_kill),
             Job("controls", 1, self._keep_controls),
             Job("equity", 10, self._sample),
+            *self._raising.jobs,
+            *self._alerting.jobs,
             Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._research.retuner.begin_due),
             Job("signals", 5, self._signals.expectations.check),
@@ -310,8 +319,7 @@ class Engine:
         self._programs.begin()
         self._research.download_runner.load()
         self._signals.listeners.load()
-        with self._core.books.writing() as writing:
-            writing.event(Level.INFO, "engine.started", "The engine has started.")
+        tell_start(self._core.books)
         self._research.backtest_runner.load()
         self._research.study_runner.load()
         await self._trading.supervisor.reconcile()
@@ -325,6 +333,7 @@ class Engine:
         self._trading.listening.close()
         self._research.download_runner.close()
         self._trading.runner.halt()
+        self._alerting.delivery.rounds.halt()
         self._research.backtest_runner.close()
         await asyncio.to_thread(self._research.study_runner.close)
         await asyncio.gather(
@@ -335,6 +344,7 @@ class Engine:
             self._signals.actor.finish(STOP_GRACE_S),
             self._models.tracker.finish(STOP_GRACE_S),
             self._advisor.finish(STOP_GRACE_S),
+            self._alerting.delivery.rounds.finish(STOP_GRACE_S),
         )
         self._core.host.close()
         self._core.lanes.close()

@@ -15,13 +15,12 @@ from engine.contracts.alerts import (
     ToldBy,
 )
 from engine.domain.alert_kinds import WORDS
-from engine.domain.alerts import Alert, Channel, ChannelKind, Delivery, DeliveryState, PriceAlert
+from engine.domain.alerts import Alert, Channel, ChannelKind, Delivery, PriceAlert
+from engine.domain.channel_forms import listed
+from engine.domain.delivery_rules import AGAIN
 from engine.domain.money import ZERO
 from engine.domain.sms import size_of
 from engine.ports import Transaction
-
-AGAIN = frozenset({DeliveryState.FAILED, DeliveryState.UNCERTAIN, DeliveryState.DROPPED})
-"""Final, and not known to have arrived."""
 
 SPENT_COLUMNS = ("channel_id", "channel_name", "channel_kind", "sent_at", "segments", "cost")
 
@@ -49,7 +48,7 @@ def delivery_view(delivery: Delivery, bot_name: str) -> DeliveryView:
         **delivery.model_dump(),
         bot_name=bot_name,
         kind_title=WORDS[delivery.kind].title,
-        can_send_again=delivery.state in AGAIN,
+        can_send_again=delivery.state in AGAIN and not delivery.is_test,
     )
 
 
@@ -71,7 +70,7 @@ def preview(text: str, channels: Iterable[Channel]) -> PreviewView:
     for channel in channels:
         if channel.kind is not ChannelKind.SMS:
             continue
-        recipients = len(channel.settings.get("to", "").split(","))
+        recipients = len(listed(channel.settings.get("to", "")))
         segments = size.segments * recipients
         price = channel.segment_price
         costs.append(

@@ -8,8 +8,10 @@ from typing import Any
 from engine import __version__
 from engine.api.account_desk import AccountDesk
 from engine.api.ai_desk import AiDesk
+from engine.api.alert_desk import AlertDesk
 from engine.api.backtest_desk import BacktestDesk
 from engine.api.candle_desk import CandleDesk
+from engine.api.channel_desk import ChannelDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
 from engine.api.market_data_desk import MarketDataDesk
@@ -112,6 +114,8 @@ class EngineFacade:
     live: LiveBus
     news: NewsViews
     ai: AiDesk
+    alerts: AlertDesk
+    channels: ChannelDesk
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import typer
 
 from engine.cli import (
     accounts,
+    alerts,
     backtest,
     bots,
     brokers,
@@ -55,6 +56,7 @@ def build() -> typer.Typer:
     app.add_typer(brokers.build(), name="brokers")
     app.add_typer(venue_accounts.build(), name="accounts")
     app.add_typer(tokens.build(), name="tokens")
+    app.add_typer(alerts.build(), name="alerts")
     app.add_typer(signals.build(), name="signals")
     return app
 

@@ -16,6 +16,7 @@ from engine.cli.accounts import accounts
 from engine.cli.context import Desk, desk_of
 from engine.cli.failures import BadInput
 from engine.cli.output import moment, pairs, table
+from engine.cli.secret_input import read_secrets
 from engine.domain.venue_accounts import Mode
 
 Key = Annotated[str, typer.Argument(metavar="ACCOUNT", help="its name or id")]
@@ -56,7 +57,7 @@ def add(
     form = _venue(desk, venue)
     request = {
         "name": name, "venue": venue, "mode": mode.value,
-        "options": _options(form, option or []), "secrets": _secrets(form),
+        "options": _options(form, option or []), "secrets": read_secrets(form["secrets"]),
     }  # fmt: skip
     _report(desk, desk.engine.post("/venue-accounts", request), "is added")
 
@@ -109,7 +110,7 @@ def secrets(ctx: typer.Context, account: Key) -> None:
     """Replace an account's secrets; those that are left empty stay."""
     desk = desk_of(ctx)
     form = _venue(desk, desk.engine.get(account_path(account))["venue"])
-    given = _secrets(form, is_change=True)
+    given = read_secrets(form["secrets"], is_change=True)
     if not given:
         raise BadInput("No secret was given; nothing is changed.")
     _report(desk, desk.engine.patch(account_path(account), {"secrets": given}), "is changed")
@@ -189,33 +190,6 @@ def _options(form: Mapping[str, Any], given: Sequence[str]) -> dict[str, Any]:
         is_text = any(one.get("type") == "string" for one in (shape, *shape.get("anyOf", ())))
         found[name.strip()] = value.strip() if is_text else notation.scalar(value.strip())
     return found
-
-
-def _secrets(form: Mapping[str, Any], *, is_change: bool = False) -> dict[str, str]:
-    """From whoever sits at the terminal, or from lines on stdin. Raises BadInput."""
-    if not sys.stdin.isatty():
-        return _secret_lines(sys.stdin.read())
-    given = {}
-    for field in form["secrets"]:
-        may_be_empty = is_change or field["is_optional"]
-        words = field["title"] + (" (empty: leave it)" if may_be_empty else "")
-        default = "" if may_be_empty else None
-        given[field["name"]] = typer.prompt(
-            words, default=default, hide_input=True, show_default=False, err=True
-        )
-    return {name: value for name, value in given.items() if value}
-
-
-def _secret_lines(text: str) -> dict[str, str]:
-    given = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        name, mark, value = line.partition("=")
-        if not mark or not name.strip():  # the line may be a secret: it is not repeated
-            raise BadInput(f"Line {number} on stdin is not of the form NAME=VALUE.")
-        given[name.strip()] = value.strip()
-    return given
 
 
 def _report(desk: Desk, view: dict[str, Any], words: str) -> None:

@@ -3,9 +3,8 @@
 No answer has a secret of a channel: they come in only, and are shown as set or not set.
 """
 
-from collections.abc import Mapping
 from decimal import Decimal
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import ConfigDict, Field, SecretStr, model_validator
 
@@ -37,10 +36,12 @@ __all__ = [
 
 MOST_CELLS = 2_000
 MOST_BOTS = 1_000
-MOST_FIELDS = 20
 
-Fields = Mapping[str, SecretStr]
-"""What a form of a channel gave. All of it is kept out of logs: a token may be in the wrong row."""
+FieldName = Annotated[str, Field(min_length=1, max_length=40)]
+FieldValue = Annotated[SecretStr, Field(max_length=2_000)]
+Fields = Annotated[dict[FieldName, FieldValue], Field(max_length=20)]
+"""What the form of a channel gave. All of it is kept out of logs: a token may be in the wrong
+row."""
 
 
 class _Between(Contract):
@@ -178,7 +179,7 @@ class ChannelRequest(Contract):
 
     name: BotName
     kind: ChannelKind
-    fields: dict[str, SecretStr] = Field(default_factory=dict, max_length=MOST_FIELDS)
+    fields: Fields = Field(default_factory=dict)
     is_enabled: bool = True
     kinds: tuple[AlertKind, ...] | None = Field(default=None, max_length=len(AlertKind))
     bots: tuple[str, ...] = Field(default=(), max_length=MOST_BOTS)
@@ -200,7 +201,7 @@ class ChannelChanges(Contract):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: BotName | None = None
-    fields: dict[str, SecretStr] = Field(default_factory=dict, max_length=MOST_FIELDS)
+    fields: Fields = Field(default_factory=dict)
     is_enabled: bool | None = None
     kinds: tuple[AlertKind, ...] | None = Field(default=None, max_length=len(AlertKind))
     bots: tuple[str, ...] | None = Field(default=None, max_length=MOST_BOTS)

@@ -15,6 +15,7 @@ from engine.domain.records import Event, Level
 
 MOST_TITLE = 120
 MOST_TEXT = 4_000
+DIGEST_PREFIX = "digest-"
 
 
 class AlertKind(StrEnum):
@@ -202,6 +203,11 @@ class Delivery(BaseModel):
     def reference(self) -> str:
         """Names this message at the provider where it can carry a name; the same at each try."""
         return self.id
+
+    @property
+    def is_digest(self) -> bool:
+        """Whether it tells others, which carry its id as their ``digest_id``."""
+        return self.alert_id.startswith(DIGEST_PREFIX)
 
 
 class CrossDirection(StrEnum):

@@ -8,7 +8,8 @@ from engine.domain.alerts import ChannelKind
 
 PHONE = r"\+[1-9]\d{6,14}"
 HOST = r"[A-Za-z0-9.\-]{1,253}"
-ADDRESS = r"[^@\s,]+@[^@\s,]+"
+ADDRESS = r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\-]+@[A-Za-z0-9](?:[A-Za-z0-9.\-]*[A-Za-z0-9])?"
+PORT = r"[1-9]\d{0,3}|[1-5]\d{4}|6[0-4]\d{3}|65[0-4]\d{2}|655[0-2]\d|6553[0-5]"
 WEBHOOK = (
     r"(https://((ptb|canary)\.)?discord(app)?\.com|http://(127\.0\.0\.1|localhost)(:\d+)?)"
     r"/api/(v\d+/)?webhooks/\d+/[\w\-]+"
@@ -81,7 +82,7 @@ FORMS: Mapping[ChannelKind, ChannelForm] = {
             ChannelKind.EMAIL, "Email", "By any SMTP server, over TLS.",
             (
                 ChannelField("host", "Server", "smtp.example.org", HOST),
-                ChannelField("port", "Port", "587 with STARTTLS, 465 with TLS", r"\d{1,5}", "587"),
+                ChannelField("port", "Port", "587 with STARTTLS, 465 with TLS", PORT, "587"),
                 ChannelField("security", "Security", "none is for a server on this machine only",
                              default="starttls", options=("starttls", "tls", "none")),
                 ChannelField("user", "User", "where the server wants one", is_optional=True),
@@ -90,6 +91,8 @@ FORMS: Mapping[ChannelKind, ChannelForm] = {
                 ChannelField("sender", "From", "quarterdeck@example.org", ADDRESS),
                 ChannelField("to", "To", "addresses, between commas",
                              rf"{ADDRESS}(\s*,\s*{ADDRESS}){{0,9}}"),
+                ChannelField("ca_file", "Authority", "file with the certificate (PEM) of a server "
+                             "of your own, on the engine's machine", is_optional=True),
             ),
         ),
         ChannelForm(
@@ -138,3 +141,9 @@ def checked_fields(
             raise FieldError(f"{field.title}{shown} cannot be used: {field.help}.", name)
         (secrets if field.is_secret else settings)[name] = value
     return settings, secrets
+
+
+def listed(value: str) -> tuple[str, ...]:
+    """The parts of a field that takes several, each once, in order."""
+    parts = (part.strip() for part in value.split(","))
+    return tuple(dict.fromkeys(part for part in parts if part))

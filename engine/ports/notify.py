@@ -13,13 +13,25 @@ from engine.domain.records import Level
 @dataclass(frozen=True)
 class Message:
     """What to send. ``reference`` is the same whenever the same message is tried again;
-    ``written_at`` is when it was first due, aware UTC."""
+    ``written_at`` is when it was first due, aware UTC. ``is_first``: nothing of it can have been
+    sent before. ``others``: the provider's ids of other messages through the channel since then:
+    one of the same words is not this one."""
 
     reference: str
     title: str
     text: str
     level: Level
     written_at: datetime
+    is_first: bool = False
+    others: frozenset[str] = frozenset()
+
+    @property
+    def plain(self) -> str:
+        """Title and text as they are read where neither is shown apart, as in an SMS."""
+        title, text = self.title.strip(), self.text.strip()
+        if not text or title == text:
+            return title
+        return text if not title or text.startswith(title) else f"{title}\n{text}"
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,8 @@ class Notifier(Protocol):
         ...
 
     def find(self, message: Message) -> Receipt | None:
-        """What became of a message that was sent and not answered; None: it is not there.
+        """What became of a message that was sent and not answered; None: it is not there, so
+        that it may be sent again. Providers list a message some seconds after they took it.
 
         Raises ChannelBusy or ChannelRefused when that cannot be told now; NotImplementedError
         unless ``can_find``.

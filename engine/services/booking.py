@@ -37,11 +37,11 @@ from engine.domain.orders import (
     VenueFill,
     may_become,
 )
+from engine.domain.position_words import closed_words, opened_words
 from engine.domain.positions import Fill, Position, PositionSide
 from engine.domain.records import EquityPoint, Level
 from engine.services.books import Books, Writing, new_id
 
-SHOWN_DIGITS = Decimal("1e-8")
 _FAILED = frozenset({OrderState.REJECTED, OrderState.EXPIRED})
 
 
@@ -68,8 +68,7 @@ def book_report(
         before = order = writing.tx.orders.get(order.client_id)
         fills = _new_fills(writing, order, report.fills)
         booked = _booked(order, report, fills)
-        if fills:
-            _book_fills(writing, books, order, fills, terms)
+        opened = _book_fills(writing, books, order, fills, terms) if fills else None
         state = _state_after(order, report, booked)
         order = writing.save_order(
             order,
@@ -79,6 +78,8 @@ def book_report(
             venue_id=report.venue_id or order.venue_id,
             error=report.reason if state in _FAILED else order.error if order.is_terminal else "",
         )
+        if opened is not None:
+            _tell_opened(writing, opened, terms.instrument, order)
         _leave_dust(writing, books, order, report.fills, terms)
         afterwards(writing, before, order)
         bot = books.bots.get(order.bot_id)
@@ -100,6 +101,7 @@ def assign_fill(
     """Make a fill of nobody, which the ledger has, a bot's: an entry when it opens or adds to the
     bot's position, an exit when it makes it smaller. Raises ValueError when it exceeds it."""
     position = writing.positions.get(bot.id) or books.positions.get(bot.id)
+    is_new = position is None
     is_exit = position is not None and fill.side is not entry_side(position.side)
     purpose = Purpose.EXIT if is_exit else Purpose.ENTRY
     position_id = position.id if position else fill.client_id or fill.id
@@ -108,6 +110,8 @@ def assign_fill(
     )
     position = _moved_position(writing, bot, None, position, assigned, terms)
     writing.tx.fills.save(assigned)
+    if is_new:
+        _tell_opened(writing, position, terms.instrument)
     if not position.is_open:
         _close(writing, writing.bot(bot.id), position, terms.instrument, reason)
     return position
@@ -145,7 +149,9 @@ def _state_after(order: Order, report: OrderReport, booked: Decimal) -> OrderSta
 
 def _book_fills(
     writing: Writing, books: Books, order: Order, fills: Sequence[VenueFill], terms: Terms
-) -> None:
+) -> Position | None:
+    """Book them; the position that they have opened, if they have."""
+    opened: Position | None = None
     if order.is_terminal:
         writing.event(
             Level.ERROR, "order.late_fill",
@@ -168,11 +174,14 @@ def _book_fills(
                 writing.add_fill(part)
                 _report_excess(writing, books, order, part)
                 continue
+            is_new = position is None
             position = _moved_position(writing, bot, order, position, part, terms)
+            opened = position if is_new or opened is not None else None
             writing.add_fill(part)
             _record_fill(writing, terms.instrument, order, part)
             if not position.is_open:
                 _close(writing, bot, position, terms.instrument, order.reason)
+    return opened
 
 
 def _parts(
@@ -357,17 +366,21 @@ def _close(
                     equity=bot.capital, realised=bot.realised_pnl)
     )  # fmt: skip
     writing.event(
-        Level.INFO,
-        "position.closed",
-        f"Closed {trade.side.value} {trade.symbol}: {_signed(trade.pnl)} {instrument.quote}"
-        f" ({reason.replace('_', ' ')})",
-        bot.id,
-        trade_id=trade.id,
-        pnl=text(trade.pnl),
-    )
+        Level.INFO, "position.closed", closed_words(trade), bot.id, trade_id=trade.id,
+        pnl=text(trade.pnl), quote=trade.quote, return_fraction=text(trade.return_fraction),
+        reason=reason, symbol=trade.symbol, side=trade.side.value,
+    )  # fmt: skip
     return bot
 
 
-def _signed(amount: Decimal) -> str:
-    """For people to read; the trade itself keeps every digit."""
-    return f"{'+' if amount > 0 else ''}{text(amount.quantize(SHOWN_DIGITS))}"
+def _tell_opened(
+    writing: Writing, position: Position, instrument: Instrument, order: Order | None = None
+) -> None:
+    """Once for a new position, with all that is booked of it by now; what comes later of the same
+    order is told as a fill only."""
+    ordered = order.quantity if order is not None and order.left else None
+    writing.event(
+        Level.INFO, "position.opened", opened_words(position, instrument, ordered), position.bot_id,
+        position_id=position.id, symbol=position.symbol, side=position.side.value,
+        quantity=text(position.quantity), price=text(position.average_price),
+    )  # fmt: skip

@@ -186,11 +186,18 @@ class Writing:
         self.venue_accounts[account_id] = None
 
     def event(
-        self, level: Level, kind: str, message: str, bot_id: str | None = None, **data: Any
+        self,
+        level: Level,
+        kind: str,
+        message: str,
+        bot_id: str | None = None,
+        *,
+        event_id: str = "",
+        **data: Any,
     ) -> None:
         """Record something that happened; it is logged once it is committed, and told to people
-        where it is an alert."""
-        event = Event(id=new_id(), time=self._clock.now(), level=level, kind=kind,
+        where it is an alert. Raises Conflict for an ``event_id`` that was recorded before."""
+        event = Event(id=event_id or new_id(), time=self._clock.now(), level=level, kind=kind,
                       message=message, bot_id=bot_id, data=data)  # fmt: skip
         self.tx.events.add(event)
         self.written_events.append(event)

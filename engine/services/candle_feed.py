@@ -320,6 +320,10 @@ class PriceBoard:
         for listener in self._listeners:
             listener(market_id, quote, bot_id)
 
+    def last(self, market_id: str, symbol: str) -> Quote | None:
+        """The last quote of a symbol, or None before the first; never a replay's."""
+        return self._quotes.get((market_id, symbol))
+
     def find(self, bot: Bot) -> Quote | None:
         """The last quote of a bot's symbol, or None before the first."""
         market_id, symbol = bot.market, bot.symbol

@@ -68,7 +68,7 @@ class ChannelLinks:
         self, channel: Channel, fields: Mapping[str, str]
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Settings and secrets of what a form gave. Raises ConfigError naming ``fields.<name>``;
-        no secret is in it, not even one that was typed into the wrong row."""
+        no secret is in it."""
         for name in secret_names(channel):
             self.hide(fields.get(name, "").strip())
         try:

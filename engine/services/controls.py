@@ -250,7 +250,8 @@ class Controls:
         is_all = switch.scope is ScopeKind.EVERYTHING
         kind = "kill_switch" if is_all else "control"
         bot_id = switch.key if switch.scope is ScopeKind.BOT else None
-        writing.event(change.severity, kind, self._sentence(switch), bot_id)
+        writing.event(change.severity, kind, self._sentence(switch), bot_id, actor=switch.actor,
+                      control=switch.level.value)  # fmt: skip
         subject = switch.level.value if is_all else f"{switch.scope.value}:{switch.key}"
         writing.audit(switch.actor, kind, subject, level=switch.level.value, reason=switch.reason)
 

@@ -1,8 +1,10 @@
-"""Housekeeping: old HOLDs, signals and debug events go, old equity points are thinned."""
+"""Housekeeping: old HOLDs, signals, alerts and debug events go, old equity points are thinned."""
 
 from datetime import timedelta
 
+from engine.domain.alerts import AlertState
 from engine.domain.decisions import Action
+from engine.domain.delivery_rules import FINAL
 from engine.domain.records import Level
 from engine.domain.signals import SignalKind
 from engine.ports import Venues
@@ -27,12 +29,14 @@ class Housekeeper:
         equity: EquityKeeper,
         hold_retention_days: int,
         signal_retention_days: int,
+        alert_retention_days: int,
     ) -> None:
         self._books = books
         self._venues = venues
         self._equity = equity
         self._retention = timedelta(days=hold_retention_days)
         self._signal_retention = timedelta(days=signal_retention_days)
+        self._alert_retention = timedelta(days=alert_retention_days)
 
     def tidy(self) -> None:
         """One round; blocking, for a thread of its own."""
@@ -48,6 +52,8 @@ class Housekeeper:
         with self._books.store.transaction() as tx:
             tx.signals.prune(now - self._signal_retention)
             tx.signals.prune(now - PRICES_KEPT, kind=SignalKind.PRICES)
+            tx.alerts.prune(now - self._alert_retention, state=AlertState.ROUTED)
+            tx.deliveries.prune(now - self._alert_retention, state=FINAL)
         for bot_id in list(self._books.bots):
             self._keep_newest_holds(bot_id)
         self._equity.thin()

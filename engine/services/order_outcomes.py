@@ -93,7 +93,7 @@ class Outcomes:
         if not may_become(order.state, state):
             log.error("%s cannot become %s from %s", order.client_id, state, order.state)
             return
-        what = f"{order.purpose.value} ({order.side.value} {order.symbol})"
+        what = _what(order)
         with self._books.writing() as writing:
             writing.save_order(order, state=state, error=message)
             writing.event(
@@ -142,7 +142,8 @@ class Outcomes:
         with self._books.writing() as writing:
             writing.save_order(order, state=OrderState.UNKNOWN, error=message)
             writing.event(Level.ERROR, "order.unknown",
-                          f"It is not known what became of {order.client_id}: {message}",
+                          f"It is not known what became of the {_what(order)}, {order.client_id}:"
+                          f" {message.rstrip('.')}. It is looked up, not sent again.",
                           order.bot_id or None, client_id=order.client_id)  # fmt: skip
 
     def denied(self, account_id: str, error: AccessDenied) -> None:
@@ -154,7 +155,8 @@ class Outcomes:
             update = {"health": AccountHealth.DENIED, "detail": error.message}
             writing.put_account(account.model_copy(update=update))
             writing.event(Level.ERROR, "account.denied",
-                          f"{account_id}: the venue refuses the key: {error.message}")  # fmt: skip
+                          f"{account_id}: the venue refuses the key: {error.message}",
+                          account_id=account_id)  # fmt: skip
 
     def book(self, order: Order, report: OrderReport, market: MarketData, broker: Broker) -> Order:
         """Book a report; the order as it stands then."""
@@ -196,6 +198,11 @@ class Outcomes:
             },
             broker.capabilities.reduces_below_minimum,
         )
+
+
+def _what(order: Order) -> str:
+    """The order as a person knows it."""
+    return f"{order.purpose.value} ({order.side.value} {order.symbol})"
 
 
 def _fee_value(fill: VenueFill, instrument: Instrument, market: MarketData) -> Decimal:

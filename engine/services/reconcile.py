@@ -172,9 +172,10 @@ class Reconciler:
         elif look.is_first and look.unsettled:
             health, detail = AccountHealth.UNCHECKED, "orders are under way at the venue"
         if health is AccountHealth.CLEAN and before.health is not health:
+            again = "" if before.health is AccountHealth.UNCHECKED else " again"
             writing.event(Level.INFO, "reconcile.clean",
-                          f"{look.account_id} agrees with its venue.",
-                          account_id=look.account_id)  # fmt: skip
+                          f"{look.account_id} agrees with its venue{again}.",
+                          account_id=look.account_id, before=before.health.value)  # fmt: skip
         return before.model_copy(
             update={
                 "health": health, "detail": detail, "checked_at": self._books.clock.now(),

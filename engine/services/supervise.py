@@ -165,9 +165,12 @@ class Supervisor:
         state = self._wanted_state(bot)
         words = rest.words if rest is not None else ""
         with self._books.writing() as writing:
+            before = writing.bot(bot.id).state
             writing.save_bot(bot.id, state=state, reason=words, **changes)
-            message = f"The bot is {state.value}. {words}".strip()
-            writing.event(Level.INFO, f"bot.{state.value}", message, bot.id)
+            is_awake = (before, state) == (BotState.SLEEPING, BotState.RUNNING)
+            verb = "awake again" if is_awake else state.value
+            message = f"The bot is {verb}: {bot.symbol} on {bot.market}. {words}".strip()
+            writing.event(Level.INFO, f"bot.{state.value}", message, bot.id, before=before.value)
 
     async def _explain(self, bot: Bot) -> None:
         """A fill ends what was said on a bot; why it sleeps is true all the same."""
@@ -218,7 +221,8 @@ class Supervisor:
                 how = "its stop rests at the venue" if is_guarded else "no longer watched"
                 reason = f"{reason} Its position is kept and {how}.".strip()
             writing.save_bot(bot_id, state=BotState.STOPPED, reason=reason, close_on_stop=False)
-            writing.event(Level.INFO, "bot.stopped", "The bot is stopped.", bot_id)
+            writing.event(Level.INFO, "bot.stopped", f"The bot is stopped. {reason}".strip(),
+                          bot_id)  # fmt: skip
         self._forget(bot_id)
 
     def _market_at(self, bot: Bot) -> MarketData:

@@ -3,71 +3,26 @@ nothing. ``notifiers``, ``vault``, ``hidden`` and ``store`` can be read and set 
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any
+
+from limits.storage import MemoryStorage
+from limits.strategies import MovingWindowRateLimiter
 
 from engine.adapters.market_data.simulated import SimulatedMarket
 from engine.api.alert_desk import AlertDesk
 from engine.api.channel_desk import ChannelDesk
-from engine.domain.alerts import AlertKind, Channel, Delivery, DeliveryState
 from engine.domain.bots import Bot
-from engine.domain.records import Level
-from engine.errors import ChannelError, Conflict
-from engine.ports import Message
-from engine.services.books import Books, new_id
+from engine.services.books import Books
 from engine.services.channel_links import ChannelLinks
 from engine.services.channels import Channels
+from engine.services.deliver_alerts import AlertSender
 from engine.services.keep_price_alerts import PriceAlertKeeper
+from engine.services.outbox import Outbox
 from engine.services.registry import MarketKind, VenueRegistry
+from engine.services.send_rates import SendRates
 from tests.fakes.candle_desk import NowClock
 from tests.fakes.memory_store import MemoryStore
 from tests.fakes.notifier import FakeNotifiers
 from tests.fakes.vault import FakeVault
-
-
-class FakeSender:
-    """Sends a test at once and keeps it; what is to be sent again waits."""
-
-    def __init__(self, books: Books, channels: Channels) -> None:
-        self._books = books
-        self._channels = channels
-
-    def test(self, channel: Channel, actor: str) -> Delivery:
-        """As the channel's notifier answers."""
-        now, test_id = self._books.clock.now(), f"test-{new_id()}"
-        delivery = Delivery(
-            id=f"{test_id}:{channel.id}", alert_id=test_id, channel_id=channel.id,
-            channel_name=channel.name, channel_kind=channel.kind, kind=AlertKind.MANUAL,
-            level=Level.INFO, title="Test", text=f"A test of '{channel.name}'.", attempts=1,
-            created_at=now, due_at=now, changed_at=now, is_test=True,
-        )  # fmt: skip
-        message = Message(delivery.reference, delivery.title, delivery.text, Level.INFO, now)
-        try:
-            receipt = self._channels.notifier(channel).send(message)
-        except ChannelError as error:
-            changes: dict[str, Any] = {
-                "state": DeliveryState.FAILED, "error": error.message, "answer": error.answer,
-            }  # fmt: skip
-        else:
-            changes = {
-                "state": DeliveryState.SENT, "answer": receipt.answer, "sent_at": now,
-                "segments": receipt.segments, "provider_id": receipt.provider_id,
-            }  # fmt: skip
-        delivery = delivery.model_copy(update=changes)
-        with self._books.writing() as writing:
-            writing.tx.deliveries.add(delivery)
-            writing.audit(actor, "channel.test", channel.id, state=str(delivery.state))
-        return delivery
-
-    def send_again(self, delivery_id: str, actor: str) -> Delivery:
-        """Raises NotFound, Conflict."""
-        with self._books.writing() as writing:
-            delivery = writing.tx.deliveries.get(delivery_id)
-            if delivery.state not in (DeliveryState.FAILED, DeliveryState.UNCERTAIN):
-                raise Conflict("It has arrived, or is on its way.")
-            again = delivery.model_copy(update={"state": DeliveryState.WAITING, "error": ""})
-            writing.tx.deliveries.save(again)
-            writing.audit(actor, "delivery.again", delivery_id)
-        return again
 
 
 class FakeAlerts:
@@ -84,7 +39,8 @@ class FakeAlerts:
             self.books.bots = bots
         links = ChannelLinks(self.vault, self.notifiers, self.hidden.add)
         self.kept = Channels(self.books, links)
-        sender = FakeSender(self.books, self.kept)
+        rates = SendRates(MovingWindowRateLimiter(MemoryStorage()))
+        sender = AlertSender(self.books, Outbox(self.books, "UTC"), self.kept.notifier, rates)
         market = SimulatedMarket(7, clock)
         venues = VenueRegistry({"simulated": MarketKind(lambda _id: market, _ids)}, {})
         self.channels = ChannelDesk(self.books, self.kept, sender)

@@ -134,8 +134,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.signals = FakeSignals(now, self.bots, self.find)
         self.venue_accounts = fake_venue_accounts(now, self.bots)
         self.ai = FakeAi(self)
-        self.fake_alerts = FakeAlerts(now, self.bots)
-        self.alerts, self.channels = self.fake_alerts.alerts, self.fake_alerts.channels
+        self.forget_alerts()
         self.fake_news = FakeNews(now)
         self.news = self.fake_news.views
         for index in range(bot_count):
@@ -167,6 +166,11 @@ class FakeServices(FakeDesk, FakeAccounts):
             strategy_errors=3 if state is BotState.FAULTED else 0,
             realised_pnl=sum((trade.pnl for trade in trades), Decimal(0)),
         )  # fmt: skip
+
+    def forget_alerts(self) -> None:
+        """Begin anew with alerts and channels."""
+        self.fake_alerts = FakeAlerts(self.now, self.bots)
+        self.alerts, self.channels = self.fake_alerts.alerts, self.fake_alerts.channels
 
     @property
     def backtests(self) -> BacktestDesk:

@@ -106,8 +106,9 @@ ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" 
     *(f"signals {verb}" for verb in ("list", "show", "send", "replay", "webhook")),
     *(f"tokens {verb}" for verb in ("list", "create", "revoke")),
     *(f"ai {verb}" for verb in ("status", "advice", "dry-run")),
+    *(f"alerts {verb}" for verb in ("channels", "matrix", "price", "list", "log", "again", "send")),
     "brokers check", "brokers example", "backtest", "tune"}  # fmt: skip
-"""In the tests below, and in test_cli_accounts, _brokers, _candles, _backtest and _tokens,
+"""In the tests below, and in test_cli_accounts, _alerts, _brokers, _candles, _backtest and _tokens,
 test_engine_inbox, test_engine_models and test_tune_cli."""
 
 

@@ -119,7 +119,12 @@ def test_a_bot_that_decides_often_keeps_its_newest_holds(
         writing.tx.decisions.add(decision(0, action=Action.EXIT))
     for _ in range(2):
         Housekeeper(
-            room.books, room.venues, ledger.keeper, hold_retention_days=14, signal_retention_days=90
+            room.books,
+            room.venues,
+            ledger.keeper,
+            hold_retention_days=14,
+            signal_retention_days=90,
+            alert_retention_days=180,
         ).tidy()
         with room.store.reading() as tx:
             kept = [one.candle_time.minute for one in tx.decisions.select()]
@@ -132,7 +137,12 @@ def test_housekeeping_forgets_old_holds_and_nothing_else(ledger: Ledger) -> None
         writing.tx.decisions.add(decision(0), decision(1, action=Action.EXIT), decision(3 * 1440))
     room.clock.advance(timedelta(days=3, hours=12).total_seconds())
     Housekeeper(
-        room.books, room.venues, ledger.keeper, hold_retention_days=1, signal_retention_days=90
+        room.books,
+        room.venues,
+        ledger.keeper,
+        hold_retention_days=1,
+        signal_retention_days=90,
+        alert_retention_days=180,
     ).tidy()
     with room.store.reading() as tx:
         left = [one.action for one in tx.decisions.select()]
@@ -153,7 +163,12 @@ def test_housekeeping_forgets_old_signals_and_prices_sooner(ledger: Ledger) -> N
         put(days)
     room.clock.advance(timedelta(days=10, hours=-1).total_seconds())
     Housekeeper(
-        room.books, room.venues, ledger.keeper, hold_retention_days=1, signal_retention_days=5
+        room.books,
+        room.venues,
+        ledger.keeper,
+        hold_retention_days=1,
+        signal_retention_days=5,
+        alert_retention_days=180,
     ).tidy()
     with room.store.reading() as tx:
         left = {one.id for one in tx.signals.select()}
