@@ -52,6 +52,7 @@ from panel.ai_calls import AiCalls
 from panel.backtest_calls import BacktestCalls
 from panel.backup_calls import BackupCalls
 from panel.candle_calls import CandleCalls
+from panel.channel_calls import ChannelCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
     EngineOff,
@@ -83,6 +84,7 @@ class ControlPanel(
     DiagnosticsCalls,
     TokenCalls,
     BackupCalls,
+    ChannelCalls,
 ):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 
