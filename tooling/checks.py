@@ -44,6 +44,7 @@ PYTEST = (
     "-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--timeout", "300",
 )  # fmt: skip
 COMPILE = Step("numba", ("-m", "engine.domain.compiled"))  # else each process does it by itself
+SYSTEMD_ANALYZE = "systemd-analyze"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
 ENOUGH_BYTES = 2_000_000_000
 
@@ -53,6 +54,7 @@ def test(arguments: Sequence[str]) -> int:
     environment = Environment()
     environment.install(DEVELOPMENT)
     prepare_postgres()
+    prepare_systemd()
     prepare_browser(environment)
     with scratch_folder() as variables:
         return run_steps(
@@ -163,6 +165,18 @@ def prepare_postgres() -> None:
         install_debian_packages("postgresql")
     if find_postgres() is None:
         raise StartError(POSTGRES_NEEDED)
+
+
+def prepare_systemd() -> None:
+    """Install what checks systemd's units, where there is systemd. Raises StartError."""
+    if not sys.platform.startswith("linux") or shutil.which(SYSTEMD_ANALYZE) is not None:
+        return
+    install_debian_packages("systemd")
+    if shutil.which(SYSTEMD_ANALYZE) is None:
+        raise StartError(
+            "The tests of deploy/systemd need systemd-analyze: install the package systemd (on"
+            " Debian or Ubuntu: apt-get install systemd) and run again."
+        )
 
 
 def prepare_browser(environment: Environment) -> None:
