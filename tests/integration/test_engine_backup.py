@@ -156,7 +156,7 @@ def test_restored_it_equals_the_original_at_that_moment_and_trades_on(
         client = Client(copy)
         eventually(
             lambda: client.get("/reconcile"),
-            lambda found: bool(found) and all(one["health"] == "ok" for one in found),
+            lambda found: bool(found) and all(one["health"] == "clean" for one in found),
         )
         assert client.get("/findings", state="open") == []
         eventually(lambda: count(into, "fills"), lambda found: found >= counts["fills"] + 2 * BOTS)
@@ -218,8 +218,10 @@ def test_the_engine_tells_of_it_and_of_its_verification(trading: Trading) -> Non
     page = trading.client.get("/backups")
     assert (page["failure"], page["backups"][0]["problem"]) == ("", "")
     assert page["backups"][0]["sealed"] == 2
-    [event] = [one for one in trading.client.get("/events", limit=500)
-               if one["kind"] == "backup.done"]  # fmt: skip
+    [event] = eventually(
+        lambda: rows(trading.data, "SELECT message FROM events WHERE kind = 'backup.done'"),
+        lambda found: len(found) == 1,
+    )
     assert event["message"].startswith("Backed up and verified: quarterdeck-")
 
 

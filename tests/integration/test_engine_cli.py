@@ -106,9 +106,10 @@ ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" 
     *(f"signals {verb}" for verb in ("list", "show", "send", "replay", "webhook")),
     *(f"tokens {verb}" for verb in ("list", "create", "revoke")),
     *(f"ai {verb}" for verb in ("status", "advice", "dry-run")),
+    "backup", "verify", "restore", "backups list",
     "brokers check", "brokers example", "backtest", "tune"}  # fmt: skip
 """In the tests below, and in test_cli_accounts, _brokers, _candles, _backtest and _tokens,
-test_engine_inbox, test_engine_models and test_tune_cli."""
+test_engine_backup, test_engine_inbox, test_engine_models and test_tune_cli."""
 
 
 def test_every_command_of_the_help_is_exercised_here() -> None:

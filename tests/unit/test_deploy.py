@@ -13,7 +13,7 @@ import pytest
 import typer
 import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
-from jsonschema import Draft7Validator
+from jsonschema import Draft202012Validator
 from yamllint import linter
 from yamllint.config import YamlLintConfig
 
@@ -66,9 +66,9 @@ def services(compose: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def test_compose_is_what_its_specification_says(compose: dict[str, Any]) -> None:
     schema = get_builtin_schema("vendor.compose-spec")
-    assert [one.message for one in Draft7Validator(schema).iter_errors(compose)] == []
+    assert [one.message for one in Draft202012Validator(schema).iter_errors(compose)] == []
     broken = {**compose, "services": {"engine": {"portz": []}}}
-    assert list(Draft7Validator(schema).iter_errors(broken)), "the schema would find a mistake"
+    assert list(Draft202012Validator(schema).iter_errors(broken)), "the schema would find a mistake"
 
 
 @pytest.mark.parametrize("path", sorted(DEPLOY.rglob("*.y*ml")), ids=lambda path: path.name)
