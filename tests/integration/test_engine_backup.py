@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from engine.adapters.backups.restore import JOURNAL
 from engine.cli import main
 from tests.support.books import rows
 from tests.support.client import Client, eventually
@@ -149,6 +150,7 @@ def test_restored_it_equals_the_original_at_that_moment_and_trades_on(
     for bot in rows(into, "SELECT * FROM bots"):
         check_books_of(into, bot, before)
 
+    interrupt_another_restore(into)
     with copy_of_quarterdeck(
         into, QUARTERDECK_STRATEGIES=str(into / "strategies"), QUARTERDECK_RECONCILE_EVERY_S="5"
     ) as copy:
@@ -162,6 +164,15 @@ def test_restored_it_equals_the_original_at_that_moment_and_trades_on(
         eventually(lambda: count(into, "fills"), lambda found: found >= counts["fills"] + 2 * BOTS)
         assert {bot["state"] for bot in client.get("/bots")} == {"running"}
         assert copy.stop_engine() == OK
+
+
+def interrupt_another_restore(data: Path) -> None:
+    """As a kill leaves the folder between two moves: without a database."""
+    aside = data / "before-restore-killed" / "state.db"
+    aside.parent.mkdir()
+    journal = {"moves": [[str(data / "state.db"), str(aside)]], "added": []}
+    (data / JOURNAL).write_text(json.dumps(journal))
+    (data / "state.db").rename(aside)
 
 
 def balances(data: Path) -> dict[str, Decimal]:

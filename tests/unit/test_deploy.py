@@ -162,7 +162,8 @@ def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
 
 
 def texts() -> Iterator[tuple[str, str]]:
-    for path in (COMPOSE, DOCKERFILE, DEPLOY / ".env.example", START, *UNITS):
+    docs = [ROOT / "docs" / f"{name}.md" for name in ("backup", "deploy", "upgrading")]
+    for path in (COMPOSE, DOCKERFILE, DEPLOY / ".env.example", START, *UNITS, *docs):
         yield path.name, path.read_text("utf-8")
 
 
