@@ -12,6 +12,7 @@ from panel.layout import show_error
 from panel.live import latest, show_staleness
 
 PREFIX = "backup_"
+CANDLES = f"{PREFIX}candles"
 REFRESH_S = 5.0
 SHOWN = 5
 KIB = 1024
@@ -20,12 +21,10 @@ KIB = 1024
 def draw_backups(panel: ControlPanel) -> None:
     """The list, which follows what the engine does, and the button; its box is no live part."""
     _live_list(panel)
-    with_candles = st.checkbox(
-        "With candles", key=f"{PREFIX}candles", help="They are large, and can be downloaded again"
-    )
+    st.checkbox("With candles", key=CANDLES, help="They are large, and can be downloaded again")
     st.button(
         "Back up now", icon=":material/backup:", key=f"{PREFIX}now",
-        on_click=_begin, args=(panel, with_candles),
+        on_click=_begin, args=(panel,),
     )  # fmt: skip
 
 
@@ -98,8 +97,9 @@ def _age_s(at: datetime) -> float:
     return max(0.0, (now() - at).total_seconds())
 
 
-def _begin(panel: ControlPanel, with_candles: bool) -> None:
+def _begin(panel: ControlPanel) -> None:
     """A callback."""
+    with_candles = bool(st.session_state[CANDLES])
     attempt(
         lambda: panel.make_backup(with_candles=with_candles),
         "The backup has begun; it is in the list once it is verified.",

@@ -55,6 +55,7 @@ PYTEST = (
     "-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--timeout", "300",
 )  # fmt: skip
 COMPILE = Step("numba", ("-m", "engine.domain.compiled"))  # else each process does it by itself
+SYSTEMD_ANALYZE = "systemd-analyze"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
 ENOUGH_BYTES = 2_000_000_000
 
@@ -64,6 +65,7 @@ def test(arguments: Sequence[str]) -> int:
     environment = Environment()
     environment.install(DEVELOPMENT)
     prepare_postgres()
+    prepare_systemd()
     prepare_browser(environment)
     prepare_monitoring()
     with scratch_folder() as variables:
@@ -184,6 +186,18 @@ def prepare_monitoring() -> None:
         unpack_debian_packages(*missing)
     if any(find_program(name) is None for name in MONITORING):
         raise StartError(MONITORING_NEEDED)
+
+
+def prepare_systemd() -> None:
+    """Install what checks systemd's units, where there is systemd. Raises StartError."""
+    if not sys.platform.startswith("linux") or shutil.which(SYSTEMD_ANALYZE) is not None:
+        return
+    install_debian_packages("systemd")
+    if shutil.which(SYSTEMD_ANALYZE) is None:
+        raise StartError(
+            "The tests of deploy/systemd need systemd-analyze: install the package systemd (on"
+            " Debian or Ubuntu: apt-get install systemd) and run again."
+        )
 
 
 def prepare_browser(environment: Environment) -> None:

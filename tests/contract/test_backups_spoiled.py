@@ -16,13 +16,20 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
 
 import engine.adapters.backups.restore as restoring
 from engine.adapters.backups.archive import MANIFEST
+from engine.adapters.backups.parts import Sources
 from engine.adapters.backups.restore import Place, restore, undo_unfinished
 from engine.adapters.backups.shelf import BackupFolder
+from engine.adapters.store.copy_facts import read_facts
+from engine.adapters.store.migrate import FOLDER, known_revisions
 from engine.adapters.store.sqlite_copies import SqliteCopies
+from engine.adapters.store.store import SqlStore
 from engine.bootstrap_backups import put_back, verified
 from engine.domain.backups import Keeping
 from engine.errors import BackupError, ConfigError
@@ -182,12 +189,32 @@ def test_a_database_that_is_not_the_one_of_the_manifest_is_refused(
         verified(Settings(data=tmp_path / "none"), file)
 
 
-def test_the_older_tables_of_an_older_version_are_taken(room: BackupRoom, tmp_path: Path) -> None:
-    with room.store.database.writing() as session:
-        session.change(text("UPDATE alembic_version SET version_num = '0003'"))
-        session.change(text("DROP TABLE box_orders"))
-    done = room.restore(room.make(), tmp_path / "restored")
-    assert done.manifest.facts.revision == "0003"
+def test_tables_of_an_older_version_are_taken_and_migrated_at_the_next_start(
+    tmp_path: Path,
+) -> None:
+    data, into = tmp_path / "old", tmp_path / "restored"
+    data.mkdir()
+    _make_tables(data / "state.db", "0007")
+    sources, copies = Sources(data, data / "strategies"), SqliteCopies(data / "state.db")
+    shelf = BackupFolder(tmp_path / "backups", sources, copies, "0.0.7", lambda: START)
+    backup = shelf.make(with_candles=False)
+    assert backup.manifest is not None
+    assert backup.manifest.facts.revision == "0007"
+    place = Place(into, into / "strategies", SqliteCopies(into / "state.db"))
+    restore(shelf.folder / backup.name, place, START)
+    store = SqlStore.open(f"sqlite:///{into / 'state.db'}")
+    with store.database.reading() as session:
+        assert read_facts(session).revision == max(known_revisions())
+    store.close()
+
+
+def _make_tables(path: Path, revision: str) -> None:
+    """The tables as a version of that revision made them."""
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    with create_engine(f"sqlite:///{path}", poolclass=NullPool).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
 
 
 def test_a_folder_that_an_engine_works_on_is_left_alone(room: BackupRoom, tmp_path: Path) -> None:

@@ -48,7 +48,10 @@ class SqliteCopies:
             with _reading(target) as session:
                 return read_facts(session)
         except (sqlite3.Error, StoreError) as error:
-            raise BackupError(f"The database {self._path} cannot be copied: {error}") from error
+            raise BackupError(
+                f"The database {self._path} cannot be copied to {target.parent.parent}"
+                f" ({str(error).rstrip('.')}): is there room on that disk?"
+            ) from error
 
     def examine(self, copy: Path, promised: DatabaseFacts) -> None:
         """As ``ports.DatabaseCopies`` says."""
