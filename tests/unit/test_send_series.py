@@ -33,6 +33,7 @@ from tests.contract.store_samples import (
     decision,
     equity,
     order,
+    pushed_price,
     signal,
     trade,
 )
@@ -156,6 +157,16 @@ def test_nothing_that_was_said_or_sent_leaves_the_engine(room: Room) -> None:
     room.round()
     assert len(room.sink.points) == 2
     assert "canary" not in repr(room.sink.points)
+
+
+def test_a_symbol_that_nobody_knows_makes_no_series(room: Room) -> None:
+    room.write("pushed_prices", pushed_price())
+    for number, body in enumerate(['{"symbol": "EURUSD"}', '{"symbol": "made up"}', "no JSON"]):
+        at = START + timedelta(seconds=number)
+        room.write("signals", signal(id=f"s{number}", bot_id=None, body=body, received_at=at))
+    room.round()
+    told = [one.tags["symbol"] for one in room.sink.of("market_signals")]
+    assert told == ["EURUSD", "(nobody)", "(nobody)"]
 
 
 def test_the_closing_fill_carries_the_result_of_its_trade(room: Room) -> None:
