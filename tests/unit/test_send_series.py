@@ -398,10 +398,19 @@ def test_commits_know_nothing_of_a_sink_that_hangs(room: Room) -> None:
 
 def test_after_the_stop_nothing_begins_and_nothing_is_written(room: Room) -> None:
     room.fills(1)
-    room.sender.close()
+    room.write("signals", signal())
+    write = room.sink.write
+
+    def stop_meanwhile(points: Any) -> int:
+        room.sender.close()
+        return write(points)
+
+    room.sink.write = stop_meanwhile  # type: ignore[method-assign]
     room.round()
-    assert room.sink.writes == []
-    room.sender.deliver()  # a round that was under way
+    room.round()
+    assert room.sink.of("market_signals") == []  # the next source was not begun
+    assert len(room.sink.writes) == 1
+    assert room.sink.is_closed
     assert room.events() == []
     with room.books.store.reading() as tx:
         assert tx.find_setting("series.delivered") is None
