@@ -59,9 +59,9 @@ class Names:
         return bot.config.name if bot else ""
 
     def symbol(self, bot_id: str | None) -> str:
-        """What a bot trades; '' where there is none."""
+        """What a bot decides on, wherever it is routed; '' where there is none."""
         bot = self.books.bots.get(bot_id or "")
-        return bot.symbol if bot else ""
+        return bot.config.symbol if bot else ""
 
     def is_replay(self, bot_id: str) -> bool:
         """Whether a bot's time is not ours."""
@@ -171,7 +171,7 @@ class SeriesReader:
         closed_at = decision.candle_time + timeframe_delta(bot.config.timeframe)
         return point_of(
             BOT_CYCLES, decision.decided_at, "",
-            {"bot": bot.config.name, "symbol": bot.symbol, "action": decision.action},
+            {"bot": bot.config.name, "symbol": bot.config.symbol, "action": decision.action},
             {
                 "lateness_s": _seconds(closed_at, decision.decided_at),
                 "duration_s": self._durations.duration_s(bot.id, decision.decided_at),

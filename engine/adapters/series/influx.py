@@ -91,9 +91,7 @@ class InfluxSink:
     def _translated(self, error: "ApiException") -> SinkError:
         said = _reason(error)
         if self._token:
-            said = said.replace(
-                self._token, "***"
-            )  # nobody should say it, and it is shown to people
+            said = said.replace(self._token, "***")  # what is said is shown to people
         to_do = TO_DO.get(error.status or 0, "see the server's own log")
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         pause = str(headers.get("retry-after", ""))
