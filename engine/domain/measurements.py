@@ -81,7 +81,7 @@ MARKET_SIGNALS = Measurement(
         "source": "webhook, metatrader ...",
         "kind": "order, prices, execution ...",
         "bot": BOT,
-        "symbol": SYMBOL,
+        "symbol": "of its bot, or what MetaTrader pushes",
     },
     (
         Field("state", Kind.TEXT, "received, acted, held, refused or expired"),

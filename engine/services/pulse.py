@@ -43,7 +43,8 @@ class Pulse:
         """A signal came in and is kept."""
         self.signals[signal.source] += 1
         if signal.sent_at is not None:
-            self.signal_lag.add((signal.received_at - signal.sent_at).total_seconds())
+            late_s = (signal.received_at - signal.sent_at).total_seconds()
+            self.signal_lag.add(max(0.0, late_s))  # a sender's clock may be ahead
 
     def duration_s(self, bot_id: str, moment: datetime) -> float | None:
         """Seconds of the cycle that ran at ``moment``; None when it is not remembered."""

@@ -3,7 +3,8 @@
 Only what is kept is read, and nothing is asked of whoever keeps it: no commit knows of this.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+import json
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -58,9 +59,9 @@ class Names:
         return bot.config.name if bot else ""
 
     def symbol(self, bot_id: str | None) -> str:
-        """What a bot trades; '' where there is none."""
+        """What a bot decides on, wherever it is routed; '' where there is none."""
         bot = self.books.bots.get(bot_id or "")
-        return bot.symbol if bot else ""
+        return bot.config.symbol if bot else ""
 
     def is_replay(self, bot_id: str) -> bool:
         """Whether a bot's time is not ours."""
@@ -170,7 +171,7 @@ class SeriesReader:
         closed_at = decision.candle_time + timeframe_delta(bot.config.timeframe)
         return point_of(
             BOT_CYCLES, decision.decided_at, "",
-            {"bot": bot.config.name, "symbol": bot.symbol, "action": decision.action},
+            {"bot": bot.config.name, "symbol": bot.config.symbol, "action": decision.action},
             {
                 "lateness_s": _seconds(closed_at, decision.decided_at),
                 "duration_s": self._durations.duration_s(bot.id, decision.decided_at),
@@ -178,14 +179,16 @@ class SeriesReader:
             },
         )  # fmt: skip
 
-    def signals(self, _tx: Transaction, rows: Sequence[Signal]) -> list[SeriesPoint]:
+    def signals(self, tx: Transaction, rows: Sequence[Signal]) -> list[SeriesPoint]:
         """Each as it stands; never its body."""
+        nobodys = [one for one in rows if one.bot_id is None]
+        pushed = {str(name) for (name,) in tx.pushed_prices.values("symbol")} if nobodys else set()
         return [
             point_of(
                 MARKET_SIGNALS, one.received_at, one.id,
                 {
                     "source": one.source, "kind": one.kind, "bot": self._names.bot(one.bot_id),
-                    "symbol": self._names.symbol(one.bot_id),
+                    "symbol": self._names.symbol(one.bot_id) or _pushed_symbol(one, pushed),
                 },
                 {
                     "state": one.state, "outcome": one.outcome,
@@ -279,6 +282,16 @@ def _closed_by(tx: Transaction, fills: Sequence[Fill]) -> Mapping[str, Trade]:
     for key, position_id, _time in sorted(rows, key=lambda row: (row[2], row[0])):
         last[position_id] = key
     return {last[one.id]: one for one in trades if one.id in last}
+
+
+def _pushed_symbol(signal: Signal, known: Container[str]) -> str:
+    """The symbol of what MetaTrader pushes; '' for any that it has no prices of."""
+    try:
+        body = json.loads(signal.body)
+    except ValueError:
+        return ""
+    said = body.get("symbol") if isinstance(body, dict) else None
+    return said if isinstance(said, str) and said in known else ""
 
 
 def _seconds(begin: datetime | None, end: datetime | None) -> float | None:

@@ -86,8 +86,11 @@ class SeriesSender:
         return False
 
     def close(self) -> None:
-        """Begin nothing and write nothing any more; a round under way is left to end by itself."""
+        """Begin nothing, read nothing and write nothing any more; what a round under way is sending
+        is left to end by itself."""
         self._is_closed = True
+        if self._round is None or not self._round.is_alive():
+            self._sink.close()
 
     # --- on a thread ------------------------------------------------------------------------------
 
@@ -117,7 +120,8 @@ class SeriesSender:
             self._delivered = self._kept = self._load()
         try:
             for source in self._sources:
-                self._deliver_source(source)
+                if not self._is_closed:
+                    self._deliver_source(source)
         finally:
             self._keep()
 

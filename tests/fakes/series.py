@@ -19,6 +19,7 @@ class MemorySink:
         self.writes: list[list[SeriesPoint]] = []
         self.failures: list[SinkError] = []
         self.refuses = 0
+        self.is_closed = False
         self.go_on = threading.Event()
         self.go_on.set()
         self.waiting = threading.Event()
@@ -37,7 +38,8 @@ class MemorySink:
         return self.refuses
 
     def close(self) -> None:
-        """Nothing to close."""
+        """Remembered."""
+        self.is_closed = True
 
     def of(self, measurement: str) -> list[SeriesPoint]:
         """Its points, by time."""

@@ -236,3 +236,15 @@ def test_metrics_are_off_unless_they_are_switched_on(watched: Watched) -> None:
         page._read = read
     assert answer.status_code == 404
     assert "QUARTERDECK_METRICS_ENABLED=true" in answer.json()["error"]["message"]
+
+
+def test_the_engine_writes_and_stops_while_the_database_hangs(watched: Watched) -> None:
+    """The last test: the engine is stopped at its end, with the request still open."""
+    watched.relay.arrived.clear()
+    watched.relay.mode = "hang"
+    watched.live.do(watched.live.engine._sample())
+    assert watched.relay.arrived.wait(90)
+    said = watched.live.http.post("/api/send_alert", json={"text": "still here"})
+    assert said.status_code == 201
+    told = [one["message"] for one in watched.live.http.get("/api/v1/events").json()]
+    assert "still here" in told

@@ -33,6 +33,7 @@ from tests.contract.store_samples import (
     decision,
     equity,
     order,
+    pushed_price,
     signal,
     trade,
 )
@@ -156,6 +157,16 @@ def test_nothing_that_was_said_or_sent_leaves_the_engine(room: Room) -> None:
     room.round()
     assert len(room.sink.points) == 2
     assert "canary" not in repr(room.sink.points)
+
+
+def test_a_symbol_that_nobody_knows_makes_no_series(room: Room) -> None:
+    room.write("pushed_prices", pushed_price())
+    for number, body in enumerate(['{"symbol": "EURUSD"}', '{"symbol": "made up"}', "no JSON"]):
+        at = START + timedelta(seconds=number)
+        room.write("signals", signal(id=f"s{number}", bot_id=None, body=body, received_at=at))
+    room.round()
+    told = [one.tags["symbol"] for one in room.sink.of("market_signals")]
+    assert told == ["EURUSD", "(nobody)", "(nobody)"]
 
 
 def test_the_closing_fill_carries_the_result_of_its_trade(room: Room) -> None:
@@ -387,10 +398,19 @@ def test_commits_know_nothing_of_a_sink_that_hangs(room: Room) -> None:
 
 def test_after_the_stop_nothing_begins_and_nothing_is_written(room: Room) -> None:
     room.fills(1)
-    room.sender.close()
+    room.write("signals", signal())
+    write = room.sink.write
+
+    def stop_meanwhile(points: Any) -> int:
+        room.sender.close()
+        return write(points)
+
+    room.sink.write = stop_meanwhile  # type: ignore[method-assign]
     room.round()
-    assert room.sink.writes == []
-    room.sender.deliver()  # a round that was under way
+    room.round()
+    assert room.sink.of("market_signals") == []  # the next source was not begun
+    assert len(room.sink.writes) == 1
+    assert room.sink.is_closed
     assert room.events() == []
     with room.books.store.reading() as tx:
         assert tx.find_setting("series.delivered") is None

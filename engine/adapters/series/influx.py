@@ -90,6 +90,8 @@ class InfluxSink:
 
     def _translated(self, error: "ApiException") -> SinkError:
         said = _reason(error)
+        if self._token:
+            said = said.replace(self._token, "***")  # what is said is shown to people
         to_do = TO_DO.get(error.status or 0, "see the server's own log")
         headers = {name.lower(): value for name, value in (error.headers or {}).items()}
         pause = str(headers.get("retry-after", ""))
