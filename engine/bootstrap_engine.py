@@ -45,12 +45,14 @@ from engine.jobs import Job
 from engine.logs import Redaction
 from engine.services.bots import BotService
 from engine.services.convert import Converter, Terms
+from engine.services.delivery_figures import FigureReader
 from engine.services.feed_calls import FeedCalls
 from engine.services.hold_lease import LeaseKeeper
 from engine.services.housekeeping import Housekeeper
 from engine.services.lane_calls import LaneCalls
 from engine.services.manual_orders import ManualOrders
 from engine.services.probe_watch import BackupProbes, WatchProbes
+from engine.services.tell_outside_metrics import OutsideMetrics
 from engine.services.tell_start import tell_start
 from engine.services.track_equity import EquityKeeper
 from engine.services.venue_accounts import VenueAccounts
@@ -137,6 +139,12 @@ class Engine:
         self._signals = build_signals(
             core, ending.loop, redaction.hide, build_actor(core, trading.concluder, advice)
         )
+        self._monitoring.metrics.register(
+            OutsideMetrics(
+                core.books, FigureReader(core.store, core.clock), core.connections.usage,
+                lambda: self._backups.state,
+            )
+        )  # fmt: skip
         self._diagnostics = build_diagnostics(
             core, accounts.test, self._alerting.channels.notifier,
             lambda: advice.model.status().objection, redaction.clean_text,

@@ -111,6 +111,12 @@ ACCOUNT = Metric("quarterdeck_account_health",
 FINDINGS = Metric("quarterdeck_open_findings", "differences between books and venues")
 SERIES = Metric("quarterdeck_series_points_total", "points of time series", ("outcome",), COUNTER)
 SERIES_DOWN = Metric("quarterdeck_series_down", "1 while the time-series database takes none")
+ALERTS_WAITING = Metric("quarterdeck_alerts_waiting", "alerts that are not through")
+ALERTS_OLDEST = Metric("quarterdeck_alerts_oldest_seconds", "age of the one that waits longest")
+ALERTS_TODAY = Metric("quarterdeck_alerts_today", "messages since midnight UTC", ("outcome",))
+API_USED = Metric("quarterdeck_api_used_ratio", "how much of a venue's allowance is used",
+                  ("account", "allowance"))  # fmt: skip
+BACKUP_AGE = Metric("quarterdeck_backup_age_seconds", "age of the newest backup")
 
 METRICS: Mapping[str, Metric] = {
     one.name: one
@@ -119,7 +125,8 @@ METRICS: Mapping[str, Metric] = {
         UNREALISED, DRAWDOWN, BOT_EQUITY, BOT_REALISED, BOT_UNREALISED, LEFT_OUT, ORDERS, FILLS,
         DECISIONS, EVENTS, SIGNALS, SIGNAL_LAG, AI_CALLS, AI_COST, AI_BUDGET, LATENESS, CYCLES,
         COMMITS, RUNNING, BACKLOG, WORKERS, WORKER_BYTES, WORKERS_STARTED, DATABASE, ACCOUNT,
-        FINDINGS, SERIES, SERIES_DOWN,
+        FINDINGS, SERIES, SERIES_DOWN, ALERTS_WAITING, ALERTS_OLDEST, ALERTS_TODAY, API_USED,
+        BACKUP_AGE,
     )
 }  # fmt: skip
 """By name."""
