@@ -18,6 +18,9 @@ STAMP = "%Y%m%dT%H%M%S"
 SETTLING = timedelta(minutes=2)
 """After a start; so long even an overdue backup waits."""
 
+RECENT = timedelta(days=2)
+"""Before the newest; so long every backup is kept."""
+
 DatabaseKind = Literal["sqlite", "postgresql"]
 
 
@@ -114,9 +117,10 @@ def moment_of(name: str) -> datetime | None:
 
 
 def kept(moments: Iterable[datetime], keeping: Keeping) -> set[datetime]:
-    """Which of the backups of these moments stay. The newest one always does."""
+    """Which of the backups of these moments stay. Those of the last two days always do: the one
+    that somebody made before an upgrade is not replaced by that of the same evening."""
     newest_first = sorted({one.astimezone(UTC) for one in moments}, reverse=True)
-    stay = set(newest_first[:1])
+    stay = {at for at in newest_first if newest_first[0] - at < RECENT}
     rules: tuple[tuple[int, Callable[[datetime], object]], ...] = (
         (keeping.daily, lambda at: at.date()),
         (keeping.weekly, lambda at: at.isocalendar()[:2]),
