@@ -21,6 +21,9 @@ SETTLING = timedelta(minutes=2)
 RECENT = timedelta(days=2)
 """Before the newest; so long every backup is kept."""
 
+NOTE_NAME = "restored.json"
+"""In the data folder, from a restore to the engine's next start."""
+
 DatabaseKind = Literal["sqlite", "postgresql"]
 
 
@@ -76,6 +79,18 @@ class Backup(BaseModel):
     size: int = Field(ge=0)
     manifest: Manifest | None = None
     problem: str = ""
+
+
+class RestoreNote(BaseModel):
+    """What a restore leaves for the engine's next start to write down: ``actor`` put the backup
+    ``name``, made at ``created_at``, back."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    created_at: UtcDatetime
+    restored_at: UtcDatetime
+    actor: str
 
 
 class BackupState(BaseModel):

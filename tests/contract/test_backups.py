@@ -90,8 +90,8 @@ def test_everything_comes_back_to_the_last_digit(
     again.close()
     files = {name for name in tree(into) if not name.startswith("state.db")}
     assert files == {
-        "KILL", "backtests/b1/trades.parquet", "brokers/mine.yaml", "strategies/mine.py",
-        "strategies/rules/dip.yaml", "studies/s1.log",
+        "KILL", "restored.json", "backtests/b1/trades.parquet", "brokers/mine.yaml",
+        "strategies/mine.py", "strategies/rules/dip.yaml", "studies/s1.log",
     }  # fmt: skip
     assert (into / "backtests/b1/trades.parquet").read_text() == "PAR1 trades"
 

@@ -222,7 +222,7 @@ def test_a_folder_that_an_engine_works_on_is_left_alone(room: BackupRoom, tmp_pa
     lock = FolderLock(into)
     lock.acquire()
     with pytest.raises(ConfigError, match=r"Another engine .* is running on the data folder"):
-        put_back(Settings(data=tmp_path / "none"), file, into, is_forced=True)
+        put_back(Settings(data=tmp_path / "none"), file, into, actor="cli", is_forced=True)
     lock.release()
 
 
