@@ -223,6 +223,13 @@ def test_without_postgresqls_programs_it_is_said_what_to_install(
     assert list(on_server.shelf.folder.iterdir()) == []
 
 
+def test_a_stopping_engine_ends_a_dump(on_server: BackupRoom) -> None:
+    on_server.shelf.close()
+    with pytest.raises(BackupError, match="engine stops"):
+        on_server.make()
+    assert list(on_server.shelf.folder.iterdir()) == []
+
+
 def test_a_password_is_in_no_command_and_no_error(on_server: BackupRoom, tmp_path: Path) -> None:
     url = on_server.store.database._url.set(password="canary-password", database="nowhere")
     copies = PostgresCopies(url)
