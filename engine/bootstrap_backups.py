@@ -12,7 +12,7 @@ from engine.adapters.backups.shelf import BackupFolder, verify
 from engine.adapters.store.database import POSTGRES, parse_url
 from engine.adapters.store.postgres_copies import PostgresCopies
 from engine.adapters.store.sqlite_copies import SqliteCopies
-from engine.domain.backups import Manifest
+from engine.domain.backups import NOTE_NAME, Manifest
 from engine.errors import BackupError
 from engine.locks import FolderLock
 from engine.ports import DatabaseCopies
@@ -30,7 +30,7 @@ def build_backups(settings: Settings, books: Books, spawn: Spawn) -> BackupRunne
     every = timedelta(hours=settings.backup_every_h) if settings.backup_every_h else None
     return BackupRunner(
         books, build_shelf(settings), spawn, every, settings.backup_keeping,
-        with_candles=settings.backup_candles,
+        with_candles=settings.backup_candles, note=settings.data / NOTE_NAME,
     )  # fmt: skip
 
 
@@ -55,7 +55,9 @@ def verified(settings: Settings, file: Path) -> Manifest:
         ) from error
 
 
-def put_back(settings: Settings, file: Path, into: Path | None, *, is_forced: bool) -> Restored:
+def put_back(
+    settings: Settings, file: Path, into: Path | None, *, actor: str, is_forced: bool
+) -> Restored:
     """Restore a backup, under the lock of the folder. Raises BackupError, and ConfigError when an
     engine runs there."""
     data = settings.data if into is None else into.expanduser().resolve()
@@ -65,7 +67,8 @@ def put_back(settings: Settings, file: Path, into: Path | None, *, is_forced: bo
     lock = FolderLock(data)
     lock.acquire()
     try:
-        return restore(file, Place(data, strategies, copies), _now(), is_forced=is_forced)
+        place = Place(data, strategies, copies)
+        return restore(file, place, _now(), actor=actor, is_forced=is_forced)
     finally:
         lock.release()
 

@@ -22,6 +22,9 @@ $root = Split-Path -Parent (Split-Path -Parent $PSScriptRoot)
 if ($Data) { $env:QUARTERDECK_DATA = $Data }
 if ($NoBrowser) { $env:QUARTERDECK_NO_BROWSER = '1' }
 
+# Windows PowerShell takes a line on a program's stderr for an error, and would end here.
+$ErrorActionPreference = 'Continue'
+
 # The launcher of python.org first, for it knows every version that is installed.
 $candidates = @(
     @('py', '-3.13'), @('py', '-3.12'), @('py', '-3.11'), @('python')
@@ -38,7 +41,7 @@ foreach ($candidate in $candidates) {
     exit $LASTEXITCODE
 }
 
-Write-Error -ErrorAction Continue -Message (
+Write-Error -Message (
     'Quarterdeck needs Python 3.11 or newer: install it from https://www.python.org/downloads/ ' +
     'and start again.'
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from engine.cli.client import user_name
 from engine.cli.context import desk_of
 from engine.cli.failures import BadInput, Failure
 from engine.cli.output import moment, pairs, table
@@ -81,7 +82,9 @@ def restore(ctx: typer.Context, file: File, into: Into = None, force: Force = Fa
     desk = desk_of(ctx)
     from engine.bootstrap_backups import put_back  # slow to load
 
-    done = _asked(lambda: put_back(desk.settings, file, into, is_forced=force))
+    done = _asked(
+        lambda: put_back(desk.settings, file, into, actor=f"cli:{user_name()}", is_forced=force)
+    )
     document = {
         "restored": _described(done.manifest),
         "aside": str(done.aside) if done.aside is not None else None,

@@ -18,6 +18,12 @@ STAMP = "%Y%m%dT%H%M%S"
 SETTLING = timedelta(minutes=2)
 """After a start; so long even an overdue backup waits."""
 
+RECENT = timedelta(days=2)
+"""Before the newest; so long every backup is kept."""
+
+NOTE_NAME = "restored.json"
+"""In the data folder, from a restore to the engine's next start."""
+
 DatabaseKind = Literal["sqlite", "postgresql"]
 
 
@@ -75,6 +81,18 @@ class Backup(BaseModel):
     problem: str = ""
 
 
+class RestoreNote(BaseModel):
+    """What a restore leaves for the engine's next start to write down: ``actor`` put the backup
+    ``name``, made at ``created_at``, back."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    created_at: UtcDatetime
+    restored_at: UtcDatetime
+    actor: str
+
+
 class BackupState(BaseModel):
     """What the schedule remembers over restarts; ``failure`` is why the last try failed, empty
     after one that went well."""
@@ -114,9 +132,10 @@ def moment_of(name: str) -> datetime | None:
 
 
 def kept(moments: Iterable[datetime], keeping: Keeping) -> set[datetime]:
-    """Which of the backups of these moments stay. The newest one always does."""
+    """Which of the backups of these moments stay. Those of the last two days always do: the one
+    that somebody made before an upgrade is not replaced by that of the same evening."""
     newest_first = sorted({one.astimezone(UTC) for one in moments}, reverse=True)
-    stay = set(newest_first[:1])
+    stay = {at for at in newest_first if newest_first[0] - at < RECENT}
     rules: tuple[tuple[int, Callable[[datetime], object]], ...] = (
         (keeping.daily, lambda at: at.date()),
         (keeping.weekly, lambda at: at.isocalendar()[:2]),

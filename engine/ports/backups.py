@@ -1,6 +1,6 @@
 """Backups of the whole state, and the database's part in them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -15,8 +15,9 @@ class DatabaseCopies(Protocol):
     member: str
     """The copy's name within a backup."""
 
-    def take(self, target: Path) -> DatabaseFacts:
-        """Write a copy of one moment to ``target``, delaying no writer. Raises BackupError."""
+    def take(self, target: Path, go_on: Callable[[], None] = ...) -> DatabaseFacts:
+        """Write a copy of one moment to ``target``, delaying no writer. Raises BackupError, and
+        what ``go_on`` raises, which is asked now and then."""
         ...
 
     def examine(self, copy: Path, promised: DatabaseFacts) -> None:

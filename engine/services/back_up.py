@@ -4,8 +4,9 @@ import logging
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 
-from engine.domain.backups import Backup, BackupState, Keeping, due_at
+from engine.domain.backups import Backup, BackupState, Keeping, RestoreNote, due_at
 from engine.domain.records import Level
 from engine.errors import BackupError, Conflict, StoreError
 from engine.ports import BackupShelf
@@ -24,7 +25,8 @@ Spawn = Callable[[str, Callable[[], None]], None]
 class BackupRunner:
     """One backup at a time, on a lane of its own: trading waits for none of it.
 
-    ``every`` None: only when somebody asks. ``spawn`` runs a call on a lane.
+    ``every`` None: only when somebody asks. ``spawn`` runs a call on a lane. ``note`` is where a
+    restore leaves word.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class BackupRunner:
         keeping: Keeping,
         *,
         with_candles: bool = False,
+        note: Path | None = None,
     ) -> None:
         self._books = books
         self._shelf = shelf
@@ -43,6 +46,7 @@ class BackupRunner:
         self.every = every
         self._keeping = keeping
         self._with_candles = with_candles
+        self._note = note
         self._started_at = books.clock.now()
         self._state = BackupState()
         self._busy = threading.Lock()
@@ -53,6 +57,8 @@ class BackupRunner:
             stored = tx.find_setting(STATE)
         if stored is not None:
             self._state = BackupState.model_validate_json(stored)
+        if self._note is not None and self._note.exists():
+            self._tell_restored(self._note)
 
     @property
     def state(self) -> BackupState:
@@ -94,6 +100,21 @@ class BackupRunner:
     def close(self) -> None:
         """Give up what is being made: the engine stops."""
         self._shelf.close()
+
+    def _tell_restored(self, path: Path) -> None:
+        """Who has put which backup back belongs into the trail of what was put back."""
+        note = RestoreNote.model_validate_json(path.read_bytes())
+        with self._books.writing() as writing:
+            writing.event(
+                Level.WARNING, "backup.restored",
+                f"{note.name} was restored: all is as it was at"
+                f" {note.created_at:%Y-%m-%d %H:%M:%S} UTC.",
+                actor=note.actor,
+            )  # fmt: skip
+            writing.audit(
+                note.actor, "backup.restore", note.name, restored_at=note.restored_at.isoformat()
+            )
+        path.unlink()
 
     def _begin(self, actor: str, with_candles: bool) -> None:
         try:

@@ -90,8 +90,8 @@ def test_everything_comes_back_to_the_last_digit(
     again.close()
     files = {name for name in tree(into) if not name.startswith("state.db")}
     assert files == {
-        "KILL", "backtests/b1/trades.parquet", "brokers/mine.yaml", "strategies/mine.py",
-        "strategies/rules/dip.yaml", "studies/s1.log",
+        "KILL", "restored.json", "backtests/b1/trades.parquet", "brokers/mine.yaml",
+        "strategies/mine.py", "strategies/rules/dip.yaml", "studies/s1.log",
     }  # fmt: skip
     assert (into / "backtests/b1/trades.parquet").read_text() == "PAR1 trades"
 
@@ -219,6 +219,13 @@ def test_without_postgresqls_programs_it_is_said_what_to_install(
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(BackupError, match=r"'pg_dump', which is not on .* postgresql-client"):
+        on_server.make()
+    assert list(on_server.shelf.folder.iterdir()) == []
+
+
+def test_a_stopping_engine_ends_a_dump(on_server: BackupRoom) -> None:
+    on_server.shelf.close()
+    with pytest.raises(BackupError, match="engine stops"):
         on_server.make()
     assert list(on_server.shelf.folder.iterdir()) == []
 

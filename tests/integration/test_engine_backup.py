@@ -163,6 +163,9 @@ def test_restored_it_equals_the_original_at_that_moment_and_trades_on(
         assert client.get("/findings", state="open") == []
         eventually(lambda: count(into, "fills"), lambda found: found >= counts["fills"] + 2 * BOTS)
         assert {bot["state"] for bot in client.get("/bots")} == {"running"}
+        [told] = [one for one in client.get("/audit") if one["action"] == "backup.restore"]
+        assert (told["subject"], told["actor"][:4]) == (trading.file.name, "cli:")
+        assert not (into / "restored.json").exists(), "it is told once"
         assert copy.stop_engine() == OK
 
 

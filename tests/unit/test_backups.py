@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.domain.backups import (
+    RECENT,
     SETTLING,
     BackupState,
     Keeping,
@@ -43,7 +44,9 @@ def test_what_stays_is_part_of_what_there_was_and_the_newest_always_does(
     stay = kept(moments, keeping)
     assert stay <= set(moments)
     assert not moments or max(moments) in stay
-    assert len(stay) <= keeping.daily + keeping.weekly + keeping.monthly
+    recent = {at for at in moments if max(moments) - at < RECENT}
+    assert recent <= stay
+    assert len(stay - recent) <= keeping.daily + keeping.weekly + keeping.monthly
 
 
 @given(MOMENTS, KEEPING)
@@ -83,6 +86,13 @@ def test_a_year_of_backups_each_night() -> None:
     assert stay[-7:] == nights[-7:]
     assert [at.date().isoformat() for at in stay[:3]] == ["2026-01-31", "2026-02-28", "2026-03-31"]
     assert len(stay) == 7 + 2 + 11  # this week's and this month's are among the days
+
+
+def test_the_one_before_an_upgrade_outlives_that_of_the_evening() -> None:
+    morning = datetime(2026, 11, 26, 9, tzinfo=UTC)
+    evening, next_week = morning + timedelta(hours=12), morning + 7 * DAY
+    assert kept([morning, evening], Keeping(7, 4, 12)) == {morning, evening}
+    assert kept([morning, evening, next_week], Keeping(7, 4, 12)) == {evening, next_week}
 
 
 def test_a_name_tells_when_and_a_strangers_file_is_none() -> None:

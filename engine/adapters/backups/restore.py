@@ -17,7 +17,7 @@ from engine.adapters.backups.archive import read_manifest, unpack
 from engine.adapters.backups.durable import cannot_write, sync_folder, write_whole
 from engine.adapters.backups.parts import CANDLES, DATA, FOLDERS, LATCH, STRATEGIES
 from engine.adapters.backups.shelf import refuse_other_kind
-from engine.domain.backups import STAMP, Manifest
+from engine.domain.backups import NOTE_NAME, STAMP, Manifest, RestoreNote
 from engine.errors import BackupError
 from engine.ports import DatabaseCopies
 
@@ -65,8 +65,11 @@ class _Plan:
     differing: list[str] = field(default_factory=list)
 
 
-def restore(file: Path, place: Place, now: datetime, *, is_forced: bool = False) -> Restored:
-    """Put a backup back. Nobody else may use the folder meanwhile: its caller has its lock.
+def restore(
+    file: Path, place: Place, now: datetime, *, actor: str = "cli", is_forced: bool = False
+) -> Restored:
+    """Put a backup back. Nobody else may use the folder meanwhile: its caller has its lock. The
+    engine's next start writes down that ``actor`` did it.
 
     Raises BackupError when an engine holds the database, when there is something and it is not
     forced, and when the backup is of no use; then everything is as it was.
@@ -84,14 +87,14 @@ def restore(file: Path, place: Place, now: datetime, *, is_forced: bool = False)
         place.data.mkdir(parents=True, exist_ok=True)
         workshop = Path(tempfile.mkdtemp(prefix=RESTORING, dir=place.data))
         try:
-            return _restore(file, place, workshop, now)
+            return _restore(file, place, workshop, now, actor)
         finally:
             shutil.rmtree(workshop, ignore_errors=True)
     except OSError as error:
         raise cannot_write(place.data, error, ADVICE) from error
 
 
-def _restore(file: Path, place: Place, workshop: Path, now: datetime) -> Restored:
+def _restore(file: Path, place: Place, workshop: Path, now: datetime, actor: str) -> Restored:
     manifest = unpack(file, lambda name: workshop / name)
     refuse_other_kind(file, manifest, place.copies)
     copy = workshop / place.copies.member
@@ -99,6 +102,9 @@ def _restore(file: Path, place: Place, workshop: Path, now: datetime) -> Restore
     place.copies.prepare(copy)
     name = f"before-restore-{now.astimezone(UTC):{STAMP}}Z"
     plan = _plan(manifest, place, workshop, name)
+    note = RestoreNote(name=file.name, created_at=manifest.created_at, restored_at=now, actor=actor)
+    (workshop / NOTE_NAME).write_text(note.model_dump_json(), "utf-8")
+    plan.copies.append((workshop / NOTE_NAME, place.data / NOTE_NAME))
     journal = place.data / JOURNAL
     begun = Journal(moves=plan.moves, added=[target for _, target in plan.copies])
     write_whole(journal, begun.model_dump_json().encode())

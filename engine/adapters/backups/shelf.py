@@ -62,8 +62,7 @@ class BackupFolder:
     def _write(self, workshop: Path, with_candles: bool) -> tuple[Path, Manifest]:
         """The database first: whatever its rows speak of is in the files that are read later."""
         at, copy, part = self._now(), workshop / self._copies.member, workshop / "backup.zip"
-        facts = self._copies.take(copy)
-        self._go_on()
+        facts = self._copies.take(copy, self._go_on)
 
         def sources() -> Iterator[tuple[str, Path]]:
             yield self._copies.member, copy

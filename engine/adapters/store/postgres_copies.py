@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -17,6 +17,9 @@ from engine.domain.backups import DatabaseFacts, DatabaseKind
 from engine.errors import BackupError, StoreError
 
 BUSY_S = 10.0
+LOOK_S = 0.5
+"""How often a long dump is asked whether it is still wanted."""
+
 SCHEMA = "public"
 
 
@@ -30,7 +33,7 @@ class PostgresCopies:
     def __init__(self, url: URL) -> None:
         self._url = url
 
-    def take(self, target: Path) -> DatabaseFacts:
+    def take(self, target: Path, go_on: Callable[[], None] = lambda: None) -> DatabaseFacts:
         """A snapshot that is counted here and dumped by ``pg_dump``: both see the same moment."""
         database = self._database()
         try:
@@ -39,7 +42,7 @@ class PostgresCopies:
                 self._run(
                     "pg_dump", "--format=custom", "--no-owner", "--no-privileges",
                     f"--schema={SCHEMA}", f"--snapshot={snapshot}", f"--file={target}",
-                    f"--dbname={self._address}",
+                    f"--dbname={self._address}", go_on=go_on,
                 )  # fmt: skip
                 return read_facts(session)
         except StoreError as error:
@@ -115,8 +118,9 @@ class PostgresCopies:
         )  # fmt: skip
         return bare.render_as_string(hide_password=False)
 
-    def _run(self, program: str, *arguments: str) -> str:
-        """What it prints. Raises BackupError with its own last words."""
+    def _run(self, program: str, *arguments: str, go_on: Callable[[], None] = lambda: None) -> str:
+        """What it prints. Raises BackupError with its own first words; it is killed when ``go_on``
+        raises."""
         found = shutil.which(program)
         if found is None:
             raise BackupError(
@@ -127,11 +131,25 @@ class PostgresCopies:
         environment = dict(os.environ)
         if self._url.password is not None:
             environment["PGPASSWORD"] = str(self._url.password)
-        done = subprocess.run(
-            [found, *arguments], env=environment, stdin=subprocess.DEVNULL, capture_output=True,
-            text=True, errors="replace", check=False,
-        )  # fmt: skip
-        if done.returncode:
-            words = done.stderr.strip().splitlines() or ["no reason given"]
+        with subprocess.Popen(
+            [found, *arguments], env=environment, stdin=subprocess.DEVNULL, text=True,
+            errors="replace", stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        ) as process:  # fmt: skip
+            output, said = _followed(process, go_on)
+        if process.returncode:
+            words = said.strip().splitlines() or ["no reason given"]
             raise BackupError(f"'{program}' failed: {words[0]}")
-        return done.stdout
+        return output
+
+
+def _followed(process: subprocess.Popen[str], go_on: Callable[[], None]) -> tuple[str, str]:
+    """What it prints until it ends; killed when ``go_on`` raises."""
+    while True:
+        try:
+            go_on()
+            return process.communicate(timeout=LOOK_S)
+        except subprocess.TimeoutExpired:
+            continue
+        except BaseException:
+            process.kill()
+            raise

@@ -1,7 +1,7 @@
 """``ports.DatabaseCopies`` of a SQLite file, by SQLite's own online backup."""
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -29,7 +29,7 @@ class SqliteCopies:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def take(self, target: Path) -> DatabaseFacts:
+    def take(self, target: Path, go_on: Callable[[], None] = lambda: None) -> DatabaseFacts:
         """In one step: a snapshot that, in WAL mode, a writer neither waits for nor disturbs.
         (In several steps it would begin again at every write.)"""
         if not self._path.exists():
@@ -45,6 +45,7 @@ class SqliteCopies:
                 copy.execute("PRAGMA synchronous = OFF")  # it is made durable as a whole
                 source.backup(copy)
                 copy.execute("PRAGMA journal_mode = DELETE")  # one file
+            go_on()
             with _reading(target) as session:
                 return read_facts(session)
         except (sqlite3.Error, StoreError) as error:
