@@ -2,7 +2,7 @@
 
 import csv
 import io
-from datetime import time
+from datetime import date, time
 from decimal import Decimal
 from typing import Any
 
@@ -355,14 +355,16 @@ def test_the_log_counts_and_narrows(fake_engine: FakeEngine) -> None:
     shown = plain(app)
     assert "1 to 100 of 105, newest first" in shown
     assert "SMS segments this month" in shown
-    app = open_alerts("Log", state="failed", text="21608")
+    app.selectbox(key="state").set_value("failed")
+    app.text_input(key="text").set_value("21608").run()
     assert "of 15, newest first" in plain(app)
+    app.text_input(key="text").set_value("nothing like this").run()
+    assert "No delivery matches" in plain(app)
     press(app, "delivery_clear")
     assert "of 105, newest first" in plain(app)
-    assert "No delivery matches" in plain(open_alerts("Log", text="nothing like this"))
-    assert "after the last one" in errors(
-        open_alerts("Log", **{"from": "2026-02-02", "to": "2026-02-01"})
-    )
+    app.date_input(key="from").set_value(date(2026, 2, 2))
+    app.date_input(key="to").set_value(date(2026, 2, 1)).run()
+    assert "after the last one" in errors(app)
 
 
 def test_a_row_says_what_became_of_it(fake_engine: FakeEngine) -> None:
@@ -459,11 +461,12 @@ def test_the_history_says_who_was_told(fake_engine: FakeEngine) -> None:
     assert "nobody told" in shown
     assert "not told yet" in shown
     assert "1 to 3 of 3, newest first" in plain(app)
-    app = open_alerts("History", level="error")
+    app.selectbox(key="level").set_value("error").run()
     assert "1 to 1 of 1, newest first" in plain(app)
+    app.text_input(key="text").set_value("nothing like this").run()
+    assert "No alert matches" in plain(app)
     press(app, "alert_clear")
     assert "1 to 3 of 3, newest first" in plain(app)
-    assert "No alert matches" in plain(open_alerts("History", text="nothing like this"))
 
 
 # --- prices --------------------------------------------------------------------------------------
@@ -572,11 +575,12 @@ def test_the_last_answer_stays_with_its_age(
 
 def test_the_overview_says_when_alerts_do_not_get_through(fake_engine: FakeEngine) -> None:
     services = fake_engine.services
-    assert "could not be delivered" not in plain(open_page("overview"))
+    app = open_page("overview")
+    assert "could not be delivered" not in plain(app)
     channel = add_channel(services)
     add_delivery(services, channel, 1, state=DeliveryState.FAILED)
     add_delivery(services, channel, 2, state=DeliveryState.FAILED)
     add_delivery(services, channel, 3, state=DeliveryState.UNCERTAIN)
     add_delivery(services, channel, 60 * 25, state=DeliveryState.FAILED)
-    app = open_page("overview")
+    app.run()
     assert "2 alerts could not be delivered and 1 alert may not have arrived" in plain(app)
