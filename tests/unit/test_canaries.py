@@ -5,7 +5,6 @@ import gzip
 import io
 import tarfile
 import zipfile
-from urllib.parse import quote
 
 import pytest
 
@@ -22,7 +21,7 @@ def test_it_is_found_within_what_was_encoded(before: str, after: str) -> None:
     whole = f"{before}{CANARY}{after}"
     encoded = [
         whole.encode(), base64.b64encode(whole.encode()), base64.urlsafe_b64encode(whole.encode()),
-        whole.encode().hex().encode(), quote(whole, safe="").encode(), whole.encode("utf-16"),
+        whole.encode().hex().encode(), "".join(f"%{one:02X}" for one in whole.encode()).encode(), whole.encode("utf-16"),
         whole[::-1].encode(),
     ]  # fmt: skip
     for data in encoded:
