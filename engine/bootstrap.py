@@ -42,7 +42,7 @@ from engine.domain.venue_accounts import VenueAccount
 from engine.errors import ConfigError, QuarterdeckError
 from engine.jobs import Job
 from engine.locks import FolderLock
-from engine.logs import configure_access_log, configure_logs
+from engine.logs import Redaction, configure_access_log, configure_logs
 from engine.ports import Store
 from engine.services.bots import BotService
 from engine.services.convert import Converter, Terms
@@ -106,7 +106,7 @@ def run_engine(settings: Settings) -> int:
         return REFUSED
     try:
         settings = _stored(settings, store)
-        return asyncio.run(_run(settings, store, token, (listener, inbox), redaction.hide))
+        return asyncio.run(_run(settings, store, token, (listener, inbox), redaction))
     except QuarterdeckError as error:
         sys.stderr.write(f"{error.message}\n")
         return REFUSED
@@ -145,10 +145,10 @@ async def _run(
     store: SqlStore,
     token: str,
     listeners: tuple[socket.socket, socket.socket | None],
-    hide: Callable[[str], None],
+    redaction: Redaction,
 ) -> int:
     ending = Ending(asyncio.get_running_loop(), asyncio.Event())
-    engine = Engine(settings, store, token, ending, hide)
+    engine = Engine(settings, store, token, ending, redaction.hide, redaction.clean_text)
     _on_signals(ending)
     servers = [
         ApiServer(app, listener)
@@ -183,6 +183,7 @@ class Engine:
         token: str,
         ending: Ending,
         hide: Callable[[str], None],
+        clean: Callable[[str], str] = str,
     ) -> None:
         self._ending = ending
         self._loop = ending.loop
@@ -215,7 +216,7 @@ class Engine:
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
         self._models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = build_for_programs(core, ending.loop)
-        self._alerting = build_alerts(core, ending.loop, hide)
+        self._alerting = build_alerts(core, ending.loop, hide, clean)
         calls = LaneCalls(core.lanes, ending.loop)
         accounts = VenueAccounts(
             core.books, core.connections, core.vault, calls, self._renew_account

@@ -117,7 +117,7 @@ def test_a_channel_from_its_addition_to_its_end(
         ({"fields": right_fields(ChannelKind.SMS, auth_token="x")}, "fields.auth_token",
          "Auth token cannot be used: of the account."),
         ({"fields": right_fields(ChannelKind.SMS, to="12")}, "fields.to", "To '12' cannot be used"),
-        ({"fields": {"pin": "1"}}, "fields.pin", "has no field 'pin'"),
+        ({"fields": {"pin": "1"}}, "fields", "no such field; it has account_sid, auth_token"),
         ({"fields": {"to": 5}}, "fields.to", "must be text"),
         ({"kinds": ["news"]}, "kinds.0", "must be one of"),
         ({"bots": ["nobody"]}, "bot", "There is no bot 'nobody'."),

@@ -26,9 +26,10 @@ ENGINE = (
     "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "tests.support.processes",
 )  # fmt: skip
 PANEL = ("streamlit.web.cli", "streamlit.web.bootstrap", "panel.facade", "panel.charts", "pandas")
+ALERT_DAY = ("tests.support.alert_engine", "alembic.command", "sqlalchemy.dialects.sqlite")
 IMPORTED = {
     "engine": ENGINE, "tests.support.faulty_engine": ENGINE, "tests.support.venue_engine": ENGINE,
-    "streamlit": PANEL,
+    "streamlit": PANEL, "tests.support.alert_day": ALERT_DAY,
 }  # fmt: skip
 """What a program imports, by the name that follows ``python -m``."""
 

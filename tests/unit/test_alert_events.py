@@ -142,3 +142,13 @@ def test_a_start_after_a_crash_says_so(room: Room) -> None:
     assert crashed.text.endswith(
         "did not stop properly: it was last heard of 2 min ago, at 2026-03-02 12:00:00 UTC."
     )
+
+
+def test_the_page_of_events_has_them_all() -> None:
+    page = (ROOT / "docs" / "alert-events.md").read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith("|")]
+    told = [re.findall(r"`([a-z_0-9.]+)`", row.split("|")[2]) for row in rows[2:]]
+    assert all(len(names) == 1 for names in told)
+    assert sorted(name for names in told for name in names) == sorted(BY_EVENT)
+    titles = {part for row in rows[2:] for part in row.split("|")[1].strip().split(", ")}
+    assert {words.title for words in WORDS.values()} <= titles | {"Kill switch, pauses"}
