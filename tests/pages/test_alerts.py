@@ -150,6 +150,9 @@ def test_a_test_shows_the_providers_own_answer(fake_engine: FakeEngine) -> None:
     assert "refused" in shown
     assert "<q>21608: unverified &lt;number&gt;</q>" in shown
     assert "Verify the number at Twilio first." in shown
+    again = words(open_alerts())
+    assert "<q>accepted</q>" in again, "the last test outlives the session"
+    assert "refused" not in again
     assert len(services.fake_alerts.notifiers.sent) == 1
 
 
