@@ -5,13 +5,14 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from engine.adapters.notify.wire import TIMEOUT_S, masked, quiet
+from engine.adapters.notify.wire import TIMEOUT_S, masked, pause_s, quiet
 from engine.domain.records import Level
 from engine.errors import ChannelBusy, ChannelError, ChannelRefused, ChannelUnsure
 from engine.ports.notify import Message, Receipt
 
 WIKI = "github.com/caronc/apprise/wiki tells how"
 STATUS = re.compile(r"error=(\d{3})\b")
+PAUSE = re.compile(r"retry_after\W+([\d.]+)")
 UNREACHED = ("NewConnectionError", "NameResolutionError", "ConnectTimeoutError",
              "Connection refused", "CERTIFICATE_VERIFY_FAILED")  # fmt: skip
 TOLD = ("Response Details", "Socket Exception")
@@ -53,8 +54,9 @@ class AppriseAny:
             lines = [(entry.level, entry.message) for entry in result.logs()]
             is_sent = bool(result)
         if not is_sent:
-            raise self._meaning(service.service_name, lines)
-        return Receipt("", f"{service.service_name} took it")
+            raise self._meaning(self._name(service), lines)
+        said = " ".join(words for level, words in lines if level == "INFO")
+        return Receipt("", masked(said, self._secrets) or f"{self._name(service)} took it.")
 
     def find(self, message: Message) -> Receipt | None:
         """See Notifier."""
@@ -62,18 +64,19 @@ class AppriseAny:
 
     def verify(self) -> str:
         """See Notifier. Apprise asks no service anything: the URL alone is looked at."""
-        name = self._service().service_name
+        name = self._name(self._service())
         return f"Apprise reads the URL as one of {name}; whether it takes messages, a test shows."
 
     # --- within
 
     def _service(self) -> Any:
         """Apprise's plugin for the URL. Raises ChannelRefused when there is none."""
-        from apprise import Apprise, AppriseAsset
+        from apprise import Apprise, AppriseAsset, OverflowMode
 
         asset = AppriseAsset(
             app_id="Quarterdeck", app_desc="Quarterdeck", async_mode=False, storage_mode="memory",
             default_service_retry=0, service_timeout=2 * self._timeout_s,
+            http_redirects=False,  # what is redirected is no longer sent, but asked
         )  # fmt: skip
         service = Apprise.instantiate(self._url, asset=asset, suppress_exceptions=True)
         if service is None:
@@ -84,8 +87,12 @@ class AppriseAny:
         if "rto=" not in self._url:
             service.socket_read_timeout = self._timeout_s
         if "overflow=" not in self._url:
-            service.overflow_mode = "truncate"  # one message stays one
+            service.overflow_mode = OverflowMode.TRUNCATE  # one message stays one
         return service
+
+    def _name(self, service: Any) -> str:
+        """What the service is called; some call themselves by their URL."""
+        return masked(service.service_name, self._secrets)
 
     def _meaning(self, name: str, lines: list[tuple[str, str]]) -> ChannelError:
         """What Apprise's log says of a message that was not sent."""
@@ -94,8 +101,10 @@ class AppriseAny:
         answer = masked(" ".join((*loud, *low)), self._secrets)
         status = next((int(hit[1]) for words in loud if (hit := STATUS.search(words))), 0)
         if status in (408, 429, 503):
-            return ChannelBusy(f"{name} asks to try later. Nothing was sent.", answer=answer)
-        if 400 <= status < 500:
+            told = next((hit[1] for words in low if (hit := PAUSE.search(words))), "")
+            return ChannelBusy(f"{name} asks to try later. Nothing was sent.", answer=answer,
+                               retry_after_s=pause_s(told))  # fmt: skip
+        if 300 <= status < 500:
             return ChannelRefused(
                 f"{name} refuses the message: {masked(' '.join(loud), self._secrets)} Check the"
                 f" parts of the URL; {WIKI}.", answer=answer, field="url",

@@ -62,9 +62,11 @@ class Discord:
             response = webhook.api_post_request()
         except Exception as error:  # noqa: BLE001  # whatever it is, the request may be out
             raise failed_call("Discord", error) from None
+        if response.request.method != "POST":  # followed to where a question was asked instead
+            raise ChannelRefused(f"The webhook's address has moved: {AGAIN}.", field="webhook")
         body = self._body(response)
         number = body.get("id") if isinstance(body, dict) else None
-        if not number or response.request.method != "POST":
+        if not number:
             raise ChannelUnsure("Discord's answer cannot be read; the message may have arrived.",
                                 answer=self._answer(response, body))  # fmt: skip
         return Receipt(str(number), f"Discord: message {number}")

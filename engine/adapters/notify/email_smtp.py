@@ -75,7 +75,7 @@ class EmailSmtp:
         refusals: dict[str, str] = {}
         for address in self._to:
             try:
-                session.ask("RCPT", lambda smtp, to=address: smtp.rcpt(to))
+                session.name_recipient(address)
             except ChannelRefused as refused:
                 refusals[address] = refused.answer
         if len(refusals) == len(self._to):

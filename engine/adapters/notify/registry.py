@@ -8,7 +8,8 @@ from engine.adapters.notify.email_smtp import EmailSmtp
 from engine.adapters.notify.smtp_session import Mailbox, Security
 from engine.adapters.notify.telegram import Telegram
 from engine.adapters.notify.telegram_client import TELEGRAM_URL, TelegramClient
-from engine.adapters.notify.twilio_sms import TWILIO_URL, TwilioSms
+from engine.adapters.notify.twilio_session import TWILIO_URL, TwilioAccount
+from engine.adapters.notify.twilio_sms import TwilioSms
 from engine.adapters.notify.wire import TIMEOUT_S
 from engine.domain.alerts import ChannelKind
 from engine.domain.channel_forms import FieldError, checked_fields, listed
@@ -49,11 +50,10 @@ class NotifierRegistry:
     # --- within
 
     def _sms(self, fields: Fields) -> Notifier:
-        return TwilioSms(
-            account_sid=fields["account_sid"], auth_token=fields["auth_token"],
-            sender=fields["sender"], to=listed(fields["to"]), base_url=self._twilio_url,
-            timeout_s=self._timeout_s,
-        )  # fmt: skip
+        account = TwilioAccount(
+            fields["account_sid"], fields["auth_token"], self._twilio_url, self._timeout_s
+        )
+        return TwilioSms(account, sender=fields["sender"], to=listed(fields["to"]))
 
     def _telegram(self, fields: Fields) -> Notifier:
         return Telegram(self._client(fields), fields["chat"])

@@ -1,5 +1,6 @@
 """One connection to a mail server, and what each of its answers means."""
 
+import re
 import smtplib
 import socket
 import ssl
@@ -89,6 +90,10 @@ class SmtpSession:
             raise _refusal(self._box, code, words, what)
         return _said(self._box, code, words)
 
+    def name_recipient(self, address: str) -> str:
+        """As ``ask``."""
+        return self.ask("RCPT", lambda smtp: smtp.rcpt(address))
+
     def deliver(self, mail: bytes) -> str:
         """The mail itself. Raises ChannelUnsure too: from here on it may have arrived."""
         try:
@@ -96,8 +101,7 @@ class SmtpSession:
         except smtplib.SMTPDataError as error:  # before the mail itself
             raise _refusal(self._box, error.smtp_code, error.smtp_error, "DATA") from None
         except (OSError, smtplib.SMTPException) as error:
-            late = isinstance(error.__context__ or error, TimeoutError)
-            how = "not in time" if late else "the connection was cut"
+            how = "not in time" if _is_late(error) else "the connection was cut"
             raise ChannelUnsure(
                 f"{self._box.host} gave no answer to the mail ({how}). It may have arrived."
             ) from None
@@ -141,9 +145,11 @@ def _meaning(error: Exception, box: Mailbox) -> ChannelError:
     if isinstance(error, smtplib.SMTPResponseException):
         what = "AUTH" if isinstance(error, smtplib.SMTPAuthenticationError) else "EHLO"
         return _refusal(box, error.smtp_code, error.smtp_error, what)
-    how = "in time" if isinstance(error, TimeoutError) else "or cuts the connection"
+    how = "in time" if _is_late(error) else "or cuts the connection"
+    if _is_late(error) and box.security is Security.STARTTLS:
+        how += " (where TLS is expected at once, as on port 465, choose tls)"
     if isinstance(error, socket.gaierror | ConnectionRefusedError):
-        how = "at all: are name and port right"
+        how = "at all: check name and port"
     return ChannelBusy(f"{box.host}, port {box.port}, does not answer {how}. {NOT_SENT}")
 
 
@@ -184,7 +190,12 @@ def _certificate(host: str, error: ssl.SSLCertVerificationError) -> ChannelRefus
     return ChannelRefused(told, answer=reason, field="host")
 
 
+def _is_late(error: Exception) -> bool:
+    """smtplib tells a timeout as a connection that was cut."""
+    return any(isinstance(one, TimeoutError) for one in (error, error.__context__))
+
+
 def _own_name() -> str:
     """What we say we are. Not ``getfqdn``, which asks the network and may take long."""
     name = socket.gethostname()
-    return name if "." in name else "[127.0.0.1]"
+    return name if re.fullmatch(r"[A-Za-z0-9\-]+(\.[A-Za-z0-9\-]+)+", name) else "[127.0.0.1]"
