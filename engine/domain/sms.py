@@ -6,6 +6,7 @@ of several. One other letter makes it UCS-2: 70 and 67. Source: 3GPP TS 23.038 a
 
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 from gsm0338 import Codec
 
@@ -37,8 +38,8 @@ class Size:
 
 def size_of(text: str) -> Size:
     """Its segments, at least one. A letter of two units is never torn between two segments."""
-    units = _units(text)
-    if units is not None:
+    units = [_septets(letter) for letter in text]
+    if all(units):
         return Size(_segments(units, GSM_ALONE, GSM_JOINED), is_gsm=True)
     return Size(_segments(_ucs2_units(text), UCS2_ALONE, UCS2_JOINED), is_gsm=False)
 
@@ -46,7 +47,7 @@ def size_of(text: str) -> Size:
 def plain(text: str) -> str:
     """``text`` with typographic signs and accents written as GSM 03.38 can; what has no likeness
     there (Cyrillic, Chinese, emoji) stays, and makes the message UCS-2."""
-    return "".join(one if _is_gsm(one) else _without_accent(one)
+    return "".join(one if _septets(one) else _without_accent(one)
                    for one in text.replace("\r\n", "\n").translate(LOOK_ALIKES))  # fmt: skip
 
 
@@ -64,16 +65,13 @@ def shortened(text: str, segments: int) -> str:
     return text[:low].rstrip() + CUT
 
 
-def _is_gsm(letter: str) -> bool:
-    return _units(letter) is not None
-
-
-def _units(text: str) -> list[int] | None:
-    """The septets of each letter, one or two; None when a letter is not of the alphabet."""
+@lru_cache(maxsize=2_048)
+def _septets(letter: str) -> int:
+    """One or two; zero when the alphabet does not have it."""
     try:
-        return [len(_CODEC.encode(letter)[0]) for letter in text]
+        return len(_CODEC.encode(letter)[0])
     except UnicodeEncodeError:
-        return None
+        return 0
 
 
 def _ucs2_units(text: str) -> list[int]:
@@ -94,4 +92,4 @@ def _segments(units: list[int], alone: int, joined: int) -> int:
 def _without_accent(letter: str) -> str:
     bare = "".join(one for one in unicodedata.normalize("NFKD", letter)
                    if not unicodedata.combining(one))  # fmt: skip
-    return bare if bare and _units(bare) is not None else letter
+    return bare if bare and all(_septets(one) for one in bare) else letter

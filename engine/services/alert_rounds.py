@@ -1,4 +1,7 @@
-"""The rounds of alerts: route, escalate, and set each channel with work to it on its own lane."""
+"""The rounds of alerts: route, escalate, and set each channel with work to it, in its own thread.
+
+These threads are no lane: one that hangs in a provider keeps nothing, not even the engine's end.
+"""
 
 import asyncio
 import contextlib
@@ -8,6 +11,7 @@ from functools import partial
 from engine.errors import LeaseLost, QuarterdeckError
 from engine.services.books import Writing
 from engine.services.deliver_alerts import AlertSender
+from engine.services.detached import run_detached
 from engine.services.escalate_alerts import Escalator
 from engine.services.lanes import Lanes
 from engine.services.outbox import Outbox
@@ -16,11 +20,7 @@ from engine.services.route_alerts import AlertRouter
 log = logging.getLogger("quarterdeck.alerts")
 
 LANE = "alerts"
-
-
-def channel_lane(channel_id: str) -> str:
-    """The lane on which a channel's messages go."""
-    return f"channel:{channel_id}"
+"""Of the database's part alone."""
 
 
 class AlertRounds:
@@ -43,6 +43,7 @@ class AlertRounds:
         self._loop = loop
         self._working: dict[str, asyncio.Task[None]] = {}
         self._nudged: asyncio.Task[None] | None = None
+        self._is_asked = False
 
     def nudge(self, writing: Writing) -> None:
         """A listener of the books: alerts are told at once, not at the next round."""
@@ -52,13 +53,8 @@ class AlertRounds:
 
     async def begin_due(self) -> None:
         """One round; channels work on when it is over. Raises StoreError, LeaseLost."""
-        if self._lanes.backlog(LANE):
-            return
-        for channel_id in await self._lanes.run(LANE, self._plan):
-            if channel_id not in self._working:
-                task = asyncio.create_task(self._work(channel_id))
-                self._working[channel_id] = task
-                task.add_done_callback(partial(self._ended, channel_id))
+        if not self._lanes.backlog(LANE):
+            await self._round()
 
     def halt(self) -> None:
         """Begin no message any more."""
@@ -70,6 +66,13 @@ class AlertRounds:
         if tasks:
             await asyncio.wait(tasks, timeout=timeout_s)
 
+    async def _round(self) -> None:
+        for channel_id in await self._lanes.run(LANE, self._plan):
+            if channel_id not in self._working:
+                task = asyncio.create_task(self._work(channel_id))
+                self._working[channel_id] = task
+                task.add_done_callback(partial(self._ended, channel_id))
+
     def _ended(self, channel_id: str, _task: asyncio.Task[None]) -> None:
         self._working.pop(channel_id, None)
 
@@ -80,19 +83,24 @@ class AlertRounds:
         return sorted(self._outbox.busy_channels() | self._sender.unwritten_channels())
 
     def _begin_now(self) -> None:
+        self._is_asked = True
         if self._nudged is None or self._nudged.done():
-            self._nudged = self._loop.create_task(self._guarded())
+            self._nudged = self._loop.create_task(self._nudged_rounds())
 
-    async def _guarded(self) -> None:
+    async def _nudged_rounds(self) -> None:
+        """One, and another one for what came while it ran."""
         try:
-            await self.begin_due()
+            while self._is_asked:
+                self._is_asked = False
+                await self._round()
         except QuarterdeckError as error:
-            log.debug("alerts wait for the next round: %s", error)
+            log.warning("alerts wait for the next round: %s", error)
+        except Exception:
+            log.exception("a round of alerts failed; the next one goes on")
 
     async def _work(self, channel_id: str) -> None:
-        lane = channel_lane(channel_id)
         try:
-            await self._lanes.run(lane, self._sender.work, channel_id)
+            await run_detached(f"channel:{channel_id}", partial(self._sender.work, channel_id))
         except LeaseLost:
             log.warning("channel %s is left to the engine that took over", channel_id)
         except QuarterdeckError as error:

@@ -24,8 +24,10 @@ class FakeProvider:
     """Remembers what arrived. ``script`` is taken from, one a send, before anything is well:
 
     ``busy``, ``refused``, ``unsure-before`` (not taken), ``unsure-after`` (taken), ``broken``
-    (raises what no notifier may), ``hang`` (waits for ``released``), ``ok``.
-    ``before_send`` and ``after_send`` may raise, as the death of the engine there.
+    (raises what no notifier may), ``ok``. Channels in ``hanging`` wait for ``released``.
+    It lists a message after ``lateness`` looks at it; channels in ``blind`` find nothing, nor
+    does any without ``can_find``. ``before_send`` and ``after_send`` may raise, as the death of
+    the engine there.
     """
 
     arrivals: list[Arrival] = field(default_factory=list)
@@ -33,8 +35,12 @@ class FakeProvider:
     finds: deque[str] = field(default_factory=deque)
     retry_after_s: float = 0.0
     segments: int = 0
+    lateness: int = 0
     can_find: bool = True
+    hanging: set[str] = field(default_factory=set)
+    blind: set[str] = field(default_factory=set)
     sends: Counter[str] = field(default_factory=Counter)
+    looks: Counter[str] = field(default_factory=Counter)
     before_send: Callable[[], None] | None = None
     after_send: Callable[[], None] | None = None
     released: threading.Event = field(default_factory=threading.Event)
@@ -67,7 +73,7 @@ class FakeNotifier:
     def __init__(self, provider: FakeProvider, channel_id: str) -> None:
         self._provider = provider
         self._channel_id = channel_id
-        self.can_find = provider.can_find
+        self.can_find = provider.can_find and channel_id not in provider.blind
 
     def send(self, message: Message) -> Receipt:
         """As the script says."""
@@ -85,7 +91,7 @@ class FakeNotifier:
             raise ChannelUnsure("No answer came.")
         if step == "broken":
             raise ValueError("a fault of the notifier")
-        if step == "hang":
+        if self._channel_id in provider.hanging:
             provider.is_hanging.set()
             provider.released.wait(60)
         receipt = provider.take(self._channel_id, message)
@@ -105,9 +111,10 @@ class FakeNotifier:
             raise ChannelBusy("The provider is busy.")
         if step == "refused":
             raise ChannelRefused("The token is refused: make a new one.")
+        provider.looks[message.reference] += 1
         for one in provider.arrivals:
             is_it = (one.channel_id, one.message.reference) == (self._channel_id, message.reference)
-            if is_it and step != "late":
+            if is_it and provider.looks[message.reference] > provider.lateness:
                 return Receipt(one.provider_id, "delivered", provider.segments)
         return None
 

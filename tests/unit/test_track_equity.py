@@ -5,6 +5,7 @@ from decimal import Decimal as D
 
 import pytest
 
+from engine.domain.alerts import AlertState, DeliveryState
 from engine.domain.decisions import Action
 from engine.domain.records import EquityPoint
 from engine.domain.signals import SignalKind
@@ -13,7 +14,7 @@ from engine.services.candle_feed import PriceBoard
 from engine.services.housekeeping import Housekeeper
 from engine.services.instrument_book import InstrumentBook
 from engine.services.track_equity import EquityKeeper
-from tests.contract.store_samples import decision, signal
+from tests.contract.store_samples import alert, decision, delivery, signal
 from tests.fakes.clock import START
 from tests.unit.conftest import Room
 
@@ -173,3 +174,24 @@ def test_housekeeping_forgets_old_signals_and_prices_sooner(ledger: Ledger) -> N
     with room.store.reading() as tx:
         left = {one.id for one in tx.signals.select()}
     assert left == {"order5", "execution5", "order9", "prices9", "execution9"}
+
+
+def test_housekeeping_forgets_old_alerts_but_none_that_is_on_its_way(ledger: Ledger) -> None:
+    room = ledger.room
+    with room.store.transaction() as tx:
+        for days, key, state in ((0, "old", DeliveryState.SENT), (0, "due", DeliveryState.WAITING),
+                                (9, "new", DeliveryState.SENT)):  # fmt: skip
+            at = START + timedelta(days=days)
+            tx.alerts.add(alert().model_copy(
+                update={"id": key, "time": at, "state": AlertState.ROUTED}))  # fmt: skip
+            tx.deliveries.add(delivery().model_copy(
+                update={"id": key, "created_at": at, "state": state}))  # fmt: skip
+        tx.alerts.add(alert().model_copy(update={"id": "unrouted", "time": START}))
+    room.clock.advance(timedelta(days=10).total_seconds())
+    Housekeeper(
+        room.books, room.venues, ledger.keeper, hold_retention_days=1, signal_retention_days=5,
+        alert_retention_days=7,
+    ).tidy()  # fmt: skip
+    with room.store.reading() as tx:
+        assert {one.id for one in tx.alerts.select()} == {"new", "unrouted"}
+        assert {one.id for one in tx.deliveries.select()} == {"due", "new"}
