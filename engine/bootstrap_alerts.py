@@ -47,6 +47,8 @@ def build_alerts(
     return Alerting(
         channels,
         delivery,
-        AlertDesk(core.books, channels, delivery.sender, keeper, settings.alert_zone),
+        AlertDesk(
+            core.books, channels, delivery.sender, keeper, delivery.figures, settings.alert_zone
+        ),
         ChannelDesk(core.books, channels, delivery.sender),
     )

@@ -3,6 +3,7 @@ loopback that answer, refuse and fail as the real ones document it."""
 
 import logging
 import re
+import ssl
 import subprocess
 import sys
 import traceback
@@ -11,11 +12,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+import trustme
 
 from engine.adapters.notify.registry import NotifierRegistry
 from engine.domain.alerts import ChannelKind
 from engine.errors import ChannelBusy, ChannelError, ChannelRefused, ChannelUnsure, ConfigError
 from tests.contract.notifiers import CASES, PATIENT_S, SUBJECTS, Case, Subject, message
+from tests.fakes import telegram_server, twilio_server
+from tests.fakes.hook_server import HookServer
+from tests.fakes.provider_server import serving_provider
 from tests.support.client import eventually
 
 TEXT = "Verkauft: 0,5 ₿ für 32 000 €. Größe *ändern*? <b>_Ja_</b> 🚀\n\nBis später!"
@@ -128,6 +133,27 @@ def test_what_cannot_be_reached_has_got_nothing(subject: Subject) -> None:
 def test_what_cannot_be_reached_cannot_be_verified_now(subject: Subject) -> None:
     with pytest.raises(ChannelBusy):
         subject.far_away().verify()
+
+
+ELSEWHERE = {
+    ChannelKind.SMS: twilio_server.settings(),
+    ChannelKind.TELEGRAM: telegram_server.settings(),
+    ChannelKind.APPRISE: {},
+}
+
+
+@pytest.mark.parametrize("kind", ELSEWHERE)
+def test_a_certificate_that_does_not_verify_gets_nothing(kind: ChannelKind) -> None:
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(tls)
+    with serving_provider(HookServer(), tls=tls) as server:
+        assert server.url.startswith("https")
+        fields = ELSEWHERE[kind] or {"url": server.apprise_url}
+        registry = NotifierRegistry(twilio_url=server.url, telegram_url=server.url, timeout_s=30)
+        with pytest.raises(ChannelBusy, match="Nothing was sent") as caught:
+            registry.make(kind, fields, {}).send(message())
+        assert "certificate" in f"{caught.value.message} {caught.value.answer}".lower()
+        assert not server.requests
 
 
 @KINDS

@@ -24,7 +24,7 @@ from engine.domain.alerts import ChannelKind
 from engine.domain.channel_forms import FORMS, FieldError, checked_fields
 from engine.ports import VenueAdapter
 from engine.settings import Settings
-from tests.support.canaries import Flock
+from tests.support.canaries import Flock, unpacked
 from tests.support.channel_forms import RIGHT
 from tests.support.client import Client
 from tests.support.processes import Copy
@@ -100,8 +100,8 @@ class Heard:
     answered: set[str] = field(default_factory=set)
 
     def add(self, where: str, data: bytes) -> None:
-        """Keep it."""
-        self.said[f"{len(self.said)} {where}"] = data
+        """Keep it, and what is packed in it."""
+        self.said |= dict(unpacked(f"{len(self.said)} {where}", data))
 
 
 @dataclass
@@ -118,7 +118,8 @@ class CanaryRun:
         """Any call; its answer is kept."""
         response = self.http.request(method, path, **options)
         head = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
-        self.heard.add(f"{method} {path}", f"{head}\n".encode() + response.content)
+        self.heard.add(f"{method} {path}", response.content)
+        self.heard.add(f"head of {method} {path}", head.encode())
         return response
 
     def make(self, what: str, path: str, body: Mapping[str, Any]) -> None:
