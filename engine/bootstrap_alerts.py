@@ -33,17 +33,22 @@ class Alerting:
 
 
 def build_alerts(
-    core: Core, loop: asyncio.AbstractEventLoop, hide: Callable[[str], None]
+    core: Core,
+    loop: asyncio.AbstractEventLoop,
+    hide: Callable[[str], None],
+    clean: Callable[[str], str],
 ) -> Alerting:
-    """Build it; ``hide`` keeps a secret out of the logs."""
+    """Build it; ``hide`` keeps a secret out of the logs, ``clean`` masks those in a text."""
     settings = core.settings
     notifiers = NotifierRegistry(twilio_url=settings.twilio_url, telegram_url=settings.telegram_url)
     channels = Channels(core.books, ChannelLinks(core.vault, notifiers, hide))
-    delivery = build_alert_delivery(core, loop, channels.notifier)
+    delivery = build_alert_delivery(core, loop, channels.notifier, clean)
     keeper = PriceAlertKeeper(core.books, core.venues)
     return Alerting(
         channels,
         delivery,
-        AlertDesk(core.books, channels, delivery.sender, keeper, settings.alert_zone),
+        AlertDesk(
+            core.books, channels, delivery.sender, keeper, delivery.figures, settings.alert_zone
+        ),
         ChannelDesk(core.books, channels, delivery.sender),
     )

@@ -29,11 +29,15 @@ class AlertDelivery:
 
 
 def build_alert_delivery(
-    core: Core, loop: asyncio.AbstractEventLoop, open_notifier: Callable[[Channel], Notifier]
+    core: Core,
+    loop: asyncio.AbstractEventLoop,
+    open_notifier: Callable[[Channel], Notifier],
+    clean: Callable[[str], str],
 ) -> AlertDelivery:
-    """Build it, and have it listen to the books; nothing is sent before the first round."""
+    """Build it, and have it listen to the books; nothing is sent before the first round. ``clean``
+    masks secrets in what is told."""
     zone = core.settings.alert_zone
-    router = AlertRouter(core.store, core.clock, zone)
+    router = AlertRouter(core.store, core.clock, zone, clean)
     outbox = Outbox(core.books, zone)
     rates = SendRates(MovingWindowRateLimiter(MemoryStorage()))
     sender = AlertSender(core.books, outbox, open_notifier, rates)

@@ -21,8 +21,8 @@ from panel.channel_words import (
     last_words,
     next_step,
     option_words,
+    said_html,
     spend_words,
-    test_html,
 )
 from panel.commands import attempt, show_outcomes
 from panel.facade import ControlPanel, PanelError
@@ -31,8 +31,8 @@ from panel.format import escape
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 
-TESTS = "channels:tests"
-"""What providers said when a person asked in this session, by channel."""
+CHECKS = "channels:checks"
+"""What providers said of credentials in this session, by channel: shown until the next test."""
 
 NO_CHANNEL = (
     "No channel yet, so nobody is told anything. Add one: SMS, Telegram, email, Discord, or any"
@@ -86,8 +86,8 @@ def _draw_channel(
     )
     if channel.last_error:
         st.error(f"Its newest message: {escape(channel.last_error)}", icon=":material/sms_failed:")
-    if test := _tests().get(channel.id):
-        st.html(test_html(test))
+    if said := _checks().get(channel.id) or channel.last_test:
+        st.html(said_html(said))
     st.caption(escape(option_words(channel, bots)))
     _draw_buttons(panel, channel)
 
@@ -125,25 +125,22 @@ def _draw_buttons(panel: ControlPanel, channel: ChannelView) -> None:
         )  # fmt: skip
 
 
-def _tests() -> dict[str, ChannelTest]:
-    found: dict[str, ChannelTest] = st.session_state.setdefault(TESTS, {})
+def _checks() -> dict[str, ChannelTest]:
+    found: dict[str, ChannelTest] = st.session_state.setdefault(CHECKS, {})
     return found
 
 
 def _test(panel: ControlPanel, channel: ChannelView) -> None:
-    """A callback."""
-
-    def ask() -> None:
-        _tests()[channel.id] = panel.test_channel(channel.id)
-
-    attempt(ask)
+    """A callback. What came of it is the channel's last test."""
+    _checks().pop(channel.id, None)
+    attempt(lambda: panel.test_channel(channel.id))
 
 
 def _check(panel: ControlPanel, channel: ChannelView) -> None:
     """A callback."""
 
     def ask() -> None:
-        _tests()[channel.id] = panel.verify_channel(channel.id)
+        _checks()[channel.id] = panel.verify_channel(channel.id)
 
     attempt(ask)
 

@@ -24,7 +24,7 @@ STATES = {
     DeliveryState.UNCERTAIN: (
         "uncertain", "orange", "It may have arrived, so it is not sent again by itself.",
     ),
-    DeliveryState.DIGESTED: ("in a digest", "violet", "It was told in a message with others."),
+    DeliveryState.DIGESTED: ("digested", "violet", "It was told in a message with others."),
     DeliveryState.DROPPED: (
         "dropped", "gray", "Its channel was deleted or disabled before it was sent.",
     ),
@@ -84,17 +84,18 @@ def target_words(channel: ChannelView) -> str:
     return f"{words} {value}" if value else ""
 
 
-def test_html(test: ChannelTest) -> str:
-    """What a provider said when it was asked, in its own words, and what to do."""
+def said_html(test: ChannelTest) -> str:
+    """What a provider said of credentials or of a test, in its own words, and what to do."""
     colour, words = ("green", "accepted") if test.is_ok else ("red", "refused")
     if test.state is not None:
         words, colour, _ = STATES[test.state]
-    answer = f"<q>{escape(test.answer)}</q>" if test.answer else ""
+    asked = f"Test, {ago(test.at, now())}" if test.at else "Check"
+    answer = f"<q>{escape(test.answer)}</q>" if test.answer else "The provider said nothing."
     advice = f'<div class="qd-advice">{escape(test.error)}</div>' if test.error else ""
-    cost = f'<div class="qd-advice">{escape(sms_words(test))}</div>' if test.segments else ""
+    cost = f" · {escape(sms_words(test))}" if test.segments else ""
     return (
         f'<ul class="qd-checks qd-test"><li><span class="qd-state qd-{colour}">{words}</span>'
-        f"<span>{answer or 'The provider said nothing.'}{advice}{cost}</span></li></ul>"
+        f'<span><span class="qd-quiet">{asked}{cost}</span><br>{answer}{advice}</span></li></ul>'
     )
 
 

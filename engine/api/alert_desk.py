@@ -1,21 +1,20 @@
 """Alerts for the API: what was told and what became of it, what a text costs, price alerts."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Protocol
 
 from engine.api.alert_views import (
-    SPENT_COLUMNS,
     alert_view,
     delivery_view,
     preview,
     price_view,
-    spent,
+    spend_view,
 )
 from engine.contracts.alerts import (
     AlertFilter,
     AlertPage,
+    ChannelSpend,
     DeliveryFilter,
     DeliveryPage,
     DeliveryView,
@@ -28,16 +27,15 @@ from engine.contracts.alerts import (
 )
 from engine.domain.alert_kinds import WORDS, title_of
 from engine.domain.alert_texts import words_of
-from engine.domain.alerts import Alert, AlertKind, ChannelKind, Delivery, DeliveryState
+from engine.domain.alerts import Alert, AlertKind, ChannelKind, Delivery
 from engine.domain.records import Level
 from engine.ports import Transaction
 from engine.services.books import Books
 from engine.services.channels import Channels
+from engine.services.delivery_figures import ChannelFigures, FigureReader
 from engine.services.keep_price_alerts import PriceAlertKeeper
 
 LEVELS = list(Level)
-LONGEST_WAIT = timedelta(days=7)
-"""Nothing is sent that is older: it bounds which rows can have been sent in a month."""
 
 
 class Resender(Protocol):
@@ -98,6 +96,7 @@ class AlertDesk:
     channels: Channels
     resender: Resender
     prices: PriceAlertKeeper
+    figures: FigureReader
     zone: str
 
     def kinds(self) -> Sequence[KindView]:
@@ -127,8 +126,6 @@ class AlertDesk:
 
     def deliveries(self, chosen: DeliveryFilter) -> DeliveryPage:
         """Newest first, with what was spent."""
-        now = self.books.clock.now()
-        month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
         where: dict[str, Any] = {
             name: value
             for name in ("state", "kind")
@@ -142,12 +139,9 @@ class AlertDesk:
                 is_descending=True, limit=chosen.limit, offset=chosen.offset, **where
             )
             count = tx.deliveries.count(**where)
-            rows = tx.deliveries.values(
-                *SPENT_COLUMNS, since=month - LONGEST_WAIT, state=DeliveryState.SENT
-            )
         return DeliveryPage(
-            now=now, items=tuple(self._delivery(one) for one in found), count=count,
-            spent=spent(rows, self.channels.all(), now),
+            now=self.books.clock.now(), items=tuple(self._delivery(one) for one in found),
+            count=count, spent=tuple(self._spent()),
         )  # fmt: skip
 
     def send_again(self, delivery_id: str, actor: str) -> DeliveryView:
@@ -192,6 +186,17 @@ class AlertDesk:
 
     def _delivery(self, delivery: Delivery) -> DeliveryView:
         return delivery_view(delivery, self._bot_name(delivery.bot_id))
+
+    def _spent(self) -> Iterator[ChannelSpend]:
+        """Of the channels that there are, then of those that are gone."""
+        figures = dict(self.figures.read().channels)
+        for channel in self.channels.all():
+            own = figures.pop(channel.id, ChannelFigures())
+            yield spend_view(channel.id, channel.name, channel.kind, own)
+        with self.books.store.reading() as tx:
+            for channel_id, of_gone in figures.items():
+                for one in tx.deliveries.select(channel_id=channel_id, limit=1):
+                    yield spend_view(channel_id, one.channel_name, one.channel_kind, of_gone)
 
     def _bot_name(self, bot_id: str | None) -> str:
         bot = self.books.bots.get(bot_id or "")

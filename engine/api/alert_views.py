@@ -1,9 +1,6 @@
 """Alerts, deliveries and price alerts as they are shown, and what was spent on them."""
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from decimal import Decimal
-from typing import Any
+from collections.abc import Iterable
 
 from engine.contracts.alerts import (
     AlertView,
@@ -18,11 +15,9 @@ from engine.domain.alert_kinds import WORDS
 from engine.domain.alerts import Alert, Channel, ChannelKind, Delivery, PriceAlert
 from engine.domain.channel_forms import listed
 from engine.domain.delivery_rules import AGAIN
-from engine.domain.money import ZERO
 from engine.domain.sms import size_of
 from engine.ports import Transaction
-
-SPENT_COLUMNS = ("channel_id", "channel_name", "channel_kind", "sent_at", "segments", "cost")
+from engine.services.delivery_figures import ChannelFigures
 
 
 def alert_view(alert: Alert, deliveries: Iterable[Delivery], bot_name: str) -> AlertView:
@@ -85,36 +80,13 @@ def preview(text: str, channels: Iterable[Channel]) -> PreviewView:
     )  # fmt: skip
 
 
-def spent(
-    rows: Sequence[tuple[Any, ...]], channels: Sequence[Channel], now: datetime
-) -> tuple[ChannelSpend, ...]:
-    """Sums of what was sent today and in this month, in UTC, by channel: those that there are
-    first, then those that are gone. ``rows`` have ``SPENT_COLUMNS``."""
-    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
-    month = today.replace(day=1)
-    who: dict[str, tuple[str, Any]] = {one.id: (one.name, one.kind) for one in channels}
-    for channel_id, name, kind, *_ in rows:
-        who.setdefault(channel_id, (name, kind))
-    found = []
-    for channel_id, (name, kind) in who.items():
-        own = [row[3:] for row in rows if row[0] == channel_id]
-        spans = {"today": _sums(own, today), "month": _sums(own, month)}
-        if channel_id not in {one.id for one in channels} and not spans["month"]["sent"]:
-            continue
-        sums = {f"{what}_{span}": value
-                for span, of_span in spans.items() for what, value in of_span.items()}  # fmt: skip
-        found.append(
-            ChannelSpend(channel_id=channel_id, channel_name=name, channel_kind=kind, **sums)
-        )
-    return tuple(found)
-
-
-def _sums(rows: Iterable[tuple[Any, ...]], begin: datetime) -> dict[str, Any]:
-    """Of ``(sent_at, segments, cost)``; a cost is None where none is known."""
-    sent = [row for row in rows if row[0] is not None and row[0] >= begin]
-    costs: list[Decimal] = [cost for _, _, cost in sent if cost is not None]
-    return {
-        "sent": len(sent),
-        "segments": sum(segments for _, segments, _ in sent),
-        "cost": sum(costs, ZERO) if costs else None,
-    }
+def spend_view(
+    channel_id: str, name: str, kind: ChannelKind, figures: ChannelFigures
+) -> ChannelSpend:
+    """What went out through a channel; a cost of nothing is one that nobody has told."""
+    return ChannelSpend(
+        channel_id=channel_id, channel_name=name, channel_kind=kind,
+        sent_today=figures.sent_today, segments_today=figures.segments_today,
+        cost_today=figures.cost_today or None, sent_month=figures.sent_month,
+        segments_month=figures.segments_month, cost_month=figures.cost_month or None,
+    )  # fmt: skip

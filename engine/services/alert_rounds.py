@@ -1,4 +1,7 @@
-"""The rounds of alerts: route, escalate, and set each channel with work to it on its own lane."""
+"""The rounds of alerts: route, escalate, and set each channel with work to it, in its own thread.
+
+These threads are no lane: one that hangs in a provider keeps nothing, not even the engine's end.
+"""
 
 import asyncio
 import contextlib
@@ -8,6 +11,7 @@ from functools import partial
 from engine.errors import LeaseLost, QuarterdeckError
 from engine.services.books import Writing
 from engine.services.deliver_alerts import AlertSender
+from engine.services.detached import run_detached
 from engine.services.escalate_alerts import Escalator
 from engine.services.lanes import Lanes
 from engine.services.outbox import Outbox
@@ -16,11 +20,7 @@ from engine.services.route_alerts import AlertRouter
 log = logging.getLogger("quarterdeck.alerts")
 
 LANE = "alerts"
-
-
-def channel_lane(channel_id: str) -> str:
-    """The lane on which a channel's messages go."""
-    return f"channel:{channel_id}"
+"""Of the database's part alone."""
 
 
 class AlertRounds:
@@ -99,9 +99,8 @@ class AlertRounds:
             log.exception("a round of alerts failed; the next one goes on")
 
     async def _work(self, channel_id: str) -> None:
-        lane = channel_lane(channel_id)
         try:
-            await self._lanes.run(lane, self._sender.work, channel_id)
+            await run_detached(f"channel:{channel_id}", partial(self._sender.work, channel_id))
         except LeaseLost:
             log.warning("channel %s is left to the engine that took over", channel_id)
         except QuarterdeckError as error:

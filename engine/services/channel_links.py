@@ -69,6 +69,13 @@ class ChannelLinks:
     ) -> tuple[dict[str, str], dict[str, str]]:
         """Settings and secrets of what a form gave. Raises ConfigError naming ``fields.<name>``;
         no secret is in it."""
+        form = FORMS[channel.kind]
+        known = [field.name for field in form.fields]
+        if not set(fields) <= set(known):
+            # What was given may be a secret in the wrong place: it is not repeated.
+            raise ConfigError(
+                f"{form.title} has no such field; it has {', '.join(known)}.", field="fields"
+            )
         for name in secret_names(channel):
             self.hide(fields.get(name, "").strip())
         try:

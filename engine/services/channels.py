@@ -13,11 +13,8 @@ from engine.domain.records import Level
 from engine.errors import ConfigError, Conflict, NotFound
 from engine.ports import Notifier, Transaction
 from engine.services.books import Books, Writing
+from engine.services.channel_changes import difference, tell_change
 from engine.services.channel_links import ChannelLinks, secret_names
-
-COMMANDING = {"commands": "no", "users": ""}
-"""Fields that let a chat command the engine, as they are without it: to what they are changed is
-told."""
 
 
 class Rules(TypedDict, total=False):
@@ -102,9 +99,9 @@ class Channels:
             writing.event(Level.INFO, "channel.added", f"The channel '{name}' ({title}) was added.")
             writing.audit(
                 actor, "channel.add", channel.id, name=name, kind=str(kind),
-                **_difference(bare, channel),
+                **difference(bare, channel),
             )  # fmt: skip
-            _tell_change(writing, bare, channel)
+            tell_change(writing, bare, channel)
         return channel
 
     def change(
@@ -131,8 +128,8 @@ class Channels:
                 changes["name"] = name
             changed = self._saved(writing, now, changes)
             _require_end(there, changed)
-            writing.audit(actor, "channel.change", changed.id, **_difference(now, changed))
-            _tell_change(writing, now, changed)
+            writing.audit(actor, "channel.change", changed.id, **difference(now, changed))
+            tell_change(writing, now, changed)
         self._links.forget(changed.id)
         return changed
 
@@ -257,32 +254,3 @@ def _in_order(kinds: Iterable[AlertKind]) -> tuple[AlertKind, ...]:
     """As the matrix has them, each once."""
     chosen = set(kinds)
     return tuple(kind for kind in AlertKind if kind in chosen)
-
-
-def _difference(before: Channel, after: Channel) -> dict[str, Any]:
-    """What is new, for the audit trail: of secrets no more than their names."""
-    old, new = before.model_dump(mode="json"), after.model_dump(mode="json")
-    found = {name: value for name, value in new.items()
-             if name not in ("sealed", "updated_at") and value != old[name]}  # fmt: skip
-    replaced = sorted(
-        name for name, sealed in after.sealed.items() if before.sealed.get(name) != sealed
-    )
-    return {**found, "secrets": replaced} if replaced else found
-
-
-def _tell_change(writing: Writing, before: Channel, after: Channel) -> None:
-    """Events of what somebody should know of who did not make the change."""
-    if before.is_enabled != after.is_enabled:
-        state = "enabled" if after.is_enabled else "disabled"
-        level = Level.INFO if after.is_enabled else Level.WARNING
-        writing.event(level, f"channel.{state}", f"The channel '{after.name}' was {state}.")
-    old, new = ({**COMMANDING, **one.settings} for one in (before, after))
-    if any(old[name] != new[name] for name in COMMANDING):
-        commands, users = new["commands"], new["users"]
-        may = {"trade": "command", "read": "ask"}.get(commands, "neither ask nor command")
-        who = f" Of its users, these: {users}." if users else ""
-        writing.event(
-            Level.WARNING, "channel.commands",
-            f"The chat of '{after.name}' may {may} the engine from now on.{who}",
-            channel=after.id, commands=commands, users=users,
-        )  # fmt: skip

@@ -1,7 +1,7 @@
 """Sends what is in the outbox, each message at most once, whatever breaks in between.
 
-Each channel is worked at by one thread at a time, its lane: a provider that hangs delays its own
-messages and nothing else. ADR 0022 says what is promised.
+Each channel is worked at by one thread at a time: a provider that hangs delays its own messages and
+nothing else. ADR 0022 says what is promised.
 """
 
 import logging

@@ -24,6 +24,7 @@ class ChannelFigures:
     waiting: int = 0
     oldest_age_s: float = 0.0
     sent_today: int = 0
+    sent_month: int = 0
     failed_today: int = 0
     uncertain_today: int = 0
     segments_today: int = 0
@@ -88,6 +89,7 @@ def _count(
 ) -> None:
     one.segments_month += segments
     one.cost_month += cost or ZERO
+    one.sent_month += state == S.SENT
     if is_today:
         one.segments_today += segments
         one.cost_today += cost or ZERO

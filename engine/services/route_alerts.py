@@ -20,7 +20,8 @@ def _as_it_is(text: str) -> str:
 class AlertRouter:
     """Makes a delivery for each channel that an alert is for; blocking.
 
-    ``clean`` masks secrets in what a person or a program wrote.
+    ``clean`` masks secrets in what a person or a program wrote, before it is cut: half a secret
+    would not be known.
     """
 
     def __init__(
@@ -47,12 +48,13 @@ class AlertRouter:
 
     def make(self, alert: Alert, channel: Channel, now: datetime) -> Delivery:
         """An alert on its way through a channel, not before the end of its quiet hours."""
-        words = words_of(alert, channel.kind, self._zone)
+        cleaned = {"title": self._clean(alert.title), "text": self._clean(alert.text)}
+        words = words_of(alert.model_copy(update=cleaned), channel.kind, self._zone)
         return Delivery(
             id=f"{alert.id}:{channel.id}", alert_id=alert.id, channel_id=channel.id,
             channel_name=channel.name, channel_kind=channel.kind, kind=alert.kind,
-            level=alert.level, bot_id=alert.bot_id, title=self._clean(words.title),
-            text=self._clean(words.text), created_at=now, changed_at=now,
+            level=alert.level, bot_id=alert.bot_id, title=words.title,
+            text=words.text, created_at=now, changed_at=now,
             due_at=may_go_at(channel.quiet, alert.level, now),
         )  # fmt: skip
 

@@ -46,7 +46,9 @@ class HandSender:
         with self._books.writing() as writing:
             tx = writing.tx
             before = tx.deliveries.get(delivery_id)
-            if before.state not in AGAIN or before.is_test:
+            if before.is_test:
+                raise Conflict("A test message is not sent again: send another test.")
+            if before.state not in AGAIN:
                 raise Conflict(
                     "Only a message that failed, was dropped or is uncertain can be sent again:"
                     f" this one is {before.state}.", field="state",

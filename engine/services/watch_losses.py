@@ -139,7 +139,7 @@ class LossWatcher:
 
     def _judged(self, standings: Standings, today: date) -> tuple[LossBook, list[Told]]:
         """Everything as it stands now, and what is to be told."""
-        book, told = LossBook(totals=dict(self._kept.totals)), list[Told]()
+        book, told = LossBook(), list[Told]()
         for bot_id, (bot, quote, standing) in standings.items():
             track = self._kept.bots.get(bot_id)
             if track is None or track.quote != quote:

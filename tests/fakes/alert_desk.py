@@ -15,6 +15,7 @@ from engine.services.books import Books
 from engine.services.channel_links import ChannelLinks
 from engine.services.channels import Channels
 from engine.services.deliver_alerts import AlertSender
+from engine.services.delivery_figures import FigureReader
 from engine.services.keep_price_alerts import PriceAlertKeeper
 from engine.services.outbox import Outbox
 from engine.services.registry import MarketKind, VenueRegistry
@@ -45,7 +46,12 @@ class FakeAlerts:
         venues = VenueRegistry({"simulated": MarketKind(lambda _id: market, _ids)}, {})
         self.channels = ChannelDesk(self.books, self.kept, sender)
         self.alerts = AlertDesk(
-            self.books, self.kept, sender, PriceAlertKeeper(self.books, venues), "UTC"
+            self.books,
+            self.kept,
+            sender,
+            PriceAlertKeeper(self.books, venues),
+            FigureReader(self.store, clock),
+            "UTC",
         )
 
 

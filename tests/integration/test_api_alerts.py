@@ -117,7 +117,7 @@ def test_a_channel_from_its_addition_to_its_end(
         ({"fields": right_fields(ChannelKind.SMS, auth_token="x")}, "fields.auth_token",
          "Auth token cannot be used: of the account."),
         ({"fields": right_fields(ChannelKind.SMS, to="12")}, "fields.to", "To '12' cannot be used"),
-        ({"fields": {"pin": "1"}}, "fields.pin", "has no field 'pin'"),
+        ({"fields": {"pin": "1"}}, "fields", "no such field; it has account_sid, auth_token"),
         ({"fields": {"to": 5}}, "fields.to", "must be text"),
         ({"kinds": ["news"]}, "kinds.0", "must be one of"),
         ({"bots": ["nobody"]}, "bot", "There is no bot 'nobody'."),
@@ -262,9 +262,9 @@ def test_the_delivery_log_is_narrowed_and_summed(api: httpx.Client, services: Fa
     month = NOW.replace(day=1, hour=0)
     keep(
         services,
-        delivery("a1", **sent, sent_at=NOW),
-        delivery("a2", **sent, sent_at=month, created_at=month - timedelta(minutes=5)),
-        delivery("a3", **sent, sent_at=month - timedelta(seconds=1),
+        delivery("a1", **sent),
+        delivery("a2", **sent, changed_at=month, created_at=month - timedelta(minutes=5)),
+        delivery("a3", **sent, changed_at=month - timedelta(seconds=1),
                  created_at=month - timedelta(minutes=5)),
         delivery("a4", state=DeliveryState.FAILED, error="21211 invalid number"),
         delivery("a5", channel_id="gone", channel_name="Old", state=DeliveryState.WAITING),
@@ -273,7 +273,9 @@ def test_the_delivery_log_is_narrowed_and_summed(api: httpx.Client, services: Fa
     assert page["count"] == 5
     again = {one["alert_id"] for one in page["items"] if one["can_send_again"]}
     assert again == {"a4"}
-    [spent] = page["spent"]
+    by_name = {one["channel_name"]: one for one in page["spent"]}
+    spent, old = by_name["Phone"], by_name["Old"]
+    assert (old["sent_month"], old["cost_month"]) == (0, None)
     assert (spent["channel_name"], spent["sent_today"], spent["sent_month"]) == ("Phone", 1, 2)
     assert (spent["segments_month"], spent["cost_month"]) == (4, "0.0316")
     for query, ids in (

@@ -29,8 +29,15 @@ TOLD = {LOGIN_PAGE: "zerodha: api_key"}
 HELD = {"api.token": "token file"}
 """The one file that holds a secret on purpose; its mode is 0600."""
 
-NOTHING_TO_SHOW: set[str] = set()
-"""Routes that read what this engine does not have."""
+NOTHING_TO_SHOW = (
+    "/api/v1/ai/advice/{advice_id}", "/api/v1/backtests/compare", "/api/v1/backtests/{key}",
+    "/api/v1/backtests/{key}/chart", "/api/v1/backtests/{key}/report.html",
+    "/api/v1/backtests/{key}/trades", "/api/v1/backtests/{key}/trades.csv",
+    "/api/v1/candles/{id}", "/api/v1/candles/{id}.csv", "/api/v1/rules/{rules_id}",
+    "/api/v1/studies/{key}", "/api/v1/studies/{key}/trials",
+)  # fmt: skip
+"""Routes that read one of what this engine has none of: no credential is near them. They are asked
+as all others, and say so."""
 
 
 @pytest.fixture(scope="module")

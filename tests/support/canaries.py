@@ -9,7 +9,6 @@ import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import quote
 
 CORE_LETTERS = 23
 HELD_IN = (
@@ -42,7 +41,7 @@ def forms_of(core: str) -> Mapping[str, bytes]:
     raw = core.encode()
     found = {"raw": raw, "backwards": raw[::-1], "hex": raw.hex().encode(),
              "HEX": raw.hex().upper().encode(), "utf-16": core.encode("utf-16-le"),
-             "url": quote(core, safe="").encode()}  # fmt: skip
+             "url": "".join(f"%{byte:02X}" for byte in raw).encode()}  # fmt: skip
     for shift in range(3):
         whole = base64.b64encode(b"\0" * shift + raw)
         first = -(-shift * 4 // 3)

@@ -8,6 +8,7 @@ import io
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, get_args
 
@@ -23,7 +24,7 @@ from engine.domain.alerts import ChannelKind
 from engine.domain.channel_forms import FORMS, FieldError, checked_fields
 from engine.ports import VenueAdapter
 from engine.settings import Settings
-from tests.support.canaries import Flock
+from tests.support.canaries import Flock, unpacked
 from tests.support.channel_forms import RIGHT
 from tests.support.client import Client
 from tests.support.processes import Copy
@@ -37,8 +38,12 @@ NOT_CALLED = {"POST /api/v1/shutdown"}
 NOT_RUN = {"run", "kill"}
 """They start an engine, or stop its trading; what they print has tests of its own."""
 
-QUERY = {"market": "simulated", "symbol": "BTC/USDT", "timeframe": "1m", "q": "BTC",
-         "ids": "none", "account": "1"}  # fmt: skip
+QUERIES: Mapping[str, Mapping[str, str]] = {
+    "/api/data": {"symbol": "BTC/USDT", "timeframe": "1m"},
+    "/api/mt5/orders": {"account": "1", "magic": "1"},
+    "/api/v1/symbols": {"market": "simulated"},
+}
+"""What routes ask for."""
 
 
 def secret_settings() -> list[str]:
@@ -59,7 +64,7 @@ def planted_settings(flock: Flock) -> dict[str, str]:
         if name == "secret_key":  # 32 bytes in base64; what seals the others has to be one
             value = flock.plant_key(f"setting {name}")
         else:
-            value = flock.plant(f"setting {name}", lambda text, name=name: _is_taken(name, text))
+            value = flock.plant(f"setting {name}", partial(_is_taken, name))
         variables[f"QUARTERDECK_{name.upper()}"] = value
     return variables
 
@@ -95,8 +100,8 @@ class Heard:
     answered: set[str] = field(default_factory=set)
 
     def add(self, where: str, data: bytes) -> None:
-        """Keep it."""
-        self.said[f"{len(self.said)} {where}"] = data
+        """Keep it, and what is packed in it."""
+        self.said |= dict(unpacked(f"{len(self.said)} {where}", data))
 
 
 @dataclass
@@ -113,7 +118,8 @@ class CanaryRun:
         """Any call; its answer is kept."""
         response = self.http.request(method, path, **options)
         head = "\n".join(f"{name}: {value}" for name, value in response.headers.items())
-        self.heard.add(f"{method} {path}", f"{head}\n".encode() + response.content)
+        self.heard.add(f"{method} {path}", response.content)
+        self.heard.add(f"head of {method} {path}", head.encode())
         return response
 
     def make(self, what: str, path: str, body: Mapping[str, Any]) -> None:
@@ -146,8 +152,8 @@ class CanaryRun:
             "market": "simulated", "symbol": "BTC/USDT", "direction": "above", "price": "1",
             "note": CONTROL,
         })  # fmt: skip
-        told = self.call("POST", "/api/v1/alerts", json={"text": CONTROL, "level": "error"})
-        self.ids["alert"] = told.json()["id"]
+        self.make("alert", "/alerts", {"text": CONTROL, "level": "error"})
+        self.make("signal", "/signals/test", {"bot": "demo", "body": '{"action": "buy"}'})
 
     def _plant_account(self, adapter: VenueAdapter) -> None:
         given = [one.name for one in adapter.secrets if not one.is_kept_by_login]
@@ -177,7 +183,7 @@ class CanaryRun:
             others = dict(fields)
             fields[name] = self.flock.plant(
                 f"{kind}: {name}",
-                lambda value: _is_field(kind, {**others, name: value}),  # noqa: B023
+                partial(_is_field, kind, others, name),
             )
         body = {"name": f"channel {kind}", "kind": kind, "fields": fields}
         self.make(f"channel {kind}", "/channels", body)
@@ -201,10 +207,7 @@ class CanaryRun:
         reading = {path for method, path in routes if method == "GET"}
         for path in sorted(reading - {STREAM}):
             for filled in self._filled(path):
-                if self.call("GET", filled, params=QUERY).is_success:
-                    self.heard.answered.add(path)
-                    continue
-                if self.call("GET", filled).is_success:
+                if self.call("GET", filled, params=QUERIES.get(path)).is_success:
                     self.heard.answered.add(path)
         self._listen()
         self.call("GET", "/openapi.json")
@@ -270,9 +273,9 @@ def _leaves(group: Any, path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
             yield (*path, name)
 
 
-def _is_field(kind: ChannelKind, fields: Mapping[str, str]) -> bool:
+def _is_field(kind: ChannelKind, others: Mapping[str, str], name: str, value: str) -> bool:
     try:
-        checked_fields(kind, fields)
+        checked_fields(kind, {**others, name: value})
     except FieldError:
         return False
     return True

@@ -100,7 +100,6 @@ def test_names_are_given_once_whatever_their_case(desk: Desk) -> None:
         ({"auth_token": ""}, "auth_token", "Auth token is missing"),
         ({"auth_token": "short"}, "auth_token", "Auth token cannot be used"),
         ({"to": "0151"}, "to", "To '0151' cannot be used: numbers with their country's code"),
-        ({"color": "red"}, "color", "SMS by Twilio has no field 'color'"),
     ],
 )
 def test_a_wrong_field_is_named_and_nothing_is_kept(
@@ -113,6 +112,15 @@ def test_a_wrong_field_is_named_and_nothing_is_kept(
     assert "short" not in caught.value.message.replace("cannot be used: ", "")
     assert desk.channels.all() == []
     assert desk.audit() == []
+
+
+def test_a_field_that_is_none_is_not_repeated(desk: Desk) -> None:
+    given = right_fields(ChannelKind.SMS, **{"a-secret-in-the-wrong-place": "x"})
+    with pytest.raises(ConfigError) as caught:
+        desk.channels.add("Phone", ChannelKind.SMS, given, {}, "panel")
+    assert caught.value.message == (
+        "SMS by Twilio has no such field; it has account_sid, auth_token, sender, to."
+    )
 
 
 def test_a_change_keeps_what_is_not_given_and_secrets_that_are_empty(desk: Desk) -> None:

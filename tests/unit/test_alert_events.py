@@ -1,6 +1,8 @@
 """Which events are alerts, and that they say what a person wants to know."""
 
 import re
+from contextlib import AbstractContextManager
+from datetime import timedelta
 from decimal import Decimal as D
 
 import pytest
@@ -9,8 +11,11 @@ from engine.domain.alert_kinds import BY_EVENT, BY_FACT, WORDS, alert_kind
 from engine.domain.alerts import Alert, AlertKind
 from engine.domain.orders import Purpose
 from engine.domain.records import Event, Level
+from engine.domain.venue_accounts import Mode, VenueAccount
 from engine.errors import Conflict
+from engine.ports import Transaction
 from engine.services.tell_start import tell_start
+from engine.services.watch_logins import LoginWatcher
 from tests.fakes.broker import Fault, VenueFault
 from tests.fakes.clock import START
 from tests.unit.conftest import Room
@@ -124,6 +129,53 @@ def test_an_event_s_own_name_is_used_once(room: Room) -> None:
     with pytest.raises(Conflict), room.books.writing() as writing:
         writing.event(Level.INFO, "alert.manual", "Hello again.", event_id="e-1")
     assert [one.text for one in alerts(room)] == ["Hello."]
+
+
+def test_an_event_and_its_alert_are_one_transaction(room: Room) -> None:
+    with room.store.transaction() as tx:
+        tx.alerts.add(
+            Alert.of(event("alert.manual").model_copy(update={"id": "e-1"}), K.MANUAL, "")
+        )
+    with pytest.raises(Conflict), room.books.writing() as writing:
+        writing.event(Level.INFO, "alert.manual", "Its alert cannot be written.", event_id="e-1")
+    assert room.events() == []
+    transaction, begun = room.store.transaction, 0
+
+    def counted() -> AbstractContextManager[Transaction]:
+        nonlocal begun
+        begun += 1
+        return transaction()
+
+    room.store.transaction = counted  # type: ignore[method-assign]
+    with room.books.writing() as writing:
+        writing.event(Level.INFO, "alert.manual", "Both or none.")
+    assert begun == 1
+
+
+def test_a_login_that_has_ended_is_told_once_and_anew_after_the_next(room: Room) -> None:
+    def log_in(hours: float) -> None:
+        ends = room.clock.now() + timedelta(hours=hours)
+        with room.books.writing() as writing:
+            writing.put_venue_account(
+                VenueAccount(id="k1", name="kite", venue="zerodha", mode=Mode.LIVE,
+                             created_at=START, updated_at=START, expires_at=ends),
+                is_new="k1" not in room.books.venue_accounts,
+            )  # fmt: skip
+
+    log_in(1)
+    for hours in (0.5, 0.5, 1):
+        room.clock.advance(hours * 3600)
+        LoginWatcher(room.books).check()  # as after a crash: it remembers nothing
+    watcher = LoginWatcher(room.books)
+    for _ in range(2):
+        watcher.check()
+    assert [one.kind for one in alerts(room)] == [K.ACCOUNT_TROUBLE]
+    assert "log in again" in alerts(room)[0].text.lower()
+    log_in(1)
+    watcher.check()
+    room.clock.advance(3600)
+    watcher.check()
+    assert len(alerts(room)) == 2
 
 
 def test_a_start_after_a_crash_says_so(room: Room) -> None:

@@ -167,6 +167,20 @@ def test_a_deleted_bot_is_no_loss(losses: Losses) -> None:
     assert losses.told() == []
 
 
+def test_whoever_comes_after_all_have_gone_begins_anew(losses: Losses) -> None:
+    losses.room.broker.price = D(150)
+    losses.room.close("take_profit")
+    losses.look("150")
+    with losses.room.books.writing() as writing:
+        for bot_id in list(losses.room.books.bots):
+            writing.delete_bot(bot_id)
+    losses.look("150")
+    for number in (3, 4):
+        losses.room.add_bot(bot_config=config(name=f"new {number}"), id=f"b000000{number}")
+    losses.look("150")
+    assert losses.told() == []
+
+
 def test_a_new_best_alone_is_written_once_a_minute(losses: Losses) -> None:
     losses.look("101")
 

@@ -7,10 +7,11 @@ import pytest
 
 from engine.adapters.store.store import SqlStore
 from engine.domain.alerts import DeliveryState
+from engine.domain.records import Level
 from engine.ports import Store
 from tests.fakes.clock import START, FakeClock
 from tests.fakes.memory_store import MemoryStore
-from tests.support.alert_room import AlertRoom, channel
+from tests.support.alert_room import MAIL, PHONE, AlertRoom, channel
 
 S = DeliveryState
 
@@ -134,3 +135,27 @@ def test_around_the_send(store: Store, where: str) -> None:
     assert room.states() == [S.SENT]
     assert len(room.provider.arrivals) == 1
     assert room.deliveries()[0].attempts == (2 if where == "before_send" else 1)
+
+
+def test_the_whole_way_on_either_database(store: Store) -> None:
+    """A digest that is refused, those that take over, a person's second try, and the figures."""
+    room = AlertRoom(emptied(store), FakeClock())  # type: ignore[arg-type]
+    room.add(channel(PHONE, digest_above=2, escalate_to=MAIL), channel(MAIL, kinds=()))
+    room.provider.script.append("refused")
+    for level in (Level.INFO, Level.WARNING, Level.ERROR):
+        room.tell(f"so {level}", level=level)
+    room.rounds(2, 1)
+    [digest] = [one for one in room.deliveries() if one.is_digest]
+    assert (digest.state, digest.is_escalated) == (S.FAILED, True)
+    assert [one.splitlines()[0] for one in room.provider.texts(MAIL)] == ["so error", "so warning"]
+    again = room.sender.send_again(digest.id, "anna")
+    room.round(1)
+    assert room.provider.references(PHONE) == [again.id]
+    assert room.sender.send_again(digest.id, "anna").id.endswith("~2")
+    room.delete(PHONE)
+    room.round(1)
+    assert room.states(state=[S.DROPPED, S.DIGESTED]).count(S.DROPPED) == 1
+    figures = room.figures.read()
+    phone, mail = figures.channels[PHONE], figures.channels[MAIL]
+    assert (phone.sent_today, phone.failed_today, mail.sent_today) == (1, 1, 2)
+    assert (figures.waiting, figures.new_alerts) == (0, 0)

@@ -255,6 +255,10 @@ def test_clean_masks_what_a_person_wrote() -> None:
     room.router = AlertRouter(
         room.store, room.clock, "UTC", lambda text: text.replace("hunter2", "[hidden]")
     )
-    room.tell("the password is hunter2")
+    room.change(PHONE, kind=ChannelKind.SMS)
+    room.tell(f"hunter2 {'a' * 600} hunter2")
+    room.tell(f"{'a' * 135}hunter2", kind="order.rejected")
     room.round()
-    assert room.provider.texts()[0].startswith("the password is [hidden]")
+    manual, cut = room.provider.texts()
+    assert manual == f"12:00 Message: [hidden] {'a' * 600} [hidden]"
+    assert cut == f"12:00 Order rejected: {'a' * 135}..."
