@@ -9,6 +9,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from engine.domain.alerts import AlertKind, AlertState, ChannelKind, DeliveryState, QuietHours
 from engine.domain.delivery_rules import retry_after_s
+from engine.domain.digests import MOST_MEMBERS
 from engine.domain.records import Level
 from engine.services.route_alerts import AlertRouter
 from engine.services.send_rates import SendRates
@@ -70,6 +71,17 @@ def test_a_storm_is_one_message(room: AlertRoom) -> None:
     assert digest.state is S.SENT
     assert {(one.state, one.digest_id) for one in members} == {(S.DIGESTED, digest.id)}
     assert room.provider.arrivals[0].message.title == "6 alerts"
+
+
+def test_in_a_storm_of_hundreds_the_error_is_in_the_first_message(room: AlertRoom) -> None:
+    room.add(channel(digest_above=5))
+    for number in range(MOST_MEMBERS + 30):
+        room.tell(str(number))
+    room.tell("bad", level=Level.ERROR, kind="bot.faulted")
+    room.round()
+    titles = [one.message.title for one in room.provider.arrivals]
+    assert titles == ["250 alerts, 1 error", "31 alerts"]
+    assert "12:00 Bot faulted" in room.provider.texts()[0]
 
 
 def test_up_to_so_many_within_the_window_go_each_for_itself(room: AlertRoom) -> None:
