@@ -108,11 +108,6 @@ class Outbox:
         tx.deliveries.save(changed)
         return changed
 
-    def add(self, delivery: Delivery) -> None:
-        """Insert. Raises Conflict when there is one of this id."""
-        with self._books.store.transaction() as tx:
-            tx.deliveries.add(delivery)
-
     # --- parts ----------------------------------------------------------------------------------
 
     def _loud(self, tx: Transaction, channel: Channel, now: datetime) -> list[Delivery]:
@@ -141,8 +136,9 @@ class Outbox:
     def _bundled(
         self, tx: Transaction, channel: Channel, due: Sequence[Delivery], now: datetime
     ) -> Delivery | None:
-        """One message for all that is due, when that is too much for single ones."""
-        members = due[:MOST_MEMBERS]
+        """One message for all that is due, when that is too much for single ones. What was tried
+        before goes again as it was: of several numbers some may have it."""
+        members = [one for one in due if one.attempts == 0][:MOST_MEMBERS]
         if len(members) < 2 or not self._is_storm(tx, channel, due, now):
             return None
         digest = digest_of(channel, members, now, self._zone)

@@ -101,16 +101,32 @@ def test_up_to_so_many_within_the_window_go_each_for_itself(room: AlertRoom) -> 
     assert len(room.provider.arrivals) == 6, "the window is over"
 
 
-def test_one_digest_waits_for_a_provider_that_is_down_not_many(room: AlertRoom) -> None:
-    room.add(channel(digest_above=2))
-    room.provider.script.extend(["busy"] * 6)
-    for _ in range(12):
+def test_a_long_outage_ends_in_three_messages(room: AlertRoom) -> None:
+    """The one that was tried, those that waited behind it, and those that came after."""
+    room.add(channel(digest_above=2, kinds=(AlertKind.MANUAL,)))
+    room.provider.script.extend(["busy"] * 100)
+    for _ in range(40):
         room.tell()
         room.round(200)
-    assert sum(one.is_digest for one in room.deliveries()) == 2
-    assert len(room.provider.arrivals) < 8
-    told = [one for one in room.deliveries(kind="manual") if not one.is_digest]
-    assert {one.state for one in told} <= {S.SENT, S.DIGESTED}
+    room.provider.script.clear()
+    room.rounds(5, 900)
+    titles = sorted(one.message.title for one in room.provider.arrivals)
+    assert len(titles) == 3
+    assert titles[2] == "Message"
+    assert sum(int(one.partition(" ")[0]) for one in titles[:2]) == 39
+    assert {one.state for one in room.deliveries()} == {S.SENT, S.DIGESTED}
+
+
+def test_what_was_tried_goes_again_as_it_was(room: AlertRoom) -> None:
+    room.add(channel(digest_above=2))
+    room.provider.script.append("busy")  # of several numbers, some may have it
+    first = room.tell("first")
+    room.round()
+    for number in range(4):
+        room.tell(str(number))
+    room.round(5)
+    assert [one.message.title for one in room.provider.arrivals] == ["4 alerts", "Message"]
+    assert room.provider.references()[1] == f"{first.id}:{PHONE}"
 
 
 def test_what_comes_at_night_is_told_in_one_message_in_the_morning() -> None:
