@@ -22,7 +22,7 @@ from limits.strategies import MovingWindowRateLimiter
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.calendars.exchanges import ExchangeCalendars
 from engine.adapters.market_data.simulated import SimulatedMarket
-from engine.adapters.notify.twilio_sms import TwilioSms
+from engine.adapters.notify.registry import NotifierRegistry
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.domain.alerts import (
@@ -35,6 +35,7 @@ from engine.domain.alerts import (
 )
 from engine.domain.bots import ActiveHours, Bot, BotConfig, BotState, Desired
 from engine.domain.candles import Candles
+from engine.domain.channel_forms import checked_fields
 from engine.domain.decisions import Intent
 from engine.domain.delivery_rules import OPEN
 from engine.domain.losses import LossRules
@@ -224,11 +225,10 @@ class Day:
         self.losses = LossWatcher(*common, RULES, zone)
         self.summaries = Summaries(*common, zone)
         self.price_alerts = PriceAlertWatcher(books, self.venues, self.prices, self.lanes)
-        given = twilio_settings()
-        notifier = TwilioSms(
-            account_sid=given["account_sid"], auth_token=given["auth_token"],
-            sender=given["sender"], to=[given["to"]], base_url=url,
-        )  # fmt: skip
+        registry = NotifierRegistry(twilio_url=url)
+        notifier = registry.make(
+            ChannelKind.SMS, *checked_fields(ChannelKind.SMS, twilio_settings())
+        )
         router = AlertRouter(self.store, clock, "UTC")
         self.outbox = Outbox(books, "UTC")
         rates = SendRates(MovingWindowRateLimiter(MemoryStorage()))
