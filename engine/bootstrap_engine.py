@@ -129,9 +129,7 @@ class Engine:
         self._metatrader = build_metatrader(core, trading.checks, ending.loop)
         self._models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = build_for_programs(core, ending.loop)
-        self._alerting = build_alerts(
-            core, ending.loop, redaction.hide, redaction.clean_text
-        )
+        self._alerting = build_alerts(core, ending.loop, redaction.hide, redaction.clean_text)
         self._monitoring = build_monitoring(core, self._equity, trading.checks, advice.model.status)
         self._backups = build_backups(settings, core.books, spawner(core.lanes, ending.loop))
         calls = LaneCalls(core.lanes, ending.loop)

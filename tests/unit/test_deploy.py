@@ -41,12 +41,6 @@ rules:
 NOT_SETTINGS = {"QUARTERDECK_NO_BROWSER"}
 """Variables of run.py."""
 
-COMING_SETTINGS = {"QUARTERDECK_INFLUX_URL", "QUARTERDECK_INFLUX_TOKEN",
-                   "QUARTERDECK_METRICS_ENABLED"}  # fmt: skip
-COMING_COMMANDS = {"watcher"}
-COMING_FOLDERS = {"./prometheus", "./grafana/provisioning", "./grafana/dashboards"}
-"""Of the other parts of issue 7, merged beside this one; taken out here once they are there."""
-
 WRITTEN_BY_THE_USER = {"./secrets", ".env"}
 
 
@@ -134,7 +128,7 @@ def test_volumes_and_folders_are_there(compose: dict[str, Any]) -> None:
             source = volume.partition(":")[0]
             if source.startswith("."):
                 is_there = (DEPLOY / source).exists()
-                assert is_there or source in COMING_FOLDERS | WRITTEN_BY_THE_USER, source
+                assert is_there or source in WRITTEN_BY_THE_USER, source
             else:
                 used.add(source)
     assert used == set(compose["volumes"])
@@ -171,8 +165,7 @@ def test_every_setting_that_is_named_is_one() -> None:
     known = {f"QUARTERDECK_{name.upper()}" for name in Settings.model_fields} | NOT_SETTINGS
     named = {name for _, text in texts() for name in re.findall(r"QUARTERDECK_[A-Z_]+", text)}
     assert "QUARTERDECK_DATA" in named
-    assert named - known <= COMING_SETTINGS
-    assert COMING_SETTINGS.isdisjoint(known), "it has come: take it out above"
+    assert named <= known
 
 
 def test_every_command_that_is_started_is_one() -> None:
@@ -180,8 +173,7 @@ def test_every_command_that_is_started_is_one() -> None:
     words = re.compile(r"-m[, ]+engine[, \"]+(\w+)")
     named = {word for _, text in texts() for word in words.findall(text)}
     assert "run" in named
-    assert named - set(group.commands) <= COMING_COMMANDS
-    assert COMING_COMMANDS.isdisjoint(group.commands), "it has come: take it out above"
+    assert named <= set(group.commands)
 
 
 def probes(compose: Mapping[str, Any]) -> Iterator[list[str]]:
