@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,7 @@ from engine.domain.alerts import (
 )
 from engine.domain.records import Level
 from engine.errors import ChannelRefused, StoreError
+from panel.channel_words import STATES
 from panel.delivery_csv import deliveries_csv
 from panel.delivery_log import deliveries_frame
 from panel.delivery_opened import OPENED
@@ -391,6 +393,12 @@ def opened(services: FakeServices, **given: Any) -> AppTest:
     return app
 
 
+def head(app: AppTest) -> str:
+    """What the opened delivery's first line begins with."""
+    [line] = [str(one.value) for one in app.get("html") if "qd-account" in str(one.value)[:30]]
+    return re.sub("<.*?>", "", line)
+
+
 def test_an_opened_delivery_tells_all_and_closes(fake_engine: FakeEngine) -> None:
     app = opened(
         fake_engine.services, title="<b>mine</b>", text="**bold**", answer="queued [x](y)",
@@ -400,7 +408,9 @@ def test_an_opened_delivery_tells_all_and_closes(fake_engine: FakeEngine) -> Non
     assert "&lt;b&gt;mine&lt;/b&gt;" in shown
     assert "<b>mine</b>" not in shown.replace("<b>&lt;b&gt;", "")
     assert "answered: queued [x](y)" in plain(app)
-    assert "The provider calls it SM123. Another channel was asked as well." in plain(app)
+    assert "The provider calls it SM123. It is not passed on to another channel again." in plain(
+        app
+    )
     assert not any(one.key == "delivery_again" for one in app.button)
     press(app, "delivery_close")
     assert "answered" not in plain(app)
@@ -424,7 +434,13 @@ def test_it_is_sent_again_after_a_warning(
     press(app, "delivery_again_yes")
     assert services.alerts.deliveries(DeliveryFilter()).items[0].state is DeliveryState.WAITING
     assert "It is sent again" in toasts(app)
-    assert "waiting" in words(app)
+    assert head(app).startswith("waiting")
+    app.selectbox(key="state").set_value(STATES[state][0])
+    with services.fake_alerts.books.writing() as writing:
+        [waiting] = writing.tx.deliveries.select(state=DeliveryState.WAITING)
+        writing.tx.deliveries.save(waiting.model_copy(update={"state": DeliveryState.SENT}))
+    app.run()
+    assert head(app).startswith("sent"), "it is followed though the list does not have it"
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
