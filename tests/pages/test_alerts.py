@@ -395,7 +395,8 @@ def opened(services: FakeServices, **given: Any) -> AppTest:
 
 def head(app: AppTest) -> str:
     """What the opened delivery's first line begins with."""
-    [line] = [str(one.value) for one in app.get("html") if "qd-account" in str(one.value)[:30]]
+    drawn = [str(getattr(one, "value", "")) for one in app.get("html")]
+    [line] = [html for html in drawn if html.startswith('<div class="qd-account">')]
     return re.sub("<.*?>", "", line)
 
 
@@ -592,7 +593,19 @@ def test_the_last_answer_stays_with_its_age(
     assert "Phone" in words(app)
 
 
-def test_the_overview_says_when_alerts_do_not_get_through(fake_engine: FakeEngine) -> None:
+def test_a_dialog_says_when_the_engine_does_not_answer(
+    fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = press(open_alerts(), "channel_new")
+    monkeypatch.setattr(type(fake_engine.services.channels), "forms", fail)
+    app.run()
+    assert "database is locked" in errors(app)
+    assert not any(one.key == "channel_add" for one in app.button)
+
+
+def test_the_overview_says_when_alerts_do_not_get_through(
+    fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     services = fake_engine.services
     app = open_page("overview")
     assert "could not be delivered" not in plain(app)
@@ -603,3 +616,6 @@ def test_the_overview_says_when_alerts_do_not_get_through(fake_engine: FakeEngin
     add_delivery(services, channel, 60 * 25, state=DeliveryState.FAILED)
     app.run()
     assert "2 alerts could not be delivered and 1 alert may not have arrived" in plain(app)
+    monkeypatch.setattr(type(services.alerts), "deliveries", fail)
+    app.run()
+    assert "got through is not known now: the database is locked" in plain(app)
