@@ -111,6 +111,8 @@ class Scheduler:
     async def _run(self, job: Job) -> None:
         try:
             await job.service()
+        except asyncio.CancelledError:
+            log.debug("job %s was ended with the scheduler", job.id)  # which would log a traceback
         except LeaseLost as error:
             self._give_up(error.message)
         except StoreError as error:

@@ -1,7 +1,8 @@
 """A day with 50 bots on an accelerated clock, 20 times ``kill -9``: each event is told once.
 
 The bots really trade, the messages really go through Twilio's SDK, the engine is really killed, at
-random moments, and Twilio has its troubles. ``tests.support.alert_engine`` is what is killed.
+random moments and right after random commits, and Twilio has its troubles. What is killed is
+``tests.support.alert_engine``.
 """
 
 import os
@@ -45,6 +46,9 @@ SEED = 20261126
 LONGEST_DELAY_S = 0.15
 """After a step was seen: anywhere within the steps that follow."""
 
+MOST_COMMITS = 60
+"""A step in which bots trade has some more."""
+
 BEFORE_NOON = DAY_STEPS // 2 - 1
 DOWN_STEPS = (0, 0, 1, 2)
 """How long the engine is down after a kill."""
@@ -69,10 +73,13 @@ class Play:
     def play(self) -> None:
         """Kill at random moments, then let it come to the end of the day."""
         moments = [*self._dice.sample(range(BEFORE_NOON), 9), BEFORE_NOON]
-        moments += self._dice.sample(range(BEFORE_NOON + 4, DAY_STEPS), KILLS - len(moments))
+        moments += self._dice.sample(range(BEFORE_NOON + 4, DAY_STEPS - 8), KILLS - len(moments))
         for number, moment in enumerate(sorted(moments)):
             self._twilio.fail(*TROUBLES[number % len(TROUBLES)])
-            self._live_until(moment)
+            if number % 2 or moment == BEFORE_NOON:
+                self._live_until(moment)
+            else:
+                self._live_to_a_commit(moment)
             # It is down at noon, for half an hour: a summary is missed.
             down = 3 if moment == BEFORE_NOON else self._dice.choice(DOWN_STEPS)
             self._steps.count += down
@@ -93,8 +100,15 @@ class Play:
         os.kill(process.pid, signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
 
-    def _start(self) -> Process:
-        arguments = ["tests.support.alert_day", str(self._folder), self._twilio.url]
+    def _live_to_a_commit(self, moment: int) -> None:
+        """Until the engine dies by itself, between one commit and what would have followed it."""
+        self._process = process = self._start(moment, self._dice.randint(1, MOST_COMMITS))
+        self._wait_for(lambda: process.poll() is not None)
+        assert process.wait() == -signal.SIGKILL, self._words()
+
+    def _start(self, moment: int = 0, commits: int = -1) -> Process:
+        arguments = ["tests.support.alert_day", str(self._folder), self._twilio.url,
+                     str(moment), str(commits)]  # fmt: skip
         return begin(arguments, os.environ, self._folder / "engine.out")
 
     def _wait_for(self, is_so: Callable[[], bool]) -> None:

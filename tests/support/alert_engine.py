@@ -8,11 +8,16 @@ clock, the scheduler and the worker processes of strategies.
 
 import asyncio
 import mmap
-from collections.abc import Awaitable, Callable, Mapping
+import os
+import signal
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from threading import Lock
+from typing import Any, cast
 from zoneinfo import ZoneInfo
 
 import twilio.rest  # noqa: F401  # a second; once, in the nursery
@@ -22,7 +27,7 @@ from limits.strategies import MovingWindowRateLimiter
 from engine.adapters.brokers.paper import PaperBroker
 from engine.adapters.calendars.exchanges import ExchangeCalendars
 from engine.adapters.market_data.simulated import SimulatedMarket
-from engine.adapters.notify.twilio_sms import TwilioSms
+from engine.adapters.notify.registry import NotifierRegistry
 from engine.adapters.store.paper_book import SqlPaperBook
 from engine.adapters.store.store import SqlStore
 from engine.domain.alerts import (
@@ -35,12 +40,13 @@ from engine.domain.alerts import (
 )
 from engine.domain.bots import ActiveHours, Bot, BotConfig, BotState, Desired
 from engine.domain.candles import Candles
+from engine.domain.channel_forms import checked_fields
 from engine.domain.decisions import Intent
 from engine.domain.delivery_rules import OPEN
 from engine.domain.losses import LossRules
 from engine.domain.records import KillLevel, Level
 from engine.errors import StrategyError
-from engine.ports import Broker, MarketData
+from engine.ports import Broker, MarketData, Store, Transaction
 from engine.services.alert_rounds import AlertRounds
 from engine.services.books import Books
 from engine.services.bots import BotService
@@ -124,6 +130,30 @@ class StepFile:
         return BEGIN + self.count * STEP
 
 
+class MortalStore:
+    """A store whose process is killed right after its ``commits``-th commit from step ``at`` on."""
+
+    def __init__(self, store: SqlStore, steps: StepFile, at: int, commits: int) -> None:
+        self._store = store
+        self._steps = steps
+        self._at = at
+        self._left = commits
+        self._lock = Lock()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """As the store's, and then perhaps the end."""
+        with self._store.transaction() as tx:
+            yield tx
+        with self._lock:
+            self._left -= self._steps.count >= self._at
+            if self._left == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
 @dataclass(frozen=True)
 class StepClock:
     """Implements ``Clock``."""
@@ -176,10 +206,13 @@ class Act:
 class Day:
     """One life of the engine."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, dies_at: int = 0, commits: int = -1) -> None:
+        """It dies after ``commits`` commits from step ``dies_at`` on; -1: it does not."""
         self.steps = StepFile(folder / "steps")
         self.clock = clock = StepClock(self.steps)
-        self.store = store = open_store(folder)
+        self.database = open_store(folder)
+        mortal = MortalStore(self.database, self.steps, dies_at, commits)
+        self.store = store = cast("Store", mortal)
         self.books = books = Books(store, clock)
         self.lanes, self.prices = Lanes(), PriceBoard()
         self.market = SimulatedMarket(7, clock)
@@ -204,7 +237,7 @@ class Day:
         self.acts = self._acts(bots)
 
     def _venues(self) -> VenueRegistry:
-        book = SqlPaperBook(self.store.database)
+        book = SqlPaperBook(self.database.database)
 
         def paper(account_id: str, market: MarketData) -> Broker:
             return PaperBroker(
@@ -224,11 +257,10 @@ class Day:
         self.losses = LossWatcher(*common, RULES, zone)
         self.summaries = Summaries(*common, zone)
         self.price_alerts = PriceAlertWatcher(books, self.venues, self.prices, self.lanes)
-        given = twilio_settings()
-        notifier = TwilioSms(
-            account_sid=given["account_sid"], auth_token=given["auth_token"],
-            sender=given["sender"], to=[given["to"]], base_url=url,
-        )  # fmt: skip
+        registry = NotifierRegistry(twilio_url=url)
+        notifier = registry.make(
+            ChannelKind.SMS, *checked_fields(ChannelKind.SMS, twilio_settings())
+        )
         router = AlertRouter(self.store, clock, "UTC")
         self.outbox = Outbox(books, "UTC")
         rates = SendRates(MovingWindowRateLimiter(MemoryStorage()))

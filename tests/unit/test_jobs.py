@@ -121,6 +121,26 @@ def test_only_a_lost_lease_ends_the_engine(failure: Exception, gives_up: bool) -
     assert bool(given_up) is gives_up
 
 
+def test_a_job_that_waits_for_a_lane_ends_with_the_scheduler_without_a_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def play() -> None:
+        begun = asyncio.Event()
+
+        async def waits() -> None:
+            begun.set()
+            await asyncio.sleep(60)
+
+        scheduler = Scheduler(SystemClock(), lambda _bot_id, _interval_s: None, lambda _why: None)
+        scheduler.start([Job("waits", 1, waits)])
+        await begun.wait()
+        scheduler.stop()
+        await asyncio.sleep(0.01)
+
+    asyncio.run(play())
+    assert [one.exc_info for one in caplog.records if one.exc_info] == []
+
+
 def test_a_check_that_hangs_does_not_keep_the_engine_from_stopping() -> None:
     async def scenario() -> float:
         async def cycle(_bot_id: str) -> None:
