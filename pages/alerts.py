@@ -50,7 +50,7 @@ def draw_log(panel: ControlPanel) -> None:
     chosen = log.choose_deliveries(panel.channels(), panel.alert_kinds())
     if chosen is not None:
         page = log.choose_page(panel, chosen)
-        draw_opened(panel, page)
+        draw_opened(panel)
         log.live_deliveries(panel, page)
 
 

@@ -1,6 +1,7 @@
 """What a person is asked before a channel is added or changed, one dialog a verb."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import streamlit as st
 
@@ -13,6 +14,9 @@ from panel.channel_words import counted
 from panel.commands import say_done
 from panel.facade import ControlPanel, PanelError
 from panel.format import escape
+from panel.layout import show_error
+
+T = TypeVar("T")
 
 ASKED = "channel"
 PREFIX = "channel_dialog_"
@@ -68,13 +72,26 @@ def _leave(is_pressed: bool) -> None:
         st.rerun()
 
 
+def _answer(question: Callable[[], T]) -> T | None:
+    """What the engine answers; None, with the reason drawn, when it does not: a dialog is drawn
+    anew on its own, where nothing else would draw it."""
+    try:
+        return question()
+    except PanelError as error:
+        show_error(error)
+        return None
+
+
 def _form_of(panel: ControlPanel, channel: ChannelView) -> ChannelFormView:
     return next(one for one in panel.channel_forms() if one.kind is channel.kind)
 
 
 @st.dialog(NEW, on_dismiss=_dismiss)
 def _new(panel: ControlPanel) -> None:
-    forms = {form.kind: form for form in panel.channel_forms()}
+    found = _answer(panel.channel_forms)
+    if found is None:
+        return
+    forms = {form.kind: form for form in found}
     kind = st.selectbox("Kind", list(forms), key=KIND, format_func=lambda one: forms[one].title)
     form = forms[kind]
     st.caption(escape(form.help))
@@ -101,7 +118,9 @@ def _new(panel: ControlPanel) -> None:
 
 @st.dialog(EDIT, on_dismiss=_dismiss)
 def _edit(panel: ControlPanel, channel: ChannelView) -> None:
-    form, slots = _form_of(panel, channel), Slots()
+    form, slots = _answer(lambda: _form_of(panel, channel)), Slots()
+    if form is None:
+        return
 
     def act() -> None:
         name = st.session_state[NAME].strip()
@@ -123,8 +142,11 @@ def _edit(panel: ControlPanel, channel: ChannelView) -> None:
 @st.dialog(OPTIONS, on_dismiss=_dismiss)
 def _options(panel: ControlPanel, channel: ChannelView) -> None:
     slots: Slots = {}
-    others = {one.id: one.name for one in panel.channels() if one.id != channel.id}
-    bots = {bot.id: bot.config.name for bot in panel.bots()}
+    there = _answer(lambda: (panel.channels(), panel.bots()))
+    if there is None:
+        return
+    others = {one.id: one.name for one in there[0] if one.id != channel.id}
+    bots = {bot.id: bot.config.name for bot in there[1]}
     load_options(channel, PREFIX)
     draw_options(channel, others, bots, PREFIX, slots)
 

@@ -1,5 +1,6 @@
 """One delivery of the log, opened: what was sent, what the provider said, and sending it again."""
 
+from datetime import timedelta
 from html import escape
 
 import streamlit as st
@@ -30,21 +31,21 @@ def close_delivery() -> None:
     st.session_state.pop(OPENED, None)
 
 
-def draw_opened(panel: ControlPanel, page: DeliveryFilter) -> None:
+def draw_opened(panel: ControlPanel) -> None:
     """The delivery that was opened, over the list; nothing when none was."""
     if OPENED in st.session_state:
         with st.container(border=True, key="qd-delivery"):
-            _live_delivery(panel, page)
+            _live_delivery(panel)
 
 
 @st.fragment(run_every=REFRESH_S)
-def _live_delivery(panel: ControlPanel, page: DeliveryFilter) -> None:
+def _live_delivery(panel: ControlPanel) -> None:
     open_soon()
     if OPENED not in st.session_state:
         st.rerun()
     kept: DeliveryView = st.session_state[OPENED]
     try:
-        snapshot = latest(f"deliveries:{page.model_dump_json()}", lambda: panel.deliveries(page))
+        snapshot = latest(f"delivery:{kept.id}", lambda: panel.deliveries(_moment_of(kept)))
     except PanelError as error:
         show_error(error)
     else:
@@ -57,6 +58,12 @@ def _live_delivery(panel: ControlPanel, page: DeliveryFilter) -> None:
             st.button("Send again", icon=":material/replay:", key="delivery_again",
                       on_click=ask, args=(AGAIN, kept.id))  # fmt: skip
         st.button("Close", icon=":material/close:", key="delivery_close", on_click=close_delivery)
+
+
+def _moment_of(one: DeliveryView) -> DeliveryFilter:
+    """What was written for its channel at its moment: itself, whatever the list is narrowed to."""
+    at = one.created_at
+    return DeliveryFilter(channel=one.channel_id, since=at, until=at + timedelta(milliseconds=1))
 
 
 def _draw_delivery(one: DeliveryView) -> None:
@@ -99,7 +106,7 @@ def _notes(one: DeliveryView) -> str:
         one.provider_id and f"The provider calls it {one.provider_id}.",
         one.digest_id and "It was told in a digest.",
         one.escalated_from and "It stands in for a channel that did not get through.",
-        one.is_escalated and "Another channel was asked as well.",
+        one.is_escalated and "It is not passed on to another channel again.",
     )
     return " ".join(part for part in parts if part)
 

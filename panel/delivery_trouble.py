@@ -7,7 +7,7 @@ import streamlit as st
 from engine.contracts.alerts import DeliveryFilter, DeliveryState
 from panel.channel_words import counted
 from panel.facade import ControlPanel, PanelError
-from panel.format import now
+from panel.format import escape, now
 
 REFRESH_S = 20.0
 PERIOD = timedelta(days=1)
@@ -15,12 +15,12 @@ PERIOD = timedelta(days=1)
 
 @st.fragment(run_every=REFRESH_S)
 def live_trouble(panel: ControlPanel) -> None:
-    """How many alerts of the last day did not arrive; nothing when all did. A failure to ask is
-    drawn by the rest of the page."""
+    """How many alerts of the last day did not arrive; nothing when all did."""
     try:
         failed = _count(panel, DeliveryState.FAILED)
         uncertain = _count(panel, DeliveryState.UNCERTAIN)
-    except PanelError:
+    except PanelError as error:
+        st.caption(f":orange[Whether alerts got through is not known now: {escape(error.message)}]")
         return
     parts = [f"{counted(failed, 'alert')} could not be delivered"] if failed else []
     parts += [f"{counted(uncertain, 'alert')} may not have arrived"] if uncertain else []

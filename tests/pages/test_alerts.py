@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import date, time
 from decimal import Decimal
 from typing import Any
@@ -19,6 +20,7 @@ from engine.domain.alerts import (
 )
 from engine.domain.records import Level
 from engine.errors import ChannelRefused, StoreError
+from panel.channel_words import STATES
 from panel.delivery_csv import deliveries_csv
 from panel.delivery_log import deliveries_frame
 from panel.delivery_opened import OPENED
@@ -391,6 +393,13 @@ def opened(services: FakeServices, **given: Any) -> AppTest:
     return app
 
 
+def head(app: AppTest) -> str:
+    """What the opened delivery's first line begins with."""
+    drawn = [str(getattr(one, "value", "")) for one in app.get("html")]
+    [line] = [html for html in drawn if html.startswith('<div class="qd-account">')]
+    return re.sub("<.*?>", "", line)
+
+
 def test_an_opened_delivery_tells_all_and_closes(fake_engine: FakeEngine) -> None:
     app = opened(
         fake_engine.services, title="<b>mine</b>", text="**bold**", answer="queued [x](y)",
@@ -400,7 +409,9 @@ def test_an_opened_delivery_tells_all_and_closes(fake_engine: FakeEngine) -> Non
     assert "&lt;b&gt;mine&lt;/b&gt;" in shown
     assert "<b>mine</b>" not in shown.replace("<b>&lt;b&gt;", "")
     assert "answered: queued [x](y)" in plain(app)
-    assert "The provider calls it SM123. Another channel was asked as well." in plain(app)
+    assert "The provider calls it SM123. It is not passed on to another channel again." in plain(
+        app
+    )
     assert not any(one.key == "delivery_again" for one in app.button)
     press(app, "delivery_close")
     assert "answered" not in plain(app)
@@ -424,7 +435,13 @@ def test_it_is_sent_again_after_a_warning(
     press(app, "delivery_again_yes")
     assert services.alerts.deliveries(DeliveryFilter()).items[0].state is DeliveryState.WAITING
     assert "It is sent again" in toasts(app)
-    assert "waiting" in words(app)
+    assert head(app).startswith("waiting")
+    app.selectbox(key="state").set_value(STATES[state][0])
+    with services.fake_alerts.books.writing() as writing:
+        [waiting] = writing.tx.deliveries.select(state=DeliveryState.WAITING)
+        writing.tx.deliveries.save(waiting.model_copy(update={"state": DeliveryState.SENT}))
+    app.run()
+    assert head(app).startswith("sent"), "it is followed though the list does not have it"
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -576,7 +593,19 @@ def test_the_last_answer_stays_with_its_age(
     assert "Phone" in words(app)
 
 
-def test_the_overview_says_when_alerts_do_not_get_through(fake_engine: FakeEngine) -> None:
+def test_a_dialog_says_when_the_engine_does_not_answer(
+    fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = press(open_alerts(), "channel_new")
+    monkeypatch.setattr(type(fake_engine.services.channels), "forms", fail)
+    app.run()
+    assert "database is locked" in errors(app)
+    assert not any(one.key == "channel_add" for one in app.button)
+
+
+def test_the_overview_says_when_alerts_do_not_get_through(
+    fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     services = fake_engine.services
     app = open_page("overview")
     assert "could not be delivered" not in plain(app)
@@ -587,3 +616,6 @@ def test_the_overview_says_when_alerts_do_not_get_through(fake_engine: FakeEngin
     add_delivery(services, channel, 60 * 25, state=DeliveryState.FAILED)
     app.run()
     assert "2 alerts could not be delivered and 1 alert may not have arrived" in plain(app)
+    monkeypatch.setattr(type(services.alerts), "deliveries", fail)
+    app.run()
+    assert "got through is not known now: the database is locked" in plain(app)
