@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from engine.domain.alert_texts import LONGEST, cut
-from engine.domain.alerts import Channel, ChannelKind, Delivery, DeliveryState
+from engine.domain.alert_texts import cut
+from engine.domain.alerts import Channel, Delivery, DeliveryState
 from engine.domain.delivery_rules import (
     GIVEN_UP_AFTER,
     LOOK_UPS,
@@ -29,10 +29,11 @@ from engine.errors import (
     ChannelUnsure,
     QuarterdeckError,
 )
-from engine.ports import Message, Notifier, Receipt
+from engine.ports import Notifier, Receipt
 from engine.services.books import Books
 from engine.services.channel_troubles import ChannelTroubles
 from engine.services.outbox import Outbox
+from engine.services.outgoing import message_of
 from engine.services.send_by_hand import HandSender
 from engine.services.sms_cost import paid
 
@@ -309,16 +310,6 @@ class _Unusable(ChannelBusy):
 
 NO_ANSWER = "The engine ended while it was sent, or the provider gave no answer."
 NOT_THERE = "The provider did not have it when it was looked up, so it goes again."
-
-
-def message_of(delivery: Delivery, others: frozenset[str] = frozenset()) -> Message:
-    """What goes out: the same words at every try. The text of an SMS is all of it."""
-    is_sms = delivery.channel_kind is ChannelKind.SMS
-    return Message(
-        reference=delivery.reference, title="" if is_sms else delivery.title,
-        text=cut(delivery.text, LONGEST[delivery.channel_kind]), level=delivery.level,
-        written_at=delivery.created_at, is_first=delivery.attempts == 1, others=others,
-    )  # fmt: skip
 
 
 def _short(answer: str) -> str:
