@@ -40,6 +40,11 @@ class WatchRules(BaseModel):
         return min(5.0, max(1.0, self.patience_s / 2))
 
     @property
+    def beat_s(self) -> float:
+        """The watcher writes down that it is there so often."""
+        return min(10.0, max(0.5, self.patience_s / 6))
+
+    @property
     def gap_s(self) -> float:
         """Longer from one round to the next is a sleep of the watcher's own."""
         return 15.0 + 2 * self.timeout_s
@@ -99,12 +104,12 @@ class Incident(BaseModel):
 
 
 class Watch(BaseModel):
-    """What is known after a round. ``steady_s``: observed without a break as it is now, well or
-    not, since ``steady_since``; the watcher's own sleep is such a break."""
+    """What is known after a round. ``steady_s``: observed without a break as it is now, since
+    ``steady_since``; the watcher's own sleep is such a break."""
 
     model_config = ConfigDict(frozen=True)
 
-    is_well: bool = False
+    sight: Sight | None = None
     steady_s: float = 0.0
     steady_since: UtcDatetime | None = None
     incident: Incident | None = None
@@ -144,9 +149,10 @@ def step(
     is_well = seen.sight is Sight.WELL
     is_sleep = passed_s > rules.gap_s
     passed_s = 0.0 if is_sleep else max(0.0, passed_s)
-    is_steady = watch.steady_since is not None and is_well is watch.is_well and not is_sleep
+    # From stopped to down it starts again, as an engine does that takes its time to come up.
+    is_steady = watch.steady_since is not None and seen.sight is watch.sight and not is_sleep
     steady = watch.model_copy(update={
-        "is_well": is_well,
+        "sight": seen.sight,
         "steady_s": watch.steady_s + passed_s if is_steady else 0.0,
         "steady_since": watch.steady_since if is_steady else now,
         "stopped_term": watch.stopped_term if seen.sight is Sight.STOPPED else None,

@@ -75,10 +75,12 @@ class EngineWatcher:
         self._round_s = now_s
         known = self._notes.state.watch.model_copy(update={"stopped_term": stopped_term})
         watch, told = step(known, seen, passed_s, now, self.rules)
-        _log(self._notes.state.watch, watch, seen)
+        is_news = watch.steady_since != self._notes.state.watch.steady_since
+        if is_news:
+            _log(seen)
         if told is not None:
             self._notes.change(lambda state: self._told(state, watch, told))
-        elif watch.stopped_term != self._notes.state.watch.stopped_term:
+        elif is_news:
             self._notes.change(lambda state: state.model_copy(update={"watch": watch}))
         else:
             self._notes.beat(lambda state: state.model_copy(update={"watch": watch}))
@@ -133,9 +135,7 @@ class EngineWatcher:
             return self._rules
 
 
-def _log(before: Watch, after: Watch, seen: Seen) -> None:
-    if after.steady_since == before.steady_since and after.stopped_term == before.stopped_term:
-        return
+def _log(seen: Seen) -> None:
     if seen.sight is Sight.WELL:
         log.info("the engine answers")
     elif seen.sight is Sight.STOPPED:

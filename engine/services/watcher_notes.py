@@ -14,8 +14,6 @@ if TYPE_CHECKING:  # the ports bring pandas and numba with them, and a watcher i
 
 log = logging.getLogger("quarterdeck.watcher")
 
-BEAT_EVERY_S = 10.0
-
 
 class WatcherNotes:
     """The state and its file. Thread-safe.
@@ -60,7 +58,7 @@ class WatcherNotes:
         """Change what the next watcher can do without; written now and then, with the time."""
         with self._lock:
             self._state = how(self._state)
-            if self._clock.monotonic() - self._written_s >= BEAT_EVERY_S:
+            if self._clock.monotonic() - self._written_s >= self._state.rules.beat_s:
                 self._write(is_durable=False)
             return self._state
 
