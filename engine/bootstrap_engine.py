@@ -43,6 +43,7 @@ from engine.domain.venue_accounts import VenueAccount
 from engine.errors import QuarterdeckError
 from engine.jobs import Job
 from engine.logs import Redaction
+from engine.services.books import Writing
 from engine.services.bots import BotService
 from engine.services.convert import Converter, Terms
 from engine.services.delivery_figures import FigureReader
@@ -53,7 +54,7 @@ from engine.services.lane_calls import LaneCalls
 from engine.services.manual_orders import ManualOrders
 from engine.services.probe_watch import BackupProbes, WatchProbes
 from engine.services.tell_outside_metrics import OutsideMetrics
-from engine.services.tell_start import tell_start
+from engine.services.tell_start import STOPPED, tell_start
 from engine.services.track_equity import EquityKeeper
 from engine.services.venue_accounts import VenueAccounts
 from engine.settings import Settings
@@ -292,10 +293,21 @@ class Engine:
         await asyncio.to_thread(self._core.connections.close_all)
         try:
             with self._core.books.writing() as writing:
-                writing.event(Level.INFO, "engine.stopped", "The engine has stopped.")
+                self._tell_stop(writing)
             self._lease.release()
         except QuarterdeckError as error:
             log.warning("the stop could not be written: %s", error)
+
+    def _tell_stop(self, writing: Writing) -> None:
+        """The watcher reads the exit code: an engine that gave up was not stopped by a person."""
+        code = self._ending.exit_code
+        level, words = Level.INFO, "The engine has stopped."
+        if code != OK:
+            level = Level.ERROR
+            words = (
+                "The engine has ended because it could not go on; data/logs/engine.log says why."
+            )
+        writing.event(level, STOPPED, words, exit_code=code)
 
     def _renew_account(self, account: VenueAccount) -> None:
         """Forget what was made over a connection that has been closed."""

@@ -68,7 +68,7 @@ class OutsideSettings(BaseSettings):
         title="Gemini: address", description="or that of a stand-in on this machine",
     )  # fmt: skip
     gemini_model: str = Field(
-        default="gemini-2.5-flash", pattern=r"^[\w.\-]{1,100}$", title="Gemini: model"
+        default="gemini-2.5-flash", pattern=r"^[a-zA-Z0-9_.\-]{1,100}$", title="Gemini: model"
     )
     ai_provider: str = Field(
         default="gemini", pattern=r"^(gemini|openai)$", title="Model provider",
@@ -79,7 +79,7 @@ class OutsideSettings(BaseSettings):
         description="of a server with /v1/chat/completions, as Ollama's on this machine",
     )  # fmt: skip
     openai_model: str = Field(
-        default="llama3.1", pattern=r"^[\w.\-:/]{1,100}$", title="Other models: model"
+        default="llama3.1", pattern=r"^[a-zA-Z0-9_.\-:/]{1,100}$", title="Other models: model"
     )
     openai_key: SecretStr | None = Field(
         default=None, title="Other models: key", description="where the server wants one"

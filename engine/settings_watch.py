@@ -18,7 +18,7 @@ class WatchSettings(BaseSettings):
         default=60, ge=10, le=3_600, title="Dead-man ping every", description="seconds"
     )
     watcher_patience_s: int = Field(
-        default=60, ge=5, le=3_600, title="Watcher: patience",
+        default=60, ge=1, le=3_600, title="Watcher: patience",
         description="seconds without an answer of the engine before it is told that it is down",
     )  # fmt: skip
     watcher_again_h: int = Field(

@@ -1,6 +1,9 @@
-"""Those outside the engine who are told that it is alive."""
+"""Those outside the engine who are told that it is alive, and who look whether it is."""
 
 from typing import Protocol
+
+from engine.domain.watch_outbox import Glimpse, WatcherState
+from engine.domain.watching import Beat
 
 
 class DeadMan(Protocol):
@@ -28,4 +31,32 @@ class ServiceManager(Protocol):
 
     def stopping(self) -> None:
         """The engine ends on purpose."""
+        ...
+
+
+class Heartbeats(Protocol):
+    """Asks the engine whether it is well."""
+
+    def ask(self, timeout_s: float) -> Beat:
+        """Blocks for about ``timeout_s`` at most; never raises."""
+        ...
+
+
+class Records(Protocol):
+    """The engine's database, read by somebody who never writes it."""
+
+    def read(self) -> Glimpse:
+        """Raises StoreError."""
+        ...
+
+
+class WatcherFile(Protocol):
+    """Where a watcher keeps its state."""
+
+    def read(self) -> WatcherState | None:
+        """None when there is none. Raises DataError for one that cannot be read."""
+        ...
+
+    def write(self, state: WatcherState, *, is_durable: bool) -> None:
+        """As a whole or not at all; ``is_durable``: it survives a power cut. Raises DataError."""
         ...

@@ -15,7 +15,8 @@ from engine.errors import ChannelBusy, ChannelError, ChannelUnsure, QuarterdeckE
 from engine.ports import Notifier, Receipt
 from engine.services.books import Books
 from engine.services.outbox import Outbox
-from engine.services.settle_deliveries import Settler, message_of
+from engine.services.outgoing import message_of
+from engine.services.settle_deliveries import Settler
 
 NO_ANSWER = "The engine ended while it was sent, or the provider gave no answer."
 DELETED = "Its channel was deleted while it was sent."
