@@ -84,6 +84,8 @@ BY_EVENT: Mapping[str, AlertKind] = {
     "engine.started": K.ENGINE_STARTED,
     "engine.down": K.ENGINE_DOWN,
     "api.login_failures": K.LOGIN_FAILURES,
+    "telegram.stranger": K.LOGIN_FAILURES,
+    "telegram.trouble": K.CHANNEL_FAILED,
     "backup.failed": K.BACKUP_FAILED,
     "channel.failed": K.CHANNEL_FAILED,
     "alert.price": K.PRICE,
