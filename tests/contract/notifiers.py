@@ -19,6 +19,8 @@ from tests.fakes.discord_server import discord_server
 
 PATIENT_S = 30.0
 """For what is answered: no busy machine is as slow as that."""
+HASTY_S = 0.4
+"""For what is never answered."""
 CLOSED_PORT = 9
 NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -49,8 +51,6 @@ class Subject:
     """Fields and address of a provider that is not there."""
     wrong: Mapping[str, str]
     """Fields of credentials that the provider does not know."""
-    hasty_s: float = 0.4
-    """How long to wait for what is never answered."""
 
     def notifier(self, timeout_s: float = PATIENT_S, changes: Mapping[str, str] = NONE) -> Notifier:
         """For this provider."""
@@ -111,7 +111,6 @@ def email(folder: Path) -> Iterator[Subject]:
             registry=lambda wait_s: NotifierRegistry(timeout_s=wait_s),
             away=({"port": str(CLOSED_PORT)}, ""),
             wrong={"password": "a-password-that-is-wrong"},
-            hasty_s=2.0,  # there are answers before the one that does not come
         )  # fmt: skip
 
 

@@ -211,6 +211,16 @@ def test_a_sender_of_somebody_else_is_seen_without_sending(
     assert caught.value.field == "sender"
 
 
+def test_the_environment_does_not_say_where_twilio_is(
+    twilio: TwilioServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {"TWILIO_EDGE": "dublin", "TWILIO_REGION": "ie1"}.items():
+        monkeypatch.setenv(name, value)
+    assert SERVICE in notifier(twilio, sender=SERVICE).verify()
+    notifier(twilio).send(message())
+    assert len(twilio.messages) == 1
+
+
 def test_a_messaging_service_sends_too(twilio: TwilioServer) -> None:
     one = notifier(twilio, sender=SERVICE)
     assert SERVICE in one.verify()

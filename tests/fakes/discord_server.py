@@ -21,7 +21,8 @@ PASSED_OVER = {"timeout", "wait"}
 """Which the SDK sends along."""
 LONGEST = {"content": 2_000, "username": 80}
 LONGEST_TEXT = 4_096
-MARK = re.compile(r"\\([^0-9A-Za-z\s])")
+MARK = re.compile(r"\\([^0-9A-Za-z\s])|[*_~`|]")
+"""What is shown as a letter, since it is marked as one, and what is taken for formatting."""
 
 
 @dataclass
@@ -120,9 +121,9 @@ def _wrong(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(message: Mapping[str, Any]) -> str:
-    parts = [str(message.get("content") or "").removeprefix("**").removesuffix("**")]
+    parts = [str(message.get("content") or "")]
     parts += [one["description"] for one in message.get("embeds") or []]
-    return MARK.sub(r"\1", "\n".join(part for part in parts if part))
+    return MARK.sub(lambda hit: hit[1] or "", "\n".join(part for part in parts if part))
 
 
 def error(status: int, code: int, words: str, **more: Any) -> Reply:

@@ -24,7 +24,7 @@ class HookServer(ProviderServer):
     @property
     def apprise_url(self) -> str:
         """As Apprise writes its address."""
-        return f"{self.url.replace('http://', 'json://')}/{TOKEN}"
+        return f"{self.url.replace('http', 'json', 1)}/{TOKEN}"
 
     def sends(self, asked: Asked) -> bool:
         """See ProviderServer."""

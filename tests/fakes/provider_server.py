@@ -10,6 +10,7 @@ provider's own.
 
 import json
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Iterator, Mapping
@@ -154,11 +155,15 @@ P = TypeVar("P", bound=ProviderServer)
 
 
 @contextmanager
-def serving_provider(provider: P, port: int = 0) -> Iterator[P]:
+def serving_provider(provider: P, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[P]:
     """The provider on a port of the loopback until the end of the block."""
     handler = type("Bound", (Handler,), {"provider": provider})
     server = QuietServer(("127.0.0.1", port), handler)
-    provider.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if tls is not None:
+        server.socket = tls.wrap_socket(
+            server.socket, server_side=True, do_handshake_on_connect=False
+        )
+    provider.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:

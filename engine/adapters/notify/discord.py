@@ -7,8 +7,8 @@ from typing import Any
 from engine.adapters.notify.texts import fitted
 from engine.adapters.notify.wire import (
     TIMEOUT_S,
+    again,
     failed_call,
-    failed_question,
     masked,
     pause_s,
     quiet,
@@ -81,12 +81,12 @@ class Discord:
 
         try:
             response = requests.get(self._webhook, timeout=self._timeout_s)
-        except requests.RequestException as error:
-            raise failed_question("Discord", error) from None
-        try:
             body = self._body(response)
+        except requests.RequestException as error:
+            meant = failed_call("Discord", error)
+            raise again("Discord", meant) if isinstance(meant, ChannelUnsure) else meant from None
         except ChannelUnsure as unsure:
-            raise ChannelBusy("Discord is out of order.", answer=unsure.answer) from None
+            raise again("Discord", unsure) from None
         if not isinstance(body, dict) or "channel_id" not in body:
             raise ChannelBusy("Discord's answer cannot be read.", answer=f"{response.status_code}")
         return f"Discord knows the webhook '{body.get('name')}', of channel {body['channel_id']}."

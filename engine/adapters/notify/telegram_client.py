@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from engine.adapters.notify.texts import fitted, units
 from engine.adapters.notify.wire import (
     TIMEOUT_S,
+    again,
     failed_call,
-    failed_question,
     masked,
     pause_s,
     quiet,
@@ -128,7 +128,7 @@ class TelegramClient:
         try:
             return self._run(work)
         except ChannelUnsure as unsure:
-            raise failed_question("Telegram", unsure.__context__ or unsure) from None
+            raise again("Telegram", unsure) from None
 
     def _run(self, work: Work[T]) -> T:
         """One call with a loop and a connection of its own. Raises as ChatClient says."""

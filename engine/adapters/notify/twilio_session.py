@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine.adapters.notify import twilio_codes
-from engine.adapters.notify.wire import TIMEOUT_S, failed_call, failed_question, masked, pause_s
+from engine.adapters.notify.wire import TIMEOUT_S, again, failed_call, masked, pause_s
 from engine.errors import ChannelBusy, ChannelError, ChannelRefused, ChannelUnsure
 
 TWILIO_URL = "https://api.twilio.com"
@@ -14,8 +14,9 @@ TWILIO_URL = "https://api.twilio.com"
 
 @dataclass(frozen=True)
 class TwilioAccount:
-    """Which account, and where it is asked; ``base_url`` other than Twilio's own is a
-    stand-in's. ``timeout_s`` is for connecting and for an answer."""
+    """Which account, and where it is asked: at Twilio, at one of its regions
+    (https://api.dublin.ie1.twilio.com), or at a stand-in. ``timeout_s`` is for connecting and for
+    an answer."""
 
     sid: str
     token: str = field(repr=False)
@@ -37,9 +38,9 @@ def opened(account: TwilioAccount) -> Iterator["TwilioSession"]:
     http = TwilioHttpClient(timeout=account.timeout_s, request_hooks={"response": [seen.see]})
     http.session.trust_env = False
     client = Client(account.sid, account.token, http_client=http)
+    client.edge = client.region = None  # it would take them from the environment
     client.api.base_url = account.base_url
-    if account.base_url != TWILIO_URL:
-        client.messaging.base_url = account.base_url
+    client.messaging.base_url = account.base_url.replace("//api.", "//messaging.", 1)
     with http.session:
         yield TwilioSession(client, seen, account)
 
@@ -68,9 +69,7 @@ class TwilioSession:
             return call(*args, **options)
         except Exception as error:  # noqa: BLE001  # the SDK's own, requests', the parser's
             meant = self._meaning(error, "")
-            if isinstance(meant, ChannelUnsure):  # it can be asked again
-                raise failed_question("Twilio", error) from None
-            raise meant from None
+            raise again("Twilio", meant) if isinstance(meant, ChannelUnsure) else meant from None
 
     def _meaning(self, error: Exception, number: str) -> ChannelError:
         status, code = self._seen.status, self._seen.code

@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterable, Iterator
 
-from engine.errors import ChannelBusy, ChannelError, ChannelUnsure
+from engine.errors import ChannelBusy, ChannelUnsure
 
 TIMEOUT_S = 10.0
 """To connect, and for each answer."""
@@ -47,7 +47,7 @@ def failed_call(provider: str, error: BaseException) -> ChannelBusy | ChannelUns
     Busy when no connection came about, so that nothing can have arrived; unsure otherwise. The
     error's own text is not told: it has the address in it.
     """
-    if is_certificate(error):
+    if _is_certificate(error):
         return ChannelBusy(
             f"The certificate that answers as {provider} does not verify. Is the clock of this"
             " machine right, and does a proxy stand between? Nothing was sent."
@@ -59,20 +59,12 @@ def failed_call(provider: str, error: BaseException) -> ChannelBusy | ChannelUns
     )
 
 
-def failed_question(provider: str, error: BaseException) -> ChannelBusy:
-    """What it means that a request for reading got no answer: it can be asked again."""
-    meant = failed_call(provider, error)
-    if isinstance(meant, ChannelBusy):
-        return ChannelBusy(_for_a_question(meant))
-    return ChannelBusy(f"{provider} does not answer ({_name(error)}): {REACH}.")
+def again(provider: str, unsure: ChannelUnsure) -> ChannelBusy:
+    """What is unsure of a message is none of a question: it can be asked again."""
+    return ChannelBusy(f"{provider} does not answer as it should: {REACH}.", answer=unsure.answer)
 
 
-def _for_a_question(error: ChannelError) -> str:
-    """The sentence of a failed sending, for a question."""
-    return error.message.removesuffix(" Nothing was sent.")
-
-
-def is_certificate(error: BaseException) -> bool:
+def _is_certificate(error: BaseException) -> bool:
     """Whether a certificate that does not verify is behind it."""
     return any(isinstance(one, ssl.SSLCertVerificationError) for one in _chain(error))
 
@@ -107,4 +99,4 @@ def _name(error: BaseException) -> str:
         return "not in time"
     if any("Reset" in name or "Disconnected" in name or "Protocol" in name for name in names):
         return "the connection was cut"
-    return "none that can be read"
+    return f"none that can be read: {type(error).__name__}"
