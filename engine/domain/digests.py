@@ -11,8 +11,8 @@ from engine.domain.alerts import DIGEST_PREFIX, Channel, ChannelKind, Delivery
 from engine.domain.delivery_rules import SEVERITY
 from engine.domain.records import Level
 
-MOST_MEMBERS = 500
-"""Told in one message; what is beyond them is told in the next one."""
+MOST_MEMBERS = 250
+"""Told in one message, and written in one transaction; what is beyond them is told in the next."""
 MOST_LINES = 20
 LONGEST_LINE = 160
 SMS_SEGMENTS = 2

@@ -38,8 +38,8 @@ def may_go_at(quiet: QuietHours | None, level: Level, at: datetime) -> datetime:
 
 
 def _first_loud(quiet: QuietHours, silent: datetime, loud: datetime) -> datetime:
-    """The moment at which the quiet ends that lasts at ``silent`` and is over at ``loud``; they are
-    less than a day's turn apart, so there is one such moment, to the second."""
+    """The whole second in which the quiet ends that lasts at ``silent`` and is over at ``loud``:
+    before that, where the clock was turned over the end."""
     if is_quiet(quiet, loud - SECOND):
         return loud
     while loud - silent > SECOND:
@@ -48,4 +48,4 @@ def _first_loud(quiet: QuietHours, silent: datetime, loud: datetime) -> datetime
             silent = middle
         else:
             loud = middle
-    return loud.replace(microsecond=0) if not is_quiet(quiet, loud.replace(microsecond=0)) else loud
+    return loud.replace(microsecond=0)

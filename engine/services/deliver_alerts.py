@@ -132,14 +132,15 @@ class AlertSender:
     def _outcome_of(self, channel: Channel, delivery: Delivery) -> Outcome:
         """Send it. What is not known to have failed may have arrived."""
         try:
-            message = message_of(delivery, self._outbox.others(delivery))
+            is_first = delivery.attempts == 1
+            others = frozenset() if is_first else self._outbox.others(delivery)
             notifier = self._open(channel)
         except StoreError as error:
             return ChannelBusy(error.message)  # of the engine's, not of the channel's
         except QuarterdeckError as error:
             return Unusable(error.message)
         try:
-            return notifier.send(message)
+            return notifier.send(message_of(delivery, others))
         except ChannelUnsure as error:
             return error if notifier.can_find else Lost(error.message, answer=error.answer)
         except ChannelError as error:

@@ -63,7 +63,10 @@ class Escalator:
         """The alerts in it that matter so much, and were not handed over yet."""
         if not row.is_digest:
             return [row]
-        return list(tx.deliveries.select(digest_id=row.id, level=ESCALATED, is_escalated=False))
+        return list(tx.deliveries.select(
+            channel_id=row.channel_id, digest_id=row.id, level=ESCALATED, is_escalated=False,
+            since=row.created_at - LOOK_BACK,
+        ))  # fmt: skip
 
     def _hand_over(self, tx: Transaction, late: Delivery, other: Channel, now: datetime) -> bool:
         """Whether the other channel did not have it yet."""

@@ -5,7 +5,12 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from engine.domain.alerts import Channel, Delivery, DeliveryState
-from engine.domain.delivery_rules import GIVEN_UP_AFTER, LOOK_UPS, LOOKED_UP_EVERY
+from engine.domain.delivery_rules import (
+    GIVEN_UP_AFTER,
+    LEAST_TRIES,
+    LOOK_UPS,
+    LOOKED_UP_EVERY,
+)
 from engine.errors import ChannelBusy, ChannelError, ChannelUnsure, QuarterdeckError
 from engine.ports import Notifier, Receipt
 from engine.services.books import Books
@@ -33,6 +38,7 @@ class LookUps:
         self._settler = settler
         self._open = open_notifier
         self._not_found: Counter[str] = Counter()
+        self._in_vain: Counter[str] = Counter()
 
     def look_up(self, channel: Channel | None, delivery: Delivery) -> None:
         """Once; ``channel`` None when it was deleted."""
@@ -50,7 +56,7 @@ class LookUps:
                 self._not_there(delivery)
             else:
                 self._settler.write(channel, delivery, receipt)
-                del self._not_found[delivery.id]
+                self._forget(delivery.id)
 
     def _found(self, channel: Channel, delivery: Delivery) -> Receipt | None:
         try:
@@ -71,12 +77,19 @@ class LookUps:
             )
             return
         self._outbox.change(delivery, state=DeliveryState.WAITING, due_at=now, error=NOT_THERE)
-        del self._not_found[delivery.id]
+        self._forget(delivery.id)
+
+    def _forget(self, delivery_id: str) -> None:
+        del self._not_found[delivery_id]
+        del self._in_vain[delivery_id]
 
     def _look_later(self, delivery: Delivery, error: ChannelBusy) -> None:
         now = self._books.clock.now()
-        if now - delivery.changed_at >= GIVEN_UP_AFTER:
+        self._in_vain[delivery.id] += 1
+        is_old = now - delivery.changed_at >= GIVEN_UP_AFTER  # perhaps the engine was down so long
+        if is_old and self._in_vain[delivery.id] >= LEAST_TRIES:
             self._settler.uncertain(delivery, error)
+            self._forget(delivery.id)
             return
-        due_at = now + timedelta(seconds=self._settler.wait_s(delivery, error))
+        due_at = now + timedelta(seconds=self._settler.wait_s(self._in_vain[delivery.id], error))
         self._outbox.change(delivery, due_at=due_at, changed_at=delivery.changed_at)

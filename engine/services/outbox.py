@@ -4,21 +4,21 @@
 the two when the engine dies is in doubt, and is treated so.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from engine.domain.alerts import Channel, Delivery, DeliveryState
+from engine.domain.alerts import DIGEST_PREFIX, Channel, Delivery, DeliveryState
 from engine.domain.delivery_rules import OPEN, SETTLES_AFTER, is_held, urgency
 from engine.domain.digests import MOST_MEMBERS, digest_of
 from engine.domain.quiet_hours import may_go_at
-from engine.ports import NotAfter, Transaction
+from engine.domain.records import Level
+from engine.ports import NotAfter, Prefix, Transaction
 from engine.services.books import Books
 
 S = DeliveryState
 OTHERS_BEFORE = timedelta(days=1)
 """So long a message may have waited that is sent beside another one."""
-MOST_READ = 4 * MOST_MEMBERS
 
 
 class Outbox:
@@ -33,15 +33,19 @@ class Outbox:
 
     def busy_channels(self) -> set[str]:
         """Those that have something to do now; what waits for a channel that is gone or disabled
-        is dropped."""
+        is dropped, and what waits for the end of quiet hours that were changed waits anew."""
         now = self._books.clock.now()
         with self._books.store.reading() as tx:
-            rows = tx.deliveries.values("channel_id", "state", "due_at", state=OPEN)
+            rows = tx.deliveries.values("channel_id", "state", "due_at", "changed_at", state=OPEN)
             channels = {one.id: one for one in tx.channels.select()}
         enabled = {key for key, one in channels.items() if one.is_enabled}
-        for key in {key for key, state, _ in rows if state == S.WAITING} - enabled:
+        for key in {key for key, state, _, _ in rows if state == S.WAITING} - enabled:
             self._drop(key, is_gone=key not in channels)
-        return {key for key, state, due_at in rows
+        for key in {key for key, state, due_at, changed_at in rows
+                    if state == S.WAITING and due_at > now and key in enabled
+                    and channels[key].updated_at > changed_at}:  # fmt: skip
+            self._hold_anew(key)
+        return {key for key, state, due_at, _ in rows
                 if due_at <= now and (key in enabled or state == S.SENDING)}  # fmt: skip
 
     def find_channel(self, channel_id: str) -> Channel | None:
@@ -108,21 +112,13 @@ class Outbox:
         tx.deliveries.save(changed)
         return changed
 
-    def add(self, delivery: Delivery) -> None:
-        """Insert. Raises Conflict when there is one of this id."""
-        with self._books.store.transaction() as tx:
-            tx.deliveries.add(delivery)
-
     # --- parts ----------------------------------------------------------------------------------
 
     def _loud(self, tx: Transaction, channel: Channel, now: datetime) -> list[Delivery]:
         """What is due and may go at this hour, the most urgent first; the rest waits for the end
         of the quiet hours."""
-        rows = tx.deliveries.select(
-            channel_id=channel.id, state=S.WAITING, due_at=NotAfter(now), limit=MOST_READ
-        )
         loud = []
-        for row in rows:
+        for row in self._due(tx, channel.id, now):
             due_at = may_go_at(channel.quiet, row.level, now)
             if due_at > now:
                 tx.deliveries.save(row.model_copy(update={"due_at": due_at}))
@@ -130,11 +126,23 @@ class Outbox:
                 loud.append(row)
         return sorted(loud, key=urgency)
 
+    def _due(self, tx: Transaction, channel_id: str, now: datetime) -> Iterable[Delivery]:
+        """As many as are told in one message: the oldest digests, errors, and others."""
+        found: dict[str, Delivery] = {}
+        for narrowed in ({"alert_id": Prefix(DIGEST_PREFIX)}, {"level": Level.ERROR}, {}):
+            rows = tx.deliveries.select(
+                channel_id=channel_id, state=S.WAITING, due_at=NotAfter(now), limit=MOST_MEMBERS,
+                **narrowed,
+            )  # fmt: skip
+            found.update((row.id, row) for row in rows)
+        return found.values()
+
     def _bundled(
         self, tx: Transaction, channel: Channel, due: Sequence[Delivery], now: datetime
     ) -> Delivery | None:
-        """One message for all that is due, when that is too much for single ones."""
-        members = due[:MOST_MEMBERS]
+        """One message for all that is due, when that is too much for single ones. What was tried
+        before goes again as it was: of several numbers some may have it."""
+        members = [one for one in due if one.attempts == 0][:MOST_MEMBERS]
         if len(members) < 2 or not self._is_storm(tx, channel, due, now):
             return None
         digest = digest_of(channel, members, now, self._zone)
@@ -158,6 +166,17 @@ class Outbox:
         )
         told = [at for (at,) in sent if at is not None and at > now - window]
         return len(told) + len(due) > channel.digest_above
+
+    def _hold_anew(self, channel_id: str) -> None:
+        """Its quiet hours may be others by now."""
+        now = self._books.clock.now()
+        with self._books.store.transaction() as tx:
+            channel = tx.channels.find(channel_id)
+            if channel is None:
+                return
+            for row in tx.deliveries.select(channel_id=channel_id, state=S.WAITING):
+                held = {"due_at": may_go_at(channel.quiet, row.level, now)} if is_held(row) else {}
+                self.change_in(tx, row, **held)
 
     def _drop(self, channel_id: str, *, is_gone: bool) -> None:
         reason = "Its channel was deleted." if is_gone else "Its channel was switched off."

@@ -1,14 +1,15 @@
 """Which channels an alert goes through: the matrix and the filters, applied once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 
 from engine.domain.alert_texts import words_of
 from engine.domain.alerts import Alert, AlertKind, AlertState, Channel, Delivery
 from engine.domain.quiet_hours import may_go_at
-from engine.ports import Clock, Store, Transaction
+from engine.ports import Clock, Store
 
-MOST_AT_A_TIME = 200
+MOST_AT_A_TIME = 50
+"""In one transaction: trading writes to the same database, and waits for it meanwhile."""
 FAILED_CHANNEL = "channel_id"
 """The fact of a ``channel_failed`` that names the channel which does not get it."""
 
@@ -42,8 +43,10 @@ class AlertRouter:
             alerts = tx.alerts.select(state=AlertState.NEW, limit=MOST_AT_A_TIME)
             channels = tx.channels.select(is_enabled=True)
             now = self._clock.now()
+            tx.deliveries.add(*(self.make(alert, one, now) for alert in alerts for one in channels
+                                if is_for(alert, one)))  # fmt: skip
             for alert in alerts:
-                self._route(tx, alert, channels, now)
+                tx.alerts.save(alert.model_copy(update={"state": AlertState.ROUTED}))
         return len(alerts)
 
     def make(self, alert: Alert, channel: Channel, now: datetime) -> Delivery:
@@ -57,13 +60,6 @@ class AlertRouter:
             text=words.text, created_at=now, changed_at=now,
             due_at=may_go_at(channel.quiet, alert.level, now),
         )  # fmt: skip
-
-    def _route(
-        self, tx: Transaction, alert: Alert, channels: Sequence[Channel], now: datetime
-    ) -> None:
-        made = [self.make(alert, one, now) for one in channels if is_for(alert, one)]
-        tx.deliveries.add(*made)
-        tx.alerts.save(alert.model_copy(update={"state": AlertState.ROUTED}))
 
 
 def is_for(alert: Alert, channel: Channel) -> bool:

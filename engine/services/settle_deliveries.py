@@ -73,9 +73,9 @@ class Settler:
             error=f"{error.message} It may have arrived, so it is not sent again by itself.",
         )  # fmt: skip
 
-    def wait_s(self, delivery: Delivery, error: ChannelBusy) -> float:
-        """Seconds until the provider is asked again."""
-        return retry_after_s(delivery.attempts, error.retry_after_s, self._chance())
+    def wait_s(self, tries: int, error: ChannelBusy) -> float:
+        """Seconds until the provider is asked again, after so many tries in vain."""
+        return retry_after_s(tries, error.retry_after_s, self._chance())
 
     # --- parts ----------------------------------------------------------------------------------
 
@@ -97,7 +97,7 @@ class Settler:
             hours = GIVEN_UP_AFTER // timedelta(hours=1)
             words = f"Given up after {hours} hours: {error.message}"
             return self._failed(channel, delivery, ChannelError(words, answer=error.answer))
-        wait_s = self.wait_s(delivery, error)
+        wait_s = self.wait_s(delivery.attempts, error)
         self._paused_until_s[channel.id] = self._books.clock.monotonic() + wait_s
         lasts = now - delivery.created_at >= TROUBLE_AFTER and delivery.attempts > 1
         if lasts or isinstance(error, Unusable):

@@ -221,3 +221,42 @@ def test_a_failed_one_is_sent_again_as_one_of_its_own(room: AlertRoom) -> None:
     assert room.states(kind="manual") == [S.FAILED, S.SENT]
     with pytest.raises(Conflict, match="this one is sent"):
         room.sender.send_again(again.id, "anna")
+
+
+def test_a_provider_that_is_down_is_asked_less_and_less_for_what_is_in_doubt(
+    room: AlertRoom,
+) -> None:
+    room.provider.script.append("unsure-after")
+    room.provider.finds.extend(["busy"] * 3)
+    room.tell()
+    room.round()
+    room.round(30)
+    waits = []
+    for _ in range(3):
+        [delivery] = room.deliveries()
+        waits.append((delivery.due_at - room.clock.now()).total_seconds())
+        room.round(waits[-1])
+    assert waits == [5, 10, 20]
+    assert room.states() == [S.SENT]
+
+
+def test_what_nobody_could_look_up_for_a_day_is_uncertain(room: AlertRoom) -> None:
+    room.provider.script.append("unsure-after")
+    room.provider.finds.extend(["busy"] * 500)
+    room.tell()
+    room.rounds(110, 900)
+    [delivery] = room.deliveries()
+    assert delivery.state is S.UNCERTAIN
+    assert delivery.error.startswith("The provider is busy.")
+
+
+def test_an_engine_that_was_down_for_days_still_looks_up_what_was_in_doubt(room: AlertRoom) -> None:
+    room.provider.script.append("unsure-after")
+    room.provider.finds.extend(["busy"] * 3)
+    room.tell()
+    room.round()
+    room.restart()
+    room.clock.advance(3 * 86_400)
+    room.rounds(8, 10)
+    assert room.states() == [S.SENT]
+    assert len(room.provider.arrivals) == 1

@@ -9,6 +9,7 @@ from limits.strategies import MovingWindowRateLimiter
 
 from engine.domain.alerts import AlertKind, AlertState, ChannelKind, DeliveryState, QuietHours
 from engine.domain.delivery_rules import retry_after_s
+from engine.domain.digests import MOST_MEMBERS
 from engine.domain.records import Level
 from engine.services.route_alerts import AlertRouter
 from engine.services.send_rates import SendRates
@@ -72,6 +73,17 @@ def test_a_storm_is_one_message(room: AlertRoom) -> None:
     assert room.provider.arrivals[0].message.title == "6 alerts"
 
 
+def test_in_a_storm_of_hundreds_the_error_is_in_the_first_message(room: AlertRoom) -> None:
+    room.add(channel(digest_above=5))
+    for number in range(MOST_MEMBERS + 30):
+        room.tell(str(number))
+    room.tell("bad", level=Level.ERROR, kind="bot.faulted")
+    room.round()
+    titles = [one.message.title for one in room.provider.arrivals]
+    assert titles == ["250 alerts, 1 error", "31 alerts"]
+    assert "12:00 Bot faulted" in room.provider.texts()[0]
+
+
 def test_up_to_so_many_within_the_window_go_each_for_itself(room: AlertRoom) -> None:
     room.add(channel(digest_above=3, digest_window_s=60))
     for number in range(3):
@@ -89,16 +101,32 @@ def test_up_to_so_many_within_the_window_go_each_for_itself(room: AlertRoom) -> 
     assert len(room.provider.arrivals) == 6, "the window is over"
 
 
-def test_one_digest_waits_for_a_provider_that_is_down_not_many(room: AlertRoom) -> None:
-    room.add(channel(digest_above=2))
-    room.provider.script.extend(["busy"] * 6)
-    for _ in range(12):
+def test_a_long_outage_ends_in_three_messages(room: AlertRoom) -> None:
+    """The one that was tried, those that waited behind it, and those that came after."""
+    room.add(channel(digest_above=2, kinds=(AlertKind.MANUAL,)))
+    room.provider.script.extend(["busy"] * 100)
+    for _ in range(40):
         room.tell()
         room.round(200)
-    assert sum(one.is_digest for one in room.deliveries()) == 2
-    assert len(room.provider.arrivals) < 8
-    told = [one for one in room.deliveries(kind="manual") if not one.is_digest]
-    assert {one.state for one in told} <= {S.SENT, S.DIGESTED}
+    room.provider.script.clear()
+    room.rounds(5, 900)
+    titles = sorted(one.message.title for one in room.provider.arrivals)
+    assert len(titles) == 3
+    assert titles[2] == "Message"
+    assert sum(int(one.partition(" ")[0]) for one in titles[:2]) == 39
+    assert {one.state for one in room.deliveries()} == {S.SENT, S.DIGESTED}
+
+
+def test_what_was_tried_goes_again_as_it_was(room: AlertRoom) -> None:
+    room.add(channel(digest_above=2))
+    room.provider.script.append("busy")  # of several numbers, some may have it
+    first = room.tell("first")
+    room.round()
+    for number in range(4):
+        room.tell(str(number))
+    room.round(5)
+    assert [one.message.title for one in room.provider.arrivals] == ["4 alerts", "Message"]
+    assert room.provider.references()[1] == f"{first.id}:{PHONE}"
 
 
 def test_what_comes_at_night_is_told_in_one_message_in_the_morning() -> None:
@@ -115,6 +143,20 @@ def test_what_comes_at_night_is_told_in_one_message_in_the_morning() -> None:
     assert clock.now().hour == 7
     room.rounds(5, 3600)
     assert len(room.provider.arrivals) == 2
+
+
+def test_quiet_hours_that_are_taken_back_hold_nothing_any_more() -> None:
+    room = AlertRoom(MemoryStore(), FakeClock(datetime(2026, 3, 2, 23, 0, tzinfo=UTC)))
+    room.add(channel(quiet=NIGHT))
+    room.tell("one")
+    room.tell("two")
+    room.round(60)
+    room.change(PHONE, name="Another", updated_at=room.clock.advance(60))
+    room.rounds(3, 1)
+    assert not room.provider.arrivals, "it is another change"
+    room.change(PHONE, quiet=None, updated_at=room.clock.advance(60))
+    room.rounds(2, 1)
+    assert [one.message.title for one in room.provider.arrivals] == ["2 alerts"]
 
 
 def test_a_retry_does_not_ring_at_night() -> None:
