@@ -35,8 +35,8 @@ STREAM = "/api/stream"
 NOT_CALLED = {"POST /api/v1/shutdown"}
 """It would end the engine before everything was asked."""
 
-NOT_RUN = {"run", "kill"}
-"""They start an engine, or stop its trading; what they print has tests of its own."""
+NOT_RUN = {"run", "watcher", "kill"}
+"""They start what does not end, or stop the trading; what they print has tests of their own."""
 
 QUERIES: Mapping[str, Mapping[str, str]] = {
     "/api/data": {"symbol": "BTC/USDT", "timeframe": "1m"},
@@ -53,12 +53,18 @@ def secret_settings() -> list[str]:
 
 
 def planted_settings(flock: Flock) -> dict[str, str]:
-    """The environment of an engine: a canary in every secret setting, every address closed."""
+    """The environment of an engine: a canary in every secret setting, every address closed, and
+    what is off by default on."""
     closed = f"http://127.0.0.1:{flock.port}"
     variables = {
         f"QUARTERDECK_{name.upper()}": closed
         for name in Settings.model_fields
         if name.endswith("_url") and name not in ("database_url", "inbox_public_url")
+    }
+    variables |= {
+        f"QUARTERDECK_{name.upper()}": "true"
+        for name in Settings.model_fields
+        if name.endswith("_enabled")
     }
     for name in secret_settings():
         if name == "secret_key":  # 32 bytes in base64; what seals the others has to be one
