@@ -34,6 +34,8 @@ from panel.live import REFRESH_S, latest, show_staleness
 CHECKS = "channels:checks"
 """What providers said of credentials in this session, by channel: shown until the next test."""
 
+SPENT_TTL_S = 15.0
+
 NO_CHANNEL = (
     "No channel yet, so nobody is told anything. Add one: SMS, Telegram, email, Discord, or any"
     " service that Apprise knows."
@@ -53,7 +55,7 @@ def _live_channels(panel: ControlPanel, bots: Mapping[str, str]) -> None:
     open_soon()
     try:
         snapshot = latest("channels", panel.channels)
-        log = latest("channels:spent", lambda: panel.deliveries(DeliveryFilter(limit=1)))
+        spent = latest("channels:spent", lambda: _spent(panel, panel.url)).value
     except PanelError as error:
         show_error(error)
         return
@@ -61,7 +63,6 @@ def _live_channels(panel: ControlPanel, bots: Mapping[str, str]) -> None:
     if not snapshot.value:
         st.info(NO_CHANNEL, icon=":material/notifications_off:")
         return
-    spent = {one.channel_id: one for one in log.value.spent}
     with st.grid(2, min_column_width=330, gap="small"):
         for channel in snapshot.value:
             with st.container(border=True, key=f"qd-channel-{channel.id}", gap="small"):
@@ -125,6 +126,13 @@ def _draw_buttons(panel: ControlPanel, channel: ChannelView) -> None:
         )  # fmt: skip
 
 
+@st.cache_data(ttl=SPENT_TTL_S, show_spinner=False, max_entries=10)
+def _spent(_panel: ControlPanel, url: str) -> dict[str, ChannelSpend]:
+    """By channel; the engine counts a whole month for it."""
+    found = _panel.deliveries(DeliveryFilter(limit=1)).spent
+    return {one.channel_id: one for one in found}
+
+
 def _checks() -> dict[str, ChannelTest]:
     found: dict[str, ChannelTest] = st.session_state.setdefault(CHECKS, {})
     return found
@@ -133,6 +141,7 @@ def _checks() -> dict[str, ChannelTest]:
 def _test(panel: ControlPanel, channel: ChannelView) -> None:
     """A callback. What came of it is the channel's last test."""
     _checks().pop(channel.id, None)
+    _spent.clear()
     attempt(lambda: panel.test_channel(channel.id))
 
 
