@@ -25,7 +25,7 @@ TITLES: Mapping[Area, str] = {
     Area.BACKUPS: "Backups",
 }
 WORDS: Mapping[Grade, str] = {
-    Grade.FAILED: "failed", Grade.WARNING: "warnings", Grade.OK: "well", Grade.UNKNOWN: "unknown",
+    Grade.FAILED: "failed", Grade.WARNING: "to look at", Grade.OK: "fine", Grade.UNKNOWN: "not told",
 }  # fmt: skip
 
 

@@ -41,7 +41,7 @@ def doctor(
             lines.append(f"      -> {one_line(check['advice'])}")
     failed = sum(check["grade"] == "failed" for check in found["checks"])
     warned = sum(check["grade"] == "warning" for check in found["checks"])
-    lines.append(f"{len(found['checks'])} checks, {failed} failed, {warned} warnings")
+    lines.append(f"{len(found['checks'])} checks, {failed} failed, {warned} to look at")
     desk.printer.show(found, lines)
     return 1 if failed else 0
 

@@ -41,7 +41,7 @@ def test_checks_come_with_what_to_do(
     out = capsys.readouterr().out
     assert "ok    engine: Heartbeat  0.4 s ago" in out
     assert "WARN  channels: Channels  none: nobody is told <b>\n      -> Add one." in out
-    assert out.endswith("3 checks, 0 failed, 1 warnings\n")
+    assert out.endswith("3 checks, 0 failed, 1 to look at\n")
 
 
 def test_a_thorough_look_that_finds_a_failure_is_exit_code_1(

@@ -11,7 +11,7 @@ def test_checks_are_shown_with_what_to_do_and_strange_text_is_escaped(
     app = open_page("diagnostics")
     assert not app.exception
     shown = words(app)
-    assert "Nothing has failed: 1 warnings, 2 well." in shown
+    assert "Nothing has failed: 1 to look at, 2 fine." in shown
     assert "none: nobody is told &lt;b&gt;" in shown
     assert "Add one." in shown
     assert [one.value for one in app.subheader] == ["Engine", "Database", "Alert channels"]
@@ -32,7 +32,7 @@ def test_a_thorough_look_finds_more_and_stays_until_the_next(fake_engine: FakeEn
 def test_all_well(start_engine: EngineStarter) -> None:
     engine = start_engine()
     engine.services.fake_diagnostics.checks = [check_of(Area.ENGINE, "Heartbeat", Grade.OK, "now")]
-    assert "All is well: 1 well." in words(open_page("diagnostics"))
+    assert "All is well: 1 fine." in words(open_page("diagnostics"))
 
 
 def test_a_look_that_fails_is_an_error_and_never_an_empty_list(start_engine: EngineStarter) -> None:
