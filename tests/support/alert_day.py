@@ -1,6 +1,7 @@
 """One life of the engine of ``alert_engine``.
 
-``python -m tests.support.alert_day FOLDER URL STEP COMMITS`` kills itself after so many commits from that step on; with -1 commits it does not.
+``python -m tests.support.alert_day FOLDER URL STEP COMMITS`` kills itself after so many commits
+from that step on; with -1 commits it does not.
 """
 
 import asyncio
