@@ -19,7 +19,7 @@ LOSSES_EVERY_S, SUMMARIES_EVERY_S, PRICES_EVERY_S = 10, 15, 2
 
 @dataclass(frozen=True)
 class Raising:
-    """The watchers, and their rows of the scheduler's table; none begins while it still runs."""
+    """The watchers, and their rows of the scheduler's table: none begins while it still runs."""
 
     lanes: Lanes
     losses: LossWatcher

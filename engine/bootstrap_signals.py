@@ -44,7 +44,7 @@ def build_signals(
 ) -> Signals:
     """Build them. ``hide`` keeps a secret out of the logs; ``actor`` acts on what has arrived."""
     settings, books = core.settings, core.books
-    inbox = Inbox(core.store, core.lanes, actor.begin)
+    inbox = Inbox(core.store, core.lanes, actor.begin, core.pulse.note_signal)
     listeners = Listeners(books, core.vault, hide)
     receiver = SignalReceiver(
         inbox,

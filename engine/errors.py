@@ -15,8 +15,10 @@ QuarterdeckError
 |   |-- ChannelBusy        nothing was sent: retry, not before ``retry_after_s``
 |   `-- ChannelUnsure      it may have arrived: look it up, never send it again
 |-- SignalRefused          a signal is not taken: its sender is told why, nothing follows
+|-- SinkError              a time-series database does not take points: sent again later
 |-- StoreError             the database refused: nothing was written, retry
 |   `-- LeaseLost          another engine holds the data: stop at once
+|-- BackupError            a backup is bad or was not made: all is as it was, tell the user
 `-- BrokerError
     |-- OrderRejected      the venue refused for certain: do not retry
     |   |-- InsufficientFunds   retried at the next cycle, with a new decision
@@ -152,6 +154,16 @@ class ChannelUnsure(ChannelError):
     code = "channel_unsure"
 
 
+class SinkError(QuarterdeckError):
+    """A time-series database does not take points; the same are sent again later."""
+
+    code = "sink"
+
+    def __init__(self, message: str, *, retry_after_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
 class StoreError(QuarterdeckError):
     """The database refused; the transaction was rolled back."""
 
@@ -162,6 +174,12 @@ class LeaseLost(StoreError):
     """Another engine took over the database; this one must stop."""
 
     code = "lease"
+
+
+class BackupError(QuarterdeckError):
+    """A backup is damaged, or could not be made or restored; what there was is as it was."""
+
+    code = "backup"
 
 
 class BrokerError(QuarterdeckError):

@@ -1,4 +1,5 @@
-"""One engine a data folder: a lock that the operating system drops when its process dies."""
+"""One engine, one watcher a data folder: a lock that the operating system drops when its process
+dies."""
 
 import os
 import sys
@@ -12,14 +13,15 @@ DYING_S = 1.0
 
 
 class FolderLock:
-    """Holds ``engine.lock`` in the data folder from ``acquire`` until the process ends."""
+    """Holds ``<program>.lock`` in the data folder from ``acquire`` until the process ends."""
 
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / "engine.lock"
+    def __init__(self, folder: Path, program: str = "engine") -> None:
+        self._program = program
+        self._path = folder / f"{program}.lock"
         self._file: IO[str] | None = None
 
     def acquire(self) -> None:
-        """Raises ConfigError when the folder cannot be written or another engine holds it."""
+        """Raises ConfigError when the folder cannot be written or another one holds it."""
         folder = self._path.parent
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -35,7 +37,7 @@ class FolderLock:
         except OSError as error:
             file.close()
             raise ConfigError(
-                f"Another engine{self._holder()} is running on the data folder {folder}; "
+                f"Another {self._program}{self._holder()} is running on the data folder {folder}; "
                 "stop it, or set QUARTERDECK_DATA to another folder.",
                 field="data",
             ) from error
@@ -46,7 +48,7 @@ class FolderLock:
         self._file = file
 
     def release(self) -> None:
-        """Let another engine in."""
+        """Let another one in."""
         if self._file is not None:
             self._file.close()
             self._file = None

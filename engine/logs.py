@@ -92,8 +92,11 @@ class BotLogHandler(logging.Handler):
             self.handleError(record)
 
 
-def configure_logs(folder: Path, level: str, console: TextIO | None = None) -> Redaction:
-    """Send the engine's logs to ``folder`` and, shorter, to the console (default stderr).
+def configure_logs(
+    folder: Path, level: str, console: TextIO | None = None, program: str = "engine"
+) -> Redaction:
+    """Send a program's logs to ``<program>.log`` in ``folder`` and, shorter, to the console
+    (default stderr).
 
     Returns the redaction, to which secrets learned later are added. Raises ConfigError when the
     folder cannot be written.
@@ -103,7 +106,7 @@ def configure_logs(folder: Path, level: str, console: TextIO | None = None) -> R
     try:
         bots.mkdir(parents=True, exist_ok=True)
         engine_file = RotatingFileHandler(
-            folder / "engine.log", maxBytes=ENGINE_LOG_BYTES, backupCount=ENGINE_LOG_FILES,
+            folder / f"{program}.log", maxBytes=ENGINE_LOG_BYTES, backupCount=ENGINE_LOG_FILES,
             encoding="utf-8",
         )  # fmt: skip
     except OSError as error:

@@ -13,12 +13,15 @@ from engine.domain.limits import Limits
 from engine.errors import ConfigError
 from engine.links.binance import TEST_URL, test_addresses
 from engine.settings_alerts import AlertSettings
+from engine.settings_backups import BackupSettings
+from engine.settings_monitoring import MonitoringSettings
 from engine.settings_outside import VENDOR_URL, LimitAmount, OutsideSettings
+from engine.settings_watch import WatchSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-class Settings(OutsideSettings, AlertSettings):
+class Settings(OutsideSettings, AlertSettings, WatchSettings, MonitoringSettings, BackupSettings):
     """Every setting, as ``QUARTERDECK_<NAME>`` in the environment or in ``.env``."""
 
     model_config = SettingsConfigDict(
@@ -245,6 +248,13 @@ class Settings(OutsideSettings, AlertSettings):
         description="whether bots open positions on candles that are not their market's own; "
         "exits are watched on them either way",
     )
+    time_server: str = Field(
+        default="pool.ntp.org",
+        max_length=260,
+        pattern=r"^([a-zA-Z0-9.-]+(:[0-9]+)?)?$",
+        title="Time server",
+        description="asked by diagnostics, when somebody wants a thorough look; empty: none",
+    )
     log_level: str = Field(
         default="INFO",
         pattern="^(DEBUG|INFO|WARNING|ERROR)$",
@@ -327,6 +337,11 @@ class Settings(OutsideSettings, AlertSettings):
         return self.data / "api.token"
 
     @property
+    def backups(self) -> Path:
+        """The folder of backups."""
+        return self.backup_folder or self.data / "backups"
+
+    @property
     def logs(self) -> Path:
         """The log folder."""
         return self.data / "logs"
@@ -351,4 +366,7 @@ def load_settings() -> Settings:
     data = settings.data.expanduser().resolve()
     if "?" in str(data):  # the rest of the database's URL would be options
         raise ConfigError(f"QUARTERDECK_DATA cannot be used: '{data}' has a '?'.", field="DATA")
-    return settings.model_copy(update={"data": data})
+    changed = {"data": data}
+    if settings.backup_folder is not None:
+        changed["backup_folder"] = settings.backup_folder.expanduser().resolve()
+    return settings.model_copy(update=changed)

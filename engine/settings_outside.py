@@ -1,5 +1,6 @@
 """Settings of what comes from outside: signals, other programs, models, news."""
 
+import re
 from decimal import Decimal
 from ipaddress import ip_network
 from typing import Annotated, Any
@@ -8,6 +9,8 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings
 
 VENDOR_URL = r"^(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d+)?$"
+VENDOR_PAGE = re.compile(r"(https://[\w.-]+|http://(127\.0\.0\.1|localhost))(:\d+)?(/\S*)?")
+"""The same with a path."""
 TRADINGVIEW = "52.89.214.238, 34.212.75.30, 54.218.53.128, 52.32.178.7"
 
 
@@ -65,7 +68,7 @@ class OutsideSettings(BaseSettings):
         title="Gemini: address", description="or that of a stand-in on this machine",
     )  # fmt: skip
     gemini_model: str = Field(
-        default="gemini-2.5-flash", pattern=r"^[\w.\-]{1,100}$", title="Gemini: model"
+        default="gemini-2.5-flash", pattern=r"^[a-zA-Z0-9_.\-]{1,100}$", title="Gemini: model"
     )
     ai_provider: str = Field(
         default="gemini", pattern=r"^(gemini|openai)$", title="Model provider",
@@ -76,7 +79,7 @@ class OutsideSettings(BaseSettings):
         description="of a server with /v1/chat/completions, as Ollama's on this machine",
     )  # fmt: skip
     openai_model: str = Field(
-        default="llama3.1", pattern=r"^[\w.\-:/]{1,100}$", title="Other models: model"
+        default="llama3.1", pattern=r"^[a-zA-Z0-9_.\-:/]{1,100}$", title="Other models: model"
     )
     openai_key: SecretStr | None = Field(
         default=None, title="Other models: key", description="where the server wants one"

@@ -2,6 +2,7 @@
 
 import streamlit as st
 
+from panel.backups_view import draw_backups
 from panel.facade import ControlPanel, PanelError
 from panel.figures import apply_details_style
 from panel.format import escape
@@ -26,6 +27,8 @@ def draw_page(panel: ControlPanel) -> None:
         draw_accounts(panel.accounts())
         st.subheader("API tokens", anchor=False)
         draw_tokens(panel)
+        st.subheader("Backups", anchor=False)
+        draw_backups(panel)
         st.subheader("Engine", anchor=False)
         draw_engine(panel)
         st.subheader("Data and look", anchor=False)

@@ -66,11 +66,12 @@ def checks_html(account: VenueAccountView) -> str:
     """What the last test found, a line a check with what to do about it."""
     if account.inspection is None:
         return ""
-    rows = "".join(_check_html(check) for check in account.inspection.checks)
+    rows = "".join(check_html(check) for check in account.inspection.checks)
     return f'<ul class="qd-checks">{rows}</ul>' if rows else ""
 
 
-def _check_html(check: AccountCheck) -> str:
+def check_html(check: AccountCheck) -> str:
+    """One line of a list of checks."""
     words, colour = GRADES[check.grade]
     advice = f'<div class="qd-advice">{escape(check.advice)}</div>' if check.advice else ""
     return (

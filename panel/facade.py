@@ -50,7 +50,9 @@ from engine.contracts.performance import PerformanceFilter, PerformanceView, Rep
 from panel.account_calls import AccountCalls
 from panel.ai_calls import AiCalls
 from panel.backtest_calls import BacktestCalls
+from panel.backup_calls import BackupCalls
 from panel.candle_calls import CandleCalls
+from panel.channel_calls import ChannelCalls
 from panel.connection import (
     HEARTBEAT_TIMEOUT,
     EngineOff,
@@ -58,6 +60,7 @@ from panel.connection import (
     EngineSilent,
     PanelError,
 )
+from panel.diagnostics_calls import DiagnosticsCalls
 from panel.news_calls import NewsCalls
 from panel.rules_calls import RuleCalls
 from panel.signal_calls import SignalCalls
@@ -78,7 +81,10 @@ class ControlPanel(
     SignalCalls,
     AiCalls,
     NewsCalls,
+    DiagnosticsCalls,
     TokenCalls,
+    BackupCalls,
+    ChannelCalls,
 ):
     """The calls of docs/api.md; every one raises EngineOff or EngineRefused."""
 

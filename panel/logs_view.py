@@ -4,7 +4,7 @@ import csv
 import functools
 import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from html import escape
 
@@ -127,7 +127,7 @@ def clock_hint(offset_min: int | None) -> str:
 def as_text(events: Sequence[Event], names: Names) -> str:
     """One line an event: time, level, bot, kind, message."""
     lines = (
-        f"{_iso(event.time)} {event.level.value.upper():7} {_name(event, names)} {event.kind} "
+        f"{iso(event.time)} {event.level.value.upper():7} {_name(event, names)} {event.kind} "
         f"{' '.join(event.message.split())}"
         for event in events
     )
@@ -135,16 +135,25 @@ def as_text(events: Sequence[Event], names: Names) -> str:
 
 
 def as_csv(events: Sequence[Event], names: Names) -> str:
+    """What ``csv_text`` makes of events."""
+    columns = ("time", "level", "bot", "bot_id", "kind", "message", "data")
+    return csv_text(columns, (_cells(event, names) for event in events))
+
+
+def _cells(event: Event, names: Names) -> Sequence[str]:
+    return (
+        iso(event.time), event.level.value, _name(event, names), event.bot_id or "", event.kind,
+        event.message, json.dumps(event.data, default=str) if event.data else "",
+    )  # fmt: skip
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """RFC 4180 with a header row; text that looks like a formula gets a quote mark in front."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n")
-    writer.writerow(("time", "level", "bot", "bot_id", "kind", "message", "data"))
-    for event in events:
-        cells = (
-            _iso(event.time), event.level.value, _name(event, names), event.bot_id or "",
-            event.kind, event.message, json.dumps(event.data, default=str) if event.data else "",
-        )  # fmt: skip
-        writer.writerow(f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in cells)
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(f"'{cell}" if cell.startswith(FORMULA_STARTS) else cell for cell in row)
     return buffer.getvalue()
 
 
@@ -154,7 +163,8 @@ def as_json(events: Sequence[Event], names: Names) -> str:
     return json.dumps(rows, indent=1, ensure_ascii=False)
 
 
-def _iso(at: datetime) -> str:
+def iso(at: datetime) -> str:
+    """A time in UTC to the millisecond, for a file."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -27,7 +27,9 @@ SECTIONS = {
         ("tuning", "Tuning", "tune", "tuning"),
     ),
     "Engine": (
+        ("alerts", "Alerts", "notifications", "alerts"),
         ("logs", "Logs", "list_alt", "logs"),
+        ("diagnostics", "Diagnostics", "troubleshoot", "diagnostics"),
         ("settings", "Settings", "settings", "settings"),
     ),
 }

@@ -24,8 +24,9 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Models", ("ai_", "gemini_", "openai_")),
     ("News", ("newsapi_", "finnhub_", "alphavantage_", "news_")),
     ("Signals and the API", ("inbox_", "trusted_", "tradingview_", "api_")),
-    ("Alerts", ("alert_", "twilio_", "telegram_")),
+    ("Alerts", ("alert_", "twilio_", "telegram_", "deadman_", "watcher_")),
     ("Venues and candles", ("binance_", "alpaca_", "yahoo_", "candle_", "fallback_")),
+    ("Backups", ("backup_",)),
     ("Books and money", ("reconcile_", "foreign_", "deposits", "base_currency", "equal_")),
 )
 """Titles, and how the keys of their settings begin; all others are the engine's own."""

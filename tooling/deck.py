@@ -13,6 +13,7 @@ from tooling.processes import (
     ask,
     ask_to_stop,
     is_alive,
+    keeping_bytecode,
     kill_group,
     last_line,
     size_of,
@@ -142,7 +143,7 @@ class Deck:
 
     def _spawn(self, arguments: list[str], log: Path) -> Process:
         environment = {
-            **os.environ,
+            **keeping_bytecode(os.environ),
             "QUARTERDECK_DATA": str(self.place.data),
             "QUARTERDECK_API_PORT": str(self.place.api_port),
             "QUARTERDECK_PANEL_PORT": str(self.place.panel_port),

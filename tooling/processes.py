@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Protocol
 
-from tooling.place import HOST
+from tooling.place import HOST, ROOT
 
 ASK_TIMEOUT_S = 3.0
 ANSWER_LIMIT_BYTES = 65_536
@@ -51,6 +51,19 @@ def spawn(
             stderr=output, start_new_session=True,
             preexec_fn=dies_with_parent(),  # noqa: PLW1509 - run.py has one thread
         )  # fmt: skip
+
+
+def keeping_bytecode(variables: Mapping[str, str]) -> dict[str, str]:
+    """The same environment, but what Python compiles is kept: in .venv where none may lie about.
+
+    Packages are installed uncompiled. With PYTHONDONTWRITEBYTECODE, as containers set it, every
+    process would compile all that it imports, which takes an engine six seconds.
+    """
+    if not variables.get("PYTHONDONTWRITEBYTECODE"):
+        return dict(variables)
+    kept = {"PYTHONPYCACHEPREFIX": str(ROOT / ".venv" / "bytecode"), **variables}
+    del kept["PYTHONDONTWRITEBYTECODE"]
+    return kept
 
 
 def open_log(path: Path) -> IO[bytes]:

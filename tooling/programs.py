@@ -1,8 +1,10 @@
-"""Finds the two programs the tests need beside Python: a Chromium and PostgreSQL's servers."""
+"""Finds the programs the tests need beside Python: a Chromium, PostgreSQL, Prometheus, InfluxDB."""
 
 import os
 import shutil
 from pathlib import Path
+
+from tooling.place import ROOT
 
 BROWSER_NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 BROWSER_PLACES = (
@@ -18,6 +20,11 @@ POSTGRES_PLACES = (
     "/usr/local/opt/postgresql*/bin",
     "C:/Program Files/PostgreSQL/*/bin",
 )
+UNPACKED = ROOT / ".venv" / "programs"
+"""Where packages are unpacked that need not be installed: their services would start."""
+
+MONITORING = {"prometheus": "prometheus", "promtool": "prometheus", "influxd": "influxdb"}
+"""Programs that the tests of monitoring run, each with its Debian package."""
 
 
 def find_browser() -> Path | None:
@@ -46,6 +53,12 @@ def find_postgres() -> Path | None:
             return max(complete, key=_version)
     found = shutil.which("initdb")
     return Path(found).resolve().parent if found and shutil.which("pg_ctl") else None
+
+
+def find_program(name: str) -> Path | None:
+    """A program on the path, or one that was unpacked for the tests."""
+    found = shutil.which(name) or shutil.which(name, path=str(UNPACKED / "usr" / "bin"))
+    return Path(found) if found else None
 
 
 def _version(folder: Path) -> int:

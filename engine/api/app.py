@@ -11,15 +11,19 @@ from engine.api import (
     routes_ai,
     routes_alerts,
     routes_backtests,
+    routes_backups,
     routes_books,
     routes_bots,
     routes_candles,
     routes_channels,
+    routes_diagnostics,
     routes_engine,
+    routes_heartbeat,
     routes_inbox,
     routes_market_data,
     routes_messages,
     routes_metatrader,
+    routes_monitoring,
     routes_news,
     routes_performance,
     routes_reference,
@@ -41,16 +45,18 @@ from engine.errors import ConfigError
 URGENT_THREADS = 4
 ROUTES = (
     routes_engine, routes_bots, routes_accounts, routes_books, routes_performance, routes_reference,
-    routes_messages,
+    routes_messages, routes_diagnostics, routes_heartbeat,
     routes_candles, routes_rules, routes_backtests, routes_studies, routes_market_data,
     routes_venue_accounts, routes_signals, routes_inbox, routes_metatrader, routes_news,
     routes_ai, routes_tokens, routes_alerts, routes_channels, routes_thin, routes_stream,
+    routes_monitoring, routes_backups,
 )  # fmt: skip
 
 
 def create_app(services: EngineServices, token: str, rate_per_minute: int = 6_000) -> FastAPI:
-    """The API of docs/api.md. Everything but ``/health`` demands a token: ``token``, that of the
-    token file, may do all, ``rate_per_minute`` times a minute. Raises ConfigError without one.
+    """The API of docs/api.md. Everything but ``/health`` and ``/heartbeat`` demands a token:
+    ``token``, that of the token file, may do all, ``rate_per_minute`` times a minute. Raises
+    ConfigError without one.
 
     The pages of FastAPI that draw the documentation load scripts from the internet, so only the
     OpenAPI document itself is served, behind the token like the rest.

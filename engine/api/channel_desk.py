@@ -132,12 +132,7 @@ class ChannelDesk:
 
     def test(self, key: str, actor: str) -> ChannelTest:
         """Send a test message now."""
-        sent = self.sender.test(self.channels.get(key), actor)
-        return ChannelTest(
-            channel_id=sent.channel_id, channel_name=sent.channel_name,
-            is_ok=sent.state is DeliveryState.SENT, answer=sent.answer, error=sent.error,
-            state=sent.state, delivery_id=sent.id, segments=sent.segments, cost=sent.cost,
-        )  # fmt: skip
+        return _test_view(self.sender.test(self.channels.get(key), actor))
 
     # --- parts ----------------------------------------------------------------------------------
 
@@ -163,15 +158,26 @@ class ChannelDesk:
 
 
 def _newest(tx: Transaction, channel_id: str) -> dict[str, Any]:
-    """When it sent last, and why its newest delivery failed, if that did."""
+    """When it sent last, why its newest delivery failed, if that did, and its last test."""
     last = tx.deliveries.select(channel_id=channel_id, is_descending=True, limit=1)
     sent = tx.deliveries.select(
         channel_id=channel_id, state=DeliveryState.SENT, is_descending=True, limit=1
     )
+    tests = tx.deliveries.select(channel_id=channel_id, is_test=True, is_descending=True, limit=1)
     return {
         "last_sent_at": sent[0].sent_at if sent else None,
         "last_error": last[0].error if last else "",
+        "last_test": _test_view(tests[0]) if tests else None,
     }
+
+
+def _test_view(sent: Delivery) -> ChannelTest:
+    return ChannelTest(
+        channel_id=sent.channel_id, channel_name=sent.channel_name,
+        is_ok=sent.state is DeliveryState.SENT, answer=sent.answer, error=sent.error,
+        state=sent.state, delivery_id=sent.id, segments=sent.segments, cost=sent.cost,
+        at=sent.created_at,
+    )  # fmt: skip
 
 
 def _form_view(form: ChannelForm) -> ChannelFormView:

@@ -15,6 +15,7 @@ from engine.api.wire import answer
 from engine.contracts import ErrorBody, ErrorDetail
 from engine.domain.money import text
 from engine.errors import (
+    BackupError,
     BrokerError,
     ConfigError,
     Conflict,
@@ -38,6 +39,7 @@ STATUS: dict[type[QuarterdeckError], int] = {
     SignalRefused: 422,
     DataError: 503,
     StoreError: 503,
+    BackupError: 503,
     BrokerError: 503,
     QuarterdeckError: 500,
 }

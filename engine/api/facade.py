@@ -5,18 +5,20 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from engine import __version__
 from engine.api.account_desk import AccountDesk
 from engine.api.ai_desk import AiDesk
 from engine.api.alert_desk import AlertDesk
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.backup_desk import BackupDesk
 from engine.api.candle_desk import CandleDesk
 from engine.api.channel_desk import ChannelDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
+from engine.api.diagnostics_desk import DiagnosticsDesk
 from engine.api.market_data_desk import MarketDataDesk
 from engine.api.market_views import market_views
 from engine.api.metatrader_desk import MetaTraderDesk
+from engine.api.metrics_page import MetricsPage
 from engine.api.news_desk import NewsViews
 from engine.api.paging import all_pages
 from engine.api.performance_desk import PerformanceDesk
@@ -27,7 +29,7 @@ from engine.api.study_desk import StudyDesk
 from engine.api.thin_desk import ThinDesk
 from engine.api.token_desk import TokenDesk
 from engine.api.venue_account_desk import VenueAccountDesk
-from engine.api.views import Views, count_states, lateness, sum_bots, sum_trades
+from engine.api.views import Views, count_states, sum_bots, sum_trades
 from engine.contracts import (
     AccountReport,
     AccountView,
@@ -64,16 +66,14 @@ from engine.contracts import (
     TradeFilter,
     TradePage,
 )
-from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
+from engine.domain.vital_signs import VitalSigns
 from engine.ports import Prefix, StrategyHost, Venues
 from engine.services.books import Books
 from engine.services.bots import BotService
-from engine.services.candle_feed import CandleFeed
 from engine.services.controls import Controls
 from engine.services.live_bus import LiveBus
 from engine.services.manual_orders import ManualOrders
-from engine.services.pulse import Pulse
 from engine.services.receive_signal import SignalReceiver
 
 OVERVIEW_TRADES = 10
@@ -85,7 +85,6 @@ LEVELS = list(Level)
 class EngineFacade:
     """Implements ``EngineServices``."""
 
-    engine_id: str
     books: Books
     bots: BotService
     manual: ManualOrders
@@ -93,8 +92,6 @@ class EngineFacade:
     controls: Controls
     venues: Venues
     host: StrategyHost
-    pulse: Pulse
-    feed: CandleFeed
     views: Views
     charts: ChartMaker
     settings_desk: SettingsDesk
@@ -110,12 +107,18 @@ class EngineFacade:
     signals: SignalDesk
     webhooks: SignalReceiver
     tokens: TokenDesk
+    backups: BackupDesk
     thin: ThinDesk
     live: LiveBus
     news: NewsViews
     ai: AiDesk
     alerts: AlertDesk
     channels: ChannelDesk
+    diagnostics: DiagnosticsDesk
+    vital_signs: Callable[[], VitalSigns]
+    health: Callable[[], Health]
+    stats: Callable[[], EngineStats]
+    metrics: MetricsPage
     stop_engine: Callable[[str], None]
 
     # --- bots -----------------------------------------------------------------------------------
@@ -368,27 +371,6 @@ class EngineFacade:
     def update_settings(self, values: Mapping[str, str], actor: str) -> Sequence[SettingView]:
         """All or nothing."""
         return self.settings_desk.update(values, actor)
-
-    def health(self) -> Health:
-        """From memory."""
-        return Health(
-            status="ok",
-            version=__version__,
-            engine_id=self.engine_id,
-            started_at=self.pulse.started_at,
-            heartbeat_at=self.pulse.heartbeat_at,
-            modes=self.views.modes(),
-        )
-
-    def stats(self) -> EngineStats:
-        """From memory."""
-        return EngineStats(
-            live_bots=sum(bot.state in ACTIVE_STATES for bot in list(self.books.bots.values())),
-            cycles_run=self.pulse.cycles,
-            candle_requests=self.feed.requests,
-            jobs=lateness(tuple(self.pulse.job_lateness_s)),
-            cycles=lateness(tuple(self.pulse.cycle_lateness_s)),
-        )
 
     def request_shutdown(self, actor: str) -> None:
         """A graceful stop; returns at once."""

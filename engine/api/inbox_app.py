@@ -7,17 +7,18 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
 from engine import __version__
-from engine.api import errors, routes_inbox, routes_metatrader
+from engine.api import errors, routes_heartbeat, routes_inbox, routes_metatrader
 from engine.api.auth import Gate
 from engine.api.doorkeeper import Doorkeeper
 from engine.api.scopes import RouteBook
 from engine.api.services import EngineServices
 
-ROUTES = (routes_inbox, routes_metatrader)
+ROUTES = (routes_inbox, routes_metatrader, routes_heartbeat)
 
 
 def create_inbox_app(services: EngineServices, token: str, rate_per_minute: int = 6_000) -> FastAPI:
-    """Whatever name it is called by, and from wherever; all but the webhooks demands a token."""
+    """Whatever name it is called by, and from wherever; all but the webhooks and
+    the heartbeat demands a token."""
     app = FastAPI(
         title="Quarterdeck inbox", version=__version__, docs_url=None, redoc_url=None,
         openapi_url=None, redirect_slashes=False,

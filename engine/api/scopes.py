@@ -42,21 +42,27 @@ AREAS: Mapping[str, Area] = {
     "metatrader": Area(commands=SIGNALS),
     "ai": Area(),
     "news": Area(),
+    "backups": Area(commands=ADMIN),
     "tokens": Area(reads=ADMIN, commands=ADMIN),
     "alerts": Area(),
     "channels": Area(commands=ADMIN),
     "thin": Area(),
     "stream": Area(),
+    "diagnostics": Area(commands=ADMIN),
+    "heartbeat": Area(),
+    "monitoring": Area(),
 }
 """By the tag of a router."""
 
 EXCEPTIONS: Mapping[str, Scope | None] = {
     "GET /health": None,
+    "GET /heartbeat": None,  # no more than that it beats
     "GET /openapi.json": READ,
     "GET /api/mt5/orders": SIGNALS,
     "POST /webhook/{key}": None,  # the key in the address, and a signature, say who sends
     "PUT /api/v1/settings": ADMIN,
     "POST /api/v1/shutdown": ADMIN,
+    "GET /api/v1/diagnostics/bundle": ADMIN,
     # They check and save nothing.
     "POST /api/v1/bots/preview": READ,
     "POST /api/v1/rules/preview": READ,
@@ -73,8 +79,14 @@ OWN_BODY = frozenset({"POST /api/v1/candles/inspect", "POST /webhook/{key}"})
 """What looks at the type and the size of a body by itself; it counts the bytes as they come."""
 
 UNLIMITED = frozenset(
-    {"GET /health", "POST /api/v1/kill", "POST /api/v1/controls", "POST /api/v1/shutdown"}
-)
+    {
+        "GET /health",
+        "GET /heartbeat",
+        "POST /api/v1/kill",
+        "POST /api/v1/controls",
+        "POST /api/v1/shutdown",
+    }
+)  # fmt: skip
 """What must work however often somebody has asked for something else."""
 
 

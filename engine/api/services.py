@@ -12,10 +12,13 @@ from typing import Protocol
 
 from engine.api.ai_desk import AiServices
 from engine.api.alert_desk import AlertServices
+from engine.api.backup_desk import BackupServices
 from engine.api.candle_desk import CandleServices
 from engine.api.channel_desk import ChannelServices
+from engine.api.diagnostics_desk import DiagnosticsServices
 from engine.api.market_data_desk import MarketDataServices
 from engine.api.metatrader_desk import MetaTraderServices
+from engine.api.metrics_page import MetricsServices
 from engine.api.news_desk import NewsServices
 from engine.api.research_services import BacktestServices, PerformanceServices, StudyServices
 from engine.api.rule_desk import RuleServices
@@ -59,6 +62,7 @@ from engine.contracts import (
     TradePage,
 )
 from engine.domain.decisions import Action
+from engine.domain.vital_signs import VitalSigns
 from engine.services.live_bus import LiveBus
 
 
@@ -255,6 +259,10 @@ class ControlServices(Protocol):
         """All or nothing. Raises ConfigError naming the key."""
         ...
 
+    def vital_signs(self) -> VitalSigns:
+        """Whether the engine is well, from memory; for the event loop."""
+        ...
+
     def health(self) -> Health:
         """Must answer from memory: it is asked often and without a token."""
         ...
@@ -325,6 +333,11 @@ class EngineServices(
         ...
 
     @property
+    def diagnostics(self) -> DiagnosticsServices:
+        """How everything is."""
+        ...
+
+    @property
     def news(self) -> NewsServices:
         """News, and its sources."""
         ...
@@ -342,6 +355,16 @@ class EngineServices(
     @property
     def live(self) -> LiveBus:
         """What the stream tells."""
+        ...
+
+    @property
+    def metrics(self) -> MetricsServices:
+        """What ``/metrics`` tells."""
+        ...
+
+    @property
+    def backups(self) -> BackupServices:
+        """Backups."""
         ...
 
     @property

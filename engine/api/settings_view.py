@@ -24,7 +24,11 @@ EDITABLE = frozenset(
         "ai_provider", "gemini_model", "openai_model", "ai_budget_usd", "ai_calls_per_minute",
         "ai_calls_per_day", "ai_input_usd_per_million", "ai_output_usd_per_million",
         "news_every_s",
+        "deadman_every_s", "watcher_patience_s", "watcher_again_h",
         "alert_zone", "alert_daily_loss", "alert_drawdown", "alert_retention_days",
+        "backup_every_h", "backup_keep_daily", "backup_keep_weekly", "backup_keep_monthly",
+        "backup_candles",
+        "influx_org", "influx_bucket", "influx_every_s", "metrics_enabled",
     }
 )  # fmt: skip
 """Not the addresses of vendors: a key of the environment goes to whoever is named there."""

@@ -100,7 +100,7 @@ class EngineClient:
             raise NotRunning(_not_running(self._settings), "engine_off") from None
         except (OSError, UnicodeDecodeError) as error:
             raise Failure(f"The token file {path} cannot be read: {error}.") from error
-        headers = {"Authorization": f"Bearer {token}", "X-Quarterdeck-Actor": f"cli:{_user()}"}
+        headers = {"Authorization": f"Bearer {token}", "X-Quarterdeck-Actor": f"cli:{user_name()}"}
         return httpx.Client(
             base_url=self._settings.api_url,
             headers=headers,
@@ -160,7 +160,8 @@ def _not_running(settings: Settings) -> str:
     )
 
 
-def _user() -> str:
+def user_name() -> str:
+    """Who runs the command, in ASCII letters and digits."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):  # a user id without a name, as in some containers

@@ -34,6 +34,14 @@ def run(ctx: typer.Context) -> int:
     return run_engine(settings)
 
 
+def watcher(ctx: typer.Context) -> int:
+    """Run the watcher, which alerts when the engine does not answer, until Ctrl-C."""
+    settings = desk_of(ctx).settings
+    from engine.bootstrap_watcher import run_watcher
+
+    return run_watcher(settings)
+
+
 def status(ctx: typer.Context) -> None:
     """Is the engine running, and what are its bots doing?"""
     desk = desk_of(ctx)
@@ -266,6 +274,7 @@ def _words(name: str) -> str:
 
 COMMANDS: dict[str, Callable[..., Any]] = {
     "run": run,
+    "watcher": watcher,
     "status": status,
     "trades": trades,
     "kill": kill,

@@ -12,10 +12,12 @@ from engine.cli import (
     accounts,
     alerts,
     backtest,
+    backups,
     bots,
     brokers,
     candles,
     commands,
+    doctor,
     models,
     news,
     signals,
@@ -47,12 +49,21 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
     )
     app.callback(invoke_without_command=True)(commands.default)
-    tables = (commands.COMMANDS, news.COMMANDS, accounts.COMMANDS, backtest.COMMANDS, tune.COMMANDS)
+    tables = (
+        commands.COMMANDS,
+        doctor.COMMANDS,
+        news.COMMANDS,
+        accounts.COMMANDS,
+        backtest.COMMANDS,
+        tune.COMMANDS,
+        backups.COMMANDS,
+    )
     for name, command in (row for one in tables for row in one.items()):
         app.command(name)(command)
     app.add_typer(bots.build(), name="bots")
     app.add_typer(candles.build(), name="candles")
     app.add_typer(models.build(), name="ai")
+    app.add_typer(backups.build(), name="backups")
     app.add_typer(brokers.build(), name="brokers")
     app.add_typer(venue_accounts.build(), name="accounts")
     app.add_typer(tokens.build(), name="tokens")

@@ -141,6 +141,25 @@ class ChannelFormView(Contract):
     kinds: tuple[AlertKind, ...]
 
 
+class ChannelTest(Contract):
+    """What a provider said when it was asked (``verify``) or given a test message (``test``).
+
+    ``answer`` is in its own words, ``error`` says what is wrong and what to do; ``state`` is what
+    became of a test message, None after ``verify``; ``at`` is when it was sent.
+    """
+
+    channel_id: str
+    channel_name: str
+    is_ok: bool
+    answer: str = ""
+    error: str = ""
+    state: DeliveryState | None = None
+    delivery_id: str = ""
+    segments: int = 0
+    cost: Decimal | None = None
+    at: UtcDatetime | None = None
+
+
 class ChannelView(Contract):
     """A channel as it is shown. ``secrets`` names those that are set; ``trouble`` is why it cannot
     be used here, with what to do: a lost key, a field that no longer fits. ``waiting`` counts
@@ -169,6 +188,7 @@ class ChannelView(Contract):
     waiting: int = 0
     last_sent_at: UtcDatetime | None = None
     last_error: str = Field(default="", description="of its newest delivery, if that failed")
+    last_test: ChannelTest | None = Field(default=None, description="the newest test message")
 
 
 class ChannelRequest(Contract):
@@ -231,24 +251,6 @@ class MatrixUpdate(Contract):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cells: tuple[MatrixCell, ...] = Field(min_length=1, max_length=MOST_CELLS)
-
-
-class ChannelTest(Contract):
-    """What a provider said when it was asked (``verify``) or given a test message (``test``).
-
-    ``answer`` is in its own words, ``error`` says what is wrong and what to do; ``state`` is what
-    became of a test message, None after ``verify``.
-    """
-
-    channel_id: str
-    channel_name: str
-    is_ok: bool
-    answer: str = ""
-    error: str = ""
-    state: DeliveryState | None = None
-    delivery_id: str = ""
-    segments: int = 0
-    cost: Decimal | None = None
 
 
 # --- deliveries -----------------------------------------------------------------------------------

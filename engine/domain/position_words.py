@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from engine.domain.amount_words import exactly, lasting, percent, shown, signed
+from engine.domain.amount_words import exactly, lasting, percent, signed
 from engine.domain.instruments import Instrument
 from engine.domain.positions import Position, PositionSide, Trade
 
@@ -33,7 +33,6 @@ def closed_words(trade: Trade) -> str:
 
 
 def rounded_price(price: Decimal, instrument: Instrument) -> Decimal:
-    """An average price to the instrument's tick, or as it is where that would hide it."""
+    """An average price to the instrument's tick, or as it is where nothing would be left of it."""
     tick = instrument.price_tick
-    rounded = (price / tick).to_integral_value() * tick if tick else price
-    return rounded or Decimal(shown(price).replace(",", ""))
+    return (price / tick).to_integral_value() * tick or price

@@ -1,5 +1,7 @@
 """What the engine writes down: events, audit entries, equity, switches, its lease."""
 
+import hashlib
+import json
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
@@ -46,6 +48,12 @@ class AuditEntry(BaseModel):
     detail: dict[str, Any] = Field(default_factory=dict)
     previous_digest: str = ""
     digest: str = ""
+
+
+def entry_digest(entry: AuditEntry) -> str:
+    """SHA-256 over the entry before and this entry's content."""
+    content = entry.model_dump(mode="json", exclude={"digest"})
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class EquityPoint(BaseModel):

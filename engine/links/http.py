@@ -2,13 +2,15 @@
 
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import requests
 from requests import Response
 from urllib3.exceptions import ConnectTimeoutError, HTTPError, NewConnectionError
+
+from engine.domain.api_usage import ApiUsage, usage_of
 
 CHUNK = 64 * 1024
 
@@ -38,11 +40,16 @@ class BoundedAnswers:
 
     def __init__(self, session: requests.Session, most_bytes: int, deadline_s: float) -> None:
         self.last: Answer | None = None
+        self._usage: dict[str, ApiUsage] = {}
         self._most_bytes = most_bytes
         self._deadline_s = deadline_s
         session.stream = True
         session.max_redirects = 0
         session.hooks["response"].append(self._read)
+
+    def usage(self) -> Sequence[ApiUsage]:
+        """What the answers so far have told of allowances, the newest of each."""
+        return list(self._usage.values())
 
     def _read(self, response: Response, **_options: Any) -> None:
         until = time.monotonic() + self._deadline_s
@@ -59,6 +66,7 @@ class BoundedAnswers:
         text = body.decode("utf-8", errors="replace")
         headers = {name.lower(): value for name, value in response.headers.items()}
         self.last = Answer(response.status_code, text, headers)
+        self._usage = {**self._usage, **{one.name: one for one in usage_of(headers)}}
 
 
 def no_connection(error: BaseException) -> str | None:

@@ -25,6 +25,7 @@ from engine.ports.backtests import (
     Simulator,
     StageListener,
 )
+from engine.ports.backups import BackupShelf, DatabaseCopies
 from engine.ports.brokers import (
     Balance,
     Broker,
@@ -44,6 +45,7 @@ from engine.ports.candles import (
     SourceSymbol,
 )
 from engine.ports.compute import Compute, Crew, Outcome
+from engine.ports.machine import Machine, Room
 from engine.ports.market_data import (
     BulkMarket,
     Clock,
@@ -59,14 +61,17 @@ from engine.ports.notify import Message, Notifier, Notifiers, Receipt
 from engine.ports.rules import RuleBook
 from engine.ports.search import Search, Searches, SearchPlan
 from engine.ports.secrets import Vault
-from engine.ports.store import NotAfter, Prefix, Repository, Store, Transaction
+from engine.ports.series import SeriesSink
+from engine.ports.store import NotAfter, Prefix, Repository, Store, StoreFacts, Transaction
 from engine.ports.strategies import PlotSeries, StrategyHost, StrategyInfo
 from engine.ports.terminals import Mailbox, PushedMarkets, Terminals
 from engine.ports.venues import Venues
+from engine.ports.watchers import DeadMan, ServiceManager
 
 __all__ = [
     "AccountAccess",
     "Advisor",
+    "BackupShelf",
     "Balance",
     "Broker",
     "BrokerCapabilities",
@@ -82,8 +87,11 @@ __all__ = [
     "Compute",
     "Crew",
     "DailyLogin",
+    "DatabaseCopies",
+    "DeadMan",
     "DepthMarket",
     "KeptResult",
+    "Machine",
     "Mailbox",
     "MarketData",
     "Message",
@@ -105,12 +113,15 @@ __all__ = [
     "Reply",
     "Repository",
     "ResultFiles",
+    "Room",
     "RuleBook",
     "Search",
     "SearchPlan",
     "Searches",
     "SecretField",
     "SeparateMarket",
+    "SeriesSink",
+    "ServiceManager",
     "SessionToken",
     "Simulation",
     "SimulationLeg",
@@ -122,6 +133,7 @@ __all__ = [
     "StageListener",
     "SteppedMarket",
     "Store",
+    "StoreFacts",
     "StrategyHost",
     "StrategyInfo",
     "StreamingBroker",

@@ -3,7 +3,7 @@
 See docs/adding-a-broker.md.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel
 
+from engine.domain.api_usage import ApiUsage
 from engine.domain.instruments import InstrumentKind
 from engine.domain.venue_accounts import Inspection, Mode
 from engine.ports.brokers import Broker
@@ -63,6 +64,8 @@ class VenueConnection:
     broker: Broker
     inspect: Callable[[], Inspection]
     close: Callable[[], None] = nothing
+    usage: Callable[[], Sequence[ApiUsage]] = tuple
+    """How much of its allowances is used, from the answers so far; asks nothing."""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 
@@ -11,6 +12,7 @@ class ChatUpdate:
 
     ``number`` counts up; ``text`` is what was written, or what the button stands for; ``press``
     names the pressing of it, empty for what was written. ``chat`` and ``user`` are numbers.
+    ``sent_at`` is when it was written; of a press nobody tells.
     Without a text it is something else, such as a picture, of which the number alone matters.
     """
 
@@ -20,10 +22,15 @@ class ChatUpdate:
     user_name: str = ""
     text: str = ""
     press: str = ""
+    sent_at: datetime | None = None
 
 
 class ChatClient(Protocol):
     """Calls block; each raises ChannelRefused, ChannelBusy, and those that send ChannelUnsure."""
+
+    def me(self) -> str:
+        """The bot's @name, by which a command in a group may be addressed to it."""
+        ...
 
     def updates(self, offset: int, timeout_s: float) -> Sequence[ChatUpdate]:
         """What is new from number ``offset`` on, oldest first; all before it is done with and

@@ -45,6 +45,18 @@ class NotAfter:
     moment: datetime
 
 
+@dataclass(frozen=True)
+class StoreFacts:
+    """What a database is: ``size`` in bytes, ``place`` without a password, ``revision`` of its
+    tables, ``damage`` what a look at its pages has found ("" for nothing, or not looked)."""
+
+    product: str
+    place: str
+    size: int
+    revision: str
+    damage: str = ""
+
+
 class Repository(Protocol[T]):
     """The entities of one table."""
 
@@ -108,6 +120,11 @@ class Repository(Protocol[T]):
         **equals: Any,
     ) -> int:
         """How many rows ``select`` would give without a limit."""
+        ...
+
+    def written_after(self, number: int, limit: int) -> Sequence[tuple[int, T]]:
+        """The first ``limit`` rows that were written after the row of that number, in order, each
+        with its own number (from 1 up). Raises TypeError where rows are not numbered."""
         ...
 
     def prune(self, until: datetime, **equals: Any) -> int:

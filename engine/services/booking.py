@@ -378,7 +378,8 @@ def _tell_opened(
 ) -> None:
     """Once for a new position, with all that is booked of it by now; what comes later of the same
     order is told as a fill only."""
-    ordered = order.quantity if order is not None and order.left else None
+    is_part = order is not None and bool(order.left) and not order.is_terminal
+    ordered = order.quantity if order is not None and is_part else None
     writing.event(
         Level.INFO, "position.opened", opened_words(position, instrument, ordered), position.bot_id,
         position_id=position.id, symbol=position.symbol, side=position.side.value,

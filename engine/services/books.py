@@ -4,8 +4,6 @@ The engine is the database's only writer, so the mirror is exact: it changes onl
 that says the same, under one lock.
 """
 
-import hashlib
-import json
 import logging
 import threading
 import uuid
@@ -32,7 +30,7 @@ from engine.domain.decisions import Decision
 from engine.domain.money import ZERO
 from engine.domain.orders import TERMINAL, Order, OrderState, may_become
 from engine.domain.positions import Fill, Position
-from engine.domain.records import AuditEntry, Event, Level
+from engine.domain.records import AuditEntry, Event, Level, entry_digest
 from engine.domain.venue_accounts import VenueAccount
 from engine.errors import NotFound
 from engine.ports import Clock, Store, Transaction
@@ -214,12 +212,6 @@ class Writing:
                            subject=subject, detail=detail, previous_digest=self.digest)  # fmt: skip
         self.digest = entry_digest(entry)
         self.tx.audit.add(entry.model_copy(update={"digest": self.digest}))
-
-
-def entry_digest(entry: AuditEntry) -> str:
-    """SHA-256 over the entry before and this entry's content."""
-    content = entry.model_dump(mode="json", exclude={"digest"})
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class Books:

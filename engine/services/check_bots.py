@@ -31,11 +31,12 @@ class Checks:
         """Begin a cycle; ``interval_s`` of the job that asks, to record how late it is."""
         if interval_s:
             late_s = lateness_s(self._clock.now(), interval_s)
-            self._pulse.job_lateness_s.append(late_s)
+            self._pulse.note_job(late_s)
         if bot_id not in self._running:
             self._running[bot_id] = asyncio.create_task(self._check(bot_id, interval_s))
 
     async def _check(self, bot_id: str, interval_s: int) -> None:
+        begun = self._clock.now()
         try:
             await self._run_cycle(bot_id)
         except LeaseLost as error:
@@ -48,10 +49,14 @@ class Checks:
         finally:
             del self._running[bot_id]
             now = self._clock.now()
-            self._pulse.cycles += 1
-            self._pulse.checked_at[bot_id] = now
+            self._pulse.note_cycle(bot_id, begun, now)
             if interval_s:
                 self._pulse.cycle_lateness_s.append(lateness_s(now, interval_s))
+
+    @property
+    def running(self) -> int:
+        """How many cycles are under way."""
+        return len(self._running)
 
     async def finish(self, timeout_s: float) -> None:
         """Wait for the cycles that run; those that take too long are cancelled."""

@@ -3,12 +3,13 @@
 import logging
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from engine.domain.api_usage import ApiUsage
 from engine.domain.venue_accounts import VenueAccount
 from engine.errors import ConfigError, NotFound
 from engine.ports import (
@@ -119,6 +120,11 @@ class Connections:
             found = self._opened.pop(account_id, None)
         if found is not None:
             close_quietly(found)
+
+    def usage(self, account_id: str) -> Sequence[ApiUsage]:
+        """How much of its allowances an account has used; empty while it is not open."""
+        found = self._opened.get(account_id)
+        return found.usage() if found is not None else ()
 
     def close_all(self) -> None:
         """Close every connection."""

@@ -23,8 +23,9 @@ from engine.ports import Notifier
 from engine.services.books import Books
 from engine.services.look_up_deliveries import LookUps
 from engine.services.outbox import Outbox
+from engine.services.outgoing import message_of
 from engine.services.send_by_hand import HandSender
-from engine.services.settle_deliveries import Lost, Outcome, Settler, Unusable, message_of
+from engine.services.settle_deliveries import Lost, Outcome, Settler, Unusable
 
 log = logging.getLogger("quarterdeck.alerts")
 

@@ -1,7 +1,7 @@
 """The lease: while it is held and renewed, this engine is the only writer of its database."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from engine.domain.records import Lease
 from engine.errors import LeaseLost
@@ -22,18 +22,23 @@ class LeaseKeeper:
         self._ttl = timedelta(seconds=ttl_s)
         self._give_up = give_up
         self._lease: Lease | None = None
+        self.renewed_at: datetime = clock.now()
+        """When the database took it last: it was written to then."""
 
     def acquire(self, owner: str, detail: str) -> Lease:
         """Raises Conflict, saying who holds it."""
         self._lease = self._store.acquire_lease(owner, detail, self._ttl)
+        self.renewed_at = self._clock.now()
         return self._lease
 
     async def renew(self, lanes: Lanes) -> None:
         """Renew on a thread of its own, so that no busy account delays it."""
         if self._lease is None or lanes.backlog(LANE):
             return
+        asked_at = self._clock.now()
         try:
             self._lease = await lanes.run(LANE, self._store.renew_lease, self._lease, self._ttl)
+            self.renewed_at = asked_at
         except LeaseLost as error:
             self._give_up(error.message)
 

@@ -56,12 +56,20 @@ class _Waiting:
 
 class Inbox:
     """Group commit of signals. ``begin`` is called on the event loop with the id of each new one
-    that asks for something to be done, once it is durable: see ``SignalPace``."""
+    that asks for something to be done, once it is durable: see ``SignalPace``. ``note`` is told of
+    each new one."""
 
-    def __init__(self, store: Store, lanes: Lanes, begin: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        lanes: Lanes,
+        begin: Callable[[str], None],
+        note: Callable[[Signal], None] = lambda _signal: None,
+    ) -> None:
         self._store = store
         self._lanes = lanes
         self._pace = SignalPace(begin)
+        self._note = note
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -104,6 +112,8 @@ class Inbox:
             if not one.done.done():
                 one.done.set_result(kept)
         for one, kept in zip(group, outcome, strict=True):
+            if not kept.is_copy:
+                self._note(one.signal)
             if not kept.is_copy and is_to_be_acted_on(one.signal):
                 self._pace.begin(one.signal)
 

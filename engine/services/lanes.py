@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
@@ -38,6 +38,17 @@ class Lanes:
     def backlog(self, lane: str) -> int:
         """How many calls wait or run on ``lane``."""
         return self._waiting[lane]
+
+    def backlogs(self) -> dict[str, int]:
+        """``backlog`` of every lane where anything waits or runs."""
+        return {lane: count for lane, count in self._waiting.copy().items() if count}
+
+    def backlogs_by_kind(self) -> Mapping[str, int]:
+        """The same by kind of lane: those of all accounts are one."""
+        found: Counter[str] = Counter()
+        for lane, count in tuple(self._waiting.items()):
+            found[lane.partition(":")[0]] += count
+        return found
 
     def retire(self, lane: str) -> None:
         """Give a lane's thread back once its calls are done; a later call makes a new one."""

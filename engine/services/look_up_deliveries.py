@@ -5,12 +5,18 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from engine.domain.alerts import Channel, Delivery, DeliveryState
-from engine.domain.delivery_rules import GIVEN_UP_AFTER, LOOK_UPS, LOOKED_UP_EVERY
+from engine.domain.delivery_rules import (
+    GIVEN_UP_AFTER,
+    LEAST_TRIES,
+    LOOK_UPS,
+    LOOKED_UP_EVERY,
+)
 from engine.errors import ChannelBusy, ChannelError, ChannelUnsure, QuarterdeckError
 from engine.ports import Notifier, Receipt
 from engine.services.books import Books
 from engine.services.outbox import Outbox
-from engine.services.settle_deliveries import Settler, message_of
+from engine.services.outgoing import message_of
+from engine.services.settle_deliveries import Settler
 
 NO_ANSWER = "The engine ended while it was sent, or the provider gave no answer."
 DELETED = "Its channel was deleted while it was sent."
@@ -80,9 +86,11 @@ class LookUps:
 
     def _look_later(self, delivery: Delivery, error: ChannelBusy) -> None:
         now = self._books.clock.now()
-        if now - delivery.changed_at >= GIVEN_UP_AFTER:
-            self._settler.uncertain(delivery, error)
-            return
         self._in_vain[delivery.id] += 1
+        is_old = now - delivery.changed_at >= GIVEN_UP_AFTER  # perhaps the engine was down so long
+        if is_old and self._in_vain[delivery.id] >= LEAST_TRIES:
+            self._settler.uncertain(delivery, error)
+            self._forget(delivery.id)
+            return
         due_at = now + timedelta(seconds=self._settler.wait_s(self._in_vain[delivery.id], error))
         self._outbox.change(delivery, due_at=due_at, changed_at=delivery.changed_at)

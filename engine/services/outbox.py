@@ -33,15 +33,19 @@ class Outbox:
 
     def busy_channels(self) -> set[str]:
         """Those that have something to do now; what waits for a channel that is gone or disabled
-        is dropped."""
+        is dropped, and what waits for the end of quiet hours that were changed waits anew."""
         now = self._books.clock.now()
         with self._books.store.reading() as tx:
-            rows = tx.deliveries.values("channel_id", "state", "due_at", state=OPEN)
+            rows = tx.deliveries.values("channel_id", "state", "due_at", "changed_at", state=OPEN)
             channels = {one.id: one for one in tx.channels.select()}
         enabled = {key for key, one in channels.items() if one.is_enabled}
-        for key in {key for key, state, _ in rows if state == S.WAITING} - enabled:
+        for key in {key for key, state, _, _ in rows if state == S.WAITING} - enabled:
             self._drop(key, is_gone=key not in channels)
-        return {key for key, state, due_at in rows
+        for key in {key for key, state, due_at, changed_at in rows
+                    if state == S.WAITING and due_at > now and key in enabled
+                    and channels[key].updated_at > changed_at}:  # fmt: skip
+            self._hold_anew(key)
+        return {key for key, state, due_at, _ in rows
                 if due_at <= now and (key in enabled or state == S.SENDING)}  # fmt: skip
 
     def find_channel(self, channel_id: str) -> Channel | None:
@@ -162,6 +166,17 @@ class Outbox:
         )
         told = [at for (at,) in sent if at is not None and at > now - window]
         return len(told) + len(due) > channel.digest_above
+
+    def _hold_anew(self, channel_id: str) -> None:
+        """Its quiet hours may be others by now."""
+        now = self._books.clock.now()
+        with self._books.store.transaction() as tx:
+            channel = tx.channels.find(channel_id)
+            if channel is None:
+                return
+            for row in tx.deliveries.select(channel_id=channel_id, state=S.WAITING):
+                held = {"due_at": may_go_at(channel.quiet, row.level, now)} if is_held(row) else {}
+                self.change_in(tx, row, **held)
 
     def _drop(self, channel_id: str, *, is_gone: bool) -> None:
         reason = "Its channel was deleted." if is_gone else "Its channel was switched off."

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from datetime import datetime
 
-from engine.domain.alert_texts import words_of
 from engine.domain.alerts import Alert, AlertKind, AlertState, Channel, Delivery
-from engine.domain.quiet_hours import may_go_at
+from engine.domain.watch_outbox import delivery_of
 from engine.ports import Clock, Store
 
 MOST_AT_A_TIME = 50
@@ -51,15 +50,7 @@ class AlertRouter:
 
     def make(self, alert: Alert, channel: Channel, now: datetime) -> Delivery:
         """An alert on its way through a channel, not before the end of its quiet hours."""
-        cleaned = {"title": self._clean(alert.title), "text": self._clean(alert.text)}
-        words = words_of(alert.model_copy(update=cleaned), channel.kind, self._zone)
-        return Delivery(
-            id=f"{alert.id}:{channel.id}", alert_id=alert.id, channel_id=channel.id,
-            channel_name=channel.name, channel_kind=channel.kind, kind=alert.kind,
-            level=alert.level, bot_id=alert.bot_id, title=words.title,
-            text=words.text, created_at=now, changed_at=now,
-            due_at=may_go_at(channel.quiet, alert.level, now),
-        )  # fmt: skip
+        return delivery_of(alert, channel, self._zone, now, self._clean)
 
 
 def is_for(alert: Alert, channel: Channel) -> bool:

@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
 
-from engine.domain.alert_texts import LONGEST, cut
-from engine.domain.alerts import Channel, ChannelKind, Delivery, DeliveryState
+from engine.domain.alert_texts import cut
+from engine.domain.alerts import Channel, Delivery, DeliveryState
 from engine.domain.delivery_rules import (
     GIVEN_UP_AFTER,
     TROUBLE_AFTER,
@@ -13,7 +13,7 @@ from engine.domain.delivery_rules import (
     retry_after_s,
 )
 from engine.errors import ChannelBusy, ChannelError, ChannelUnsure
-from engine.ports import Message, Receipt
+from engine.ports import Receipt
 from engine.services.books import Books
 from engine.services.channel_troubles import ChannelTroubles
 from engine.services.outbox import Outbox
@@ -123,16 +123,6 @@ class Settler:
         if self._unsure[channel.id] >= UNSURE_IN_A_ROW:
             self._troubles.tell_now(channel, error.message)
         return changed
-
-
-def message_of(delivery: Delivery, others: frozenset[str]) -> Message:
-    """What goes out: the same words at every try. The text of an SMS is all of it."""
-    is_sms = delivery.channel_kind is ChannelKind.SMS
-    return Message(
-        reference=delivery.reference, title="" if is_sms else delivery.title,
-        text=cut(delivery.text, LONGEST[delivery.channel_kind]), level=delivery.level,
-        written_at=delivery.created_at, is_first=delivery.attempts == 1, others=others,
-    )  # fmt: skip
 
 
 def _short(answer: str) -> str:

@@ -23,7 +23,8 @@ TRADE_WAIT_S = 180
 STOP_TRIES = 8
 ADDRESSES = (
     "", "create", "bot", "trades", "inbox", "tradingview", "performance", "accounts", "reconcile",
-    "risk", "candles", "backtest", "strategies", "rules", "logs", "settings",
+    "risk", "candles", "backtest", "strategies", "rules", "alerts", "logs",
+    "settings",
 )  # fmt: skip
 
 

@@ -317,6 +317,21 @@ def test_ties_are_settled_by_the_order_of_writing(store: Store) -> None:
         assert [one.id for one in tx.events.select(is_descending=True)] == ids[::-1]
 
 
+def test_rows_are_read_on_in_the_order_in_which_they_were_written(store: Store) -> None:
+    with store.transaction() as tx:
+        tx.fills.add(*(fill(number) for number in (3, 1, 2)))
+    with store.reading() as tx:
+        first = tx.fills.written_after(0, 2)
+        rest = tx.fills.written_after(first[-1][0], 10)
+        assert [one.trade_id for _number, one in [*first, *rest]] == ["t3", "t1", "t2"]
+        numbers = [number for number, _one in [*first, *rest]]
+        assert numbers == sorted(numbers)
+        assert numbers[0] >= 1
+        assert tx.fills.written_after(numbers[-1], 10) == []
+        with pytest.raises(TypeError):
+            tx.orders.written_after(0, 1)
+
+
 def test_the_audit_trail_keeps_its_order_when_the_clock_goes_back(store: Store) -> None:
     with store.transaction() as tx:
         tx.audit.add(audit(10))

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 
@@ -11,9 +12,18 @@ from engine.domain.alerts import ChannelKind
 from engine.errors import ChannelBusy, ChannelRefused, ChannelUnsure
 from engine.ports.chat import ChatClient, ChatUpdate
 from tests.contract.notifiers import message
-from tests.fakes.telegram_server import CHAT, TOKEN, USER, TelegramServer, settings, telegram_server
+from tests.fakes.telegram_server import (
+    CHAT,
+    TOKEN,
+    USER,
+    WRITTEN_AT,
+    TelegramServer,
+    settings,
+    telegram_server,
+)
 from tests.support.client import eventually
 
+AT = datetime.fromtimestamp(WRITTEN_AT, UTC)
 LONG_S = 60.0
 """A poll that nothing ends would fail the test by its own timeout."""
 
@@ -33,8 +43,8 @@ def test_what_was_written_is_read_in_order_and_who_wrote_it(telegram: TelegramSe
     first = telegram.write("/status")
     telegram.write("/stop Größe 🚀", chat="-100777", user=7)
     assert chat.updates(0, 0) == [
-        ChatUpdate(first, CHAT, str(USER), "Ada No. 4242", "/status"),
-        ChatUpdate(first + 1, "-100777", "7", "Ada No. 7", "/stop Größe 🚀"),
+        ChatUpdate(first, CHAT, str(USER), "Ada No. 4242", "/status", sent_at=AT),
+        ChatUpdate(first + 1, "-100777", "7", "Ada No. 7", "/stop Größe 🚀", sent_at=AT),
     ]
 
 
@@ -73,6 +83,7 @@ def test_a_button_is_shown_pressed_and_answered(telegram: TelegramServer) -> Non
     [pressed] = chat.updates(0, 0)
     assert (pressed.number, pressed.text, pressed.chat) == (number, "kill:yes", CHAT)
     assert pressed.press
+    assert pressed.sent_at is None
     chat.answer(pressed.press, "Stopped.")
     assert telegram.answered == [{"callback_query_id": pressed.press, "text": "Stopped."}]
 

@@ -206,6 +206,14 @@ class MemoryRepository(Generic[T]):
         """How many rows ``select`` would give without a limit."""
         return sum(1 for _ in self._matching(since, until, search, equals))
 
+    def written_after(self, number: int, limit: int) -> Sequence[tuple[int, T]]:
+        """As ``ports.Repository`` says, while no row is deleted: a row's number is its place.
+        Raises TypeError where rows are not numbered."""
+        if not self._shape.is_counted:
+            raise TypeError(f"{self._shape.table} has no column 'seq'")
+        rows = list(enumerate(self._contents.rows(self._shape.table).values(), start=1))
+        return rows[number : number + limit]
+
     def prune(self, until: datetime, **equals: Any) -> int:
         """Delete rows older than ``until``; how many went."""
         rows, taken = self._contents.change(self._shape.table)

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.api.backtest_desk import BacktestDesk
+from engine.api.metrics_page import MetricsPage
 from engine.api.study_desk import StudyDesk
 from engine.contracts import (
     AccountReport,
@@ -58,15 +59,18 @@ from engine.contracts.market_data import LiveFacts
 from engine.domain.bots import ACTIVE_STATES
 from engine.domain.decisions import Action
 from engine.domain.venue_accounts import mode_of
+from engine.domain.vital_signs import VitalSigns
 from engine.errors import ConfigError, Conflict, NotFound
 from tests.fakes import history, sample, views
 from tests.fakes.accounts import ACCOUNT, KRAKEN, FakeAccounts, sample_reports
 from tests.fakes.ai import FakeAi
 from tests.fakes.alert_desk import FakeAlerts
 from tests.fakes.backtest_desk import FakeBacktests
+from tests.fakes.backups import FakeBackups
 from tests.fakes.candle_desk import FakeCandles, NowClock
 from tests.fakes.checks import assess
 from tests.fakes.desk import FakeDesk
+from tests.fakes.diagnostics import FakeDiagnostics
 from tests.fakes.market_data import FakeMarketData
 from tests.fakes.metatrader_desk import fake_metatrader
 from tests.fakes.news_desk import FakeNews
@@ -117,6 +121,7 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.limits_used: list[LimitUsage] = []
         self.values = {setting.key: setting.value for setting in SETTINGS}
         self.shutdown_requests: list[str] = []
+        self.unwell = ""
         self.base: BaseTotals | None = None
         self.orders_placed: dict[str, Order] = {}
         self.reports: dict[str, AccountReport] = sample_reports(now())
@@ -135,6 +140,9 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.venue_accounts = fake_venue_accounts(now, self.bots)
         self.ai = FakeAi(self)
         self.forget_alerts()
+        self.fake_diagnostics = FakeDiagnostics(now)
+        self.diagnostics = self.fake_diagnostics.desk
+        self.metrics = MetricsPage(None)
         self.fake_news = FakeNews(now)
         self.news = self.fake_news.views
         for index in range(bot_count):
@@ -145,6 +153,8 @@ class FakeServices(FakeDesk, FakeAccounts):
             self.programs.tokens, self.programs.thin, self.programs.live,
         )  # fmt: skip
         self.programs.events = self.events_seen
+        self.fake_backups = FakeBackups(now)
+        self.backups = self.fake_backups.desk
 
     def _add_sample(self, index: int, trade_count: int) -> None:
         config, (state, desired, reason) = sample.bot_config(index), sample.bot_state(index)
@@ -405,6 +415,9 @@ class FakeServices(FakeDesk, FakeAccounts):
         self.values.update(values)
         self.record(actor, "settings", ", ".join(values))
         return self.settings()
+
+    def vital_signs(self) -> VitalSigns:
+        return VitalSigns(beat_age_s=0.4, write_age_s=1.0, reason=self.unwell)
 
     def health(self) -> Health:
         return Health(status="ok", version="0.1.0", engine_id="fake", started_at=self.started_at,

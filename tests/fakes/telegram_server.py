@@ -19,6 +19,8 @@ TOKEN = "123456789:test-token-of-the-loopback-telegram-1"
 CHAT = "4242"
 USER = 4242
 LONGEST = 4_096
+WRITTEN_AT = 1_770_000_000
+"""When messages are sent unless a test says otherwise: 2026-02-02T02:40Z."""
 FIELDS: Mapping[str, set[str]] = {
     "getMe": set(),
     "getChat": {"chat_id"},
@@ -51,6 +53,7 @@ class TelegramServer(ProviderServer):
     waiting: list[dict[str, Any]] = field(default_factory=list)
     faulty: set[str] = field(default_factory=lambda: {"sendMessage"})
     has_webhook: bool = False
+    date: int = WRITTEN_AT
     polls: int = 0
     _updates: int = 1_000
 
@@ -63,8 +66,8 @@ class TelegramServer(ProviderServer):
         return [(one["chat_id"], one["text"]) for one in self.sent]
 
     def write(self, text: str, chat: str = CHAT, user: int = USER) -> int:
-        """Somebody writes to the bot; the update's number."""
-        return self._happens({"message": _message(chat, text, user)})
+        """Somebody writes to the bot, at ``date``; the update's number."""
+        return self._happens({"message": _message(chat, text, user, self.date)})
 
     def press(self, data: str, chat: str = CHAT, user: int = USER) -> int:
         """Somebody presses a button below a message of the bot's."""
@@ -183,8 +186,8 @@ def _chat(chat: str) -> dict[str, Any]:
     return {"id": int(chat), "type": "private", "first_name": "Ada"}
 
 
-def _message(chat: str, text: str, user: int) -> dict[str, Any]:
-    return {"message_id": 1, "date": 1_770_000_000, "chat": _chat(chat), "from": _user(user),
+def _message(chat: str, text: str, user: int, date: int = WRITTEN_AT) -> dict[str, Any]:
+    return {"message_id": 1, "date": date, "chat": _chat(chat), "from": _user(user),
             "text": text}  # fmt: skip
 
 

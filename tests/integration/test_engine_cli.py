@@ -107,9 +107,10 @@ ELSEWHERE = {"run", "kill", "controls", "findings", "resolve", *(f"bots {verb}" 
     *(f"tokens {verb}" for verb in ("list", "create", "revoke")),
     *(f"ai {verb}" for verb in ("status", "advice", "dry-run")),
     *(f"alerts {verb}" for verb in ("channels", "matrix", "price", "list", "log", "again", "send")),
-    "brokers check", "brokers example", "backtest", "tune"}  # fmt: skip
-"""In the tests below, and in test_cli_accounts, _alerts, _brokers, _candles, _backtest and _tokens,
-test_engine_inbox, test_engine_models and test_tune_cli."""
+    "brokers check", "brokers example", "backtest", "tune", "doctor",
+    "backup", "backups list", "restore", "verify", "watcher"}  # fmt: skip
+"""In the tests below, and in test_cli_accounts, _alerts, _backups, _brokers, _candles, _backtest,
+_doctor and _tokens, test_engine_inbox, test_engine_models, test_tune_cli and test_watcher."""
 
 
 def test_every_command_of_the_help_is_exercised_here() -> None:

@@ -261,6 +261,7 @@ def test_a_malformed_env_file_is_one_sentence(tmp_path: Path) -> None:
         "settings.py",
         "settings_alerts.py",
         "settings_outside.py",
+        "settings_watch.py",
     ):
         target = tmp_path / "engine" / name
         target.write_bytes((ROOT / "engine" / name).read_bytes())

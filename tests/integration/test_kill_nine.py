@@ -114,4 +114,4 @@ def test_kills_leave_the_trades_of_an_undisturbed_run(
 
 
 def _wait_for_decisions(copy: Copy, least: int) -> None:
-    eventually(lambda: decided(copy), lambda count: count >= least, every_s=0.005)
+    eventually(lambda: decided(copy), lambda count: count >= least, every_s=0.02)

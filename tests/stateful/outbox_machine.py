@@ -118,7 +118,8 @@ class OutboxMachine(CountingMachine):
 
     @rule(on=st.booleans(), who=st.sampled_from([PHONE, MAIL]))
     def silence(self, on: bool, who: str) -> None:
-        self.room.change(who, quiet=QUIET if on else None)
+        quiet = QUIET if on else None
+        self.room.change(who, quiet=quiet, updated_at=self.room.clock.now())
 
     @rule(on=st.booleans())
     def switch_mail(self, on: bool) -> None:

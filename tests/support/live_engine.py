@@ -13,6 +13,7 @@ import httpx
 from engine.adapters.store.store import SqlStore
 from engine.api.server import ApiServer, bind_loopback
 from engine.bootstrap import Ending, Engine
+from engine.logs import Redaction
 from engine.settings import Settings
 
 TOKEN = "token-of-the-engine-in-the-test"
@@ -42,7 +43,7 @@ def live_engine(data: Path, **settings: Any) -> Iterator[LiveEngine]:
         return asyncio.run_coroutine_threadsafe(work, loop).result(90)
 
     async def build() -> tuple[Engine, ApiServer]:
-        engine = Engine(chosen, store, TOKEN, Ending(loop, asyncio.Event()), lambda _secret: None)
+        engine = Engine(chosen, store, TOKEN, Ending(loop, asyncio.Event()), Redaction())
         server = ApiServer(engine.app, bind_loopback(0))
         await engine.start()
         await server.start()

@@ -29,6 +29,7 @@ class Copy:
     is_forked: bool = False
     engine: Process | None = None
     panel: Process | None = None
+    watcher: Process | None = None
 
     @property
     def engine_url(self) -> str:
@@ -60,6 +61,11 @@ class Copy:
         self.panel = self._spawn(self.panel_log, *panel_command(self.place))
         self._wait_for_start(self.panel, self.panel_log)
 
+    def begin_watcher(self) -> Process:
+        """Start the watcher and do not wait."""
+        self.watcher = self._spawn(self.place.logs / "watcher.out", "engine", "watcher")
+        return self.watcher
+
     def stop_engine(self) -> int:
         """Stop the engine as Ctrl-C does; its exit code. Raises RuntimeError when it does not."""
         if self.engine is None:
@@ -79,7 +85,7 @@ class Copy:
 
     def close(self) -> None:
         """Kill whatever still runs."""
-        for process in (self.panel, self.engine):
+        for process in (self.watcher, self.panel, self.engine):
             if process is not None:
                 kill_group(process)
 

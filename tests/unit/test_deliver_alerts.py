@@ -248,3 +248,15 @@ def test_what_nobody_could_look_up_for_a_day_is_uncertain(room: AlertRoom) -> No
     [delivery] = room.deliveries()
     assert delivery.state is S.UNCERTAIN
     assert delivery.error.startswith("The provider is busy.")
+
+
+def test_an_engine_that_was_down_for_days_still_looks_up_what_was_in_doubt(room: AlertRoom) -> None:
+    room.provider.script.append("unsure-after")
+    room.provider.finds.extend(["busy"] * 3)
+    room.tell()
+    room.round()
+    room.restart()
+    room.clock.advance(3 * 86_400)
+    room.rounds(8, 10)
+    assert room.states() == [S.SENT]
+    assert len(room.provider.arrivals) == 1

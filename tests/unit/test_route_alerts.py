@@ -145,6 +145,20 @@ def test_what_comes_at_night_is_told_in_one_message_in_the_morning() -> None:
     assert len(room.provider.arrivals) == 2
 
 
+def test_quiet_hours_that_are_taken_back_hold_nothing_any_more() -> None:
+    room = AlertRoom(MemoryStore(), FakeClock(datetime(2026, 3, 2, 23, 0, tzinfo=UTC)))
+    room.add(channel(quiet=NIGHT))
+    room.tell("one")
+    room.tell("two")
+    room.round(60)
+    room.change(PHONE, name="Another", updated_at=room.clock.advance(60))
+    room.rounds(3, 1)
+    assert not room.provider.arrivals, "it is another change"
+    room.change(PHONE, quiet=None, updated_at=room.clock.advance(60))
+    room.rounds(2, 1)
+    assert [one.message.title for one in room.provider.arrivals] == ["2 alerts"]
+
+
 def test_a_retry_does_not_ring_at_night() -> None:
     clock = FakeClock(datetime(2026, 3, 2, 21, 59, 58, tzinfo=UTC))
     room = AlertRoom(MemoryStore(), clock)

@@ -1,9 +1,11 @@
 """The parts of run.py that need no second process."""
 
 import ast
+import os
 import re
 import signal
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from tooling import checks, commands
 from tooling.checks import Step, run_steps
 from tooling.environment import DEVELOPMENT, OLDEST, RUNTIME, Environment
 from tooling.place import ROOT, StartError, check_port, read_dotenv, read_place
-from tooling.processes import LOG_LIMIT_BYTES, last_line, open_log
-from tooling.programs import find_browser, find_postgres
+from tooling.processes import LOG_LIMIT_BYTES, keeping_bytecode, last_line, open_log
+from tooling.programs import MONITORING, find_browser, find_postgres, find_program
 
 VARIABLES = ("QUARTERDECK_DATA", "QUARTERDECK_API_PORT", "QUARTERDECK_PANEL_PORT")
 
@@ -158,6 +160,20 @@ def test_every_step_runs_and_one_failure_fails_the_whole(
     assert summary.endswith("1 of 2 passed, 1 failed.\n")
 
 
+def test_what_python_compiles_is_kept_also_where_the_environment_forbids_it(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "lib.py").write_text("", encoding="utf-8")
+    kept = {"PYTHONPYCACHEPREFIX": str(tmp_path / "kept")}
+    assert keeping_bytecode({"A": "1"}) == {"A": "1"}
+    chosen = keeping_bytecode({"A": "1", "PYTHONDONTWRITEBYTECODE": "1"})
+    assert chosen == {"A": "1", "PYTHONPYCACHEPREFIX": str(ROOT / ".venv" / "bytecode")}
+    mine = keeping_bytecode({**os.environ, "PYTHONDONTWRITEBYTECODE": "1"} | kept)
+    subprocess.run([sys.executable, "-c", "import lib"], env=mine, cwd=tmp_path, check=True)
+    assert [one.name.partition(".")[0] for one in (tmp_path / "kept").rglob("lib*.pyc")] == ["lib"]
+    assert not (tmp_path / "__pycache__").exists()
+
+
 def test_what_runs_beside_the_tests_speaks_in_one_piece_and_counts(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -233,3 +249,4 @@ def test_the_programs_the_tests_need_are_found(monkeypatch: pytest.MonkeyPatch) 
     assert (binaries / "pg_ctl").exists()
     monkeypatch.setenv("QUARTERDECK_BROWSER", "/opt/my/chrome")
     assert find_browser() == Path("/opt/my/chrome")
+    assert all(find_program(name) is not None for name in MONITORING)

@@ -2,10 +2,12 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from threading import RLock
 from typing import Any
 
 from engine.adapters.brokers.binance_codes import Complaint, Verdict, judge
+from engine.domain.api_usage import ApiUsage
 from engine.domain.money import to_epoch_ms
 from engine.errors import (
     AccessDenied,
@@ -99,6 +101,10 @@ class BinanceClient:
             # The answer was written between question and now: half of the way is the best guess.
             self._lead_ms = server_ms - (before + to_epoch_ms(self._clock.now())) // 2
             return self._lead_ms
+
+    def usage(self) -> Sequence[ApiUsage]:
+        """How much of its allowances is used, from the answers so far."""
+        return self._answers.usage()
 
     def close(self) -> None:
         """Let go of the connections."""

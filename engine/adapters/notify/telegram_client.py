@@ -65,7 +65,7 @@ class TelegramClient:
         self._is_closed = False
 
     def me(self) -> str:
-        """The bot's @name."""
+        """See ChatClient."""
         return f"@{self._ask(lambda bot: bot.get_me()).username}"
 
     def chat_name(self, chat: str) -> str:
@@ -235,6 +235,7 @@ def _update(one: Any) -> ChatUpdate:
     return ChatUpdate(
         number=one.update_id, chat=str(message.chat.id), user=str(user.id),
         user_name=str(user.full_name), text=str(text), press=str(pressed.id) if pressed else "",
+        sent_at=None if pressed else message.date,
     )  # fmt: skip
 
 

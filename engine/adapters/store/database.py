@@ -8,6 +8,7 @@ snapshot and block nobody.
 
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,7 @@ from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 
 from engine.adapters.store.failures import BUSY, NOTHING_WRITTEN, translated
+from engine.domain.gauges import Spread
 from engine.errors import ConfigError, StoreError
 
 READERS = 8
@@ -85,6 +87,7 @@ class Database:
         self._reader = make(self._url, busy_timeout_s, is_reader=True)
         self._lock = threading.Lock()
         self._writing_thread: int | None = None
+        self.commits = Spread()
         self.fence: Callable[[Session], None] | None = None
 
     @contextmanager
@@ -110,7 +113,9 @@ class Database:
                 if is_fenced and self.fence is not None:
                     self.fence(session)
                 yield session
+                begun_s = time.perf_counter()
                 session.commit()
+                self.commits.add(time.perf_counter() - begun_s)
         finally:
             self._writing_thread = None
             self._lock.release()
@@ -140,6 +145,14 @@ class Database:
             raise ConfigError(
                 f"The data folder '{folder}' cannot be made: {error.strerror}.", field="data"
             ) from error
+
+    def size_bytes(self) -> int | None:
+        """Size of the SQLite file with its log; None for a server's."""
+        if self._url.get_backend_name() == POSTGRES or self._url.database is None:
+            return None
+        file = Path(self._url.database)
+        files = (file, file.with_name(f"{file.name}-wal"))
+        return sum(one.stat().st_size for one in files if one.exists())
 
     def close(self) -> None:
         """Close all connections."""

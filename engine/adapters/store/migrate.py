@@ -28,7 +28,7 @@ def migrate(database: Database) -> None:
             # ConfigParser takes % for its own.
             config.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
             config.attributes["connection"] = session.connection
-            _refuse_newer(config, MigrationContext.configure(session.connection))
+            _refuse_newer(MigrationContext.configure(session.connection))
             command.upgrade(config, "head")
     except ConfigError:
         database.close()
@@ -43,9 +43,14 @@ def migrate(database: Database) -> None:
         ) from error
 
 
-def _refuse_newer(config: Config, context: MigrationContext) -> None:
-    known = {script.revision for script in ScriptDirectory.from_config(config).walk_revisions()}
-    unknown = set(context.get_current_heads()) - known
+def known_revisions() -> frozenset[str]:
+    """The revisions of the tables that this version knows, which is every one up to its own."""
+    scripts = ScriptDirectory(str(FOLDER))
+    return frozenset(script.revision for script in scripts.walk_revisions())
+
+
+def _refuse_newer(context: MigrationContext) -> None:
+    unknown = set(context.get_current_heads()) - known_revisions()
     if unknown:
         raise ConfigError(
             f"The database was written by a newer version of Quarterdeck ({', '.join(unknown)})."

@@ -169,6 +169,13 @@ class SqlRepository(Generic[T]):
         statement = select(func.count()).select_from(self._map.table).where(*conditions)
         return int(self._session.rows(statement)[0][0])
 
+    def written_after(self, number: int, limit: int) -> Sequence[tuple[int, T]]:
+        """As ``ports.Repository`` says. Raises TypeError where rows are not numbered."""
+        seq = self._column("seq")
+        statement = select(seq, *self._map.columns).where(seq > number).order_by(seq).limit(limit)
+        rows = self._session.rows(statement)
+        return [(int(row[0]), self._map.entity_of(row[1:])) for row in rows]
+
     def prune(self, until: datetime, **equals: Any) -> int:
         """Delete rows older than ``until``; how many went. Raises TypeError like ``select``."""
         conditions = self._conditions(None, until, "", equals)

@@ -17,6 +17,7 @@ from engine.adapters.store.alert_tables import (
 from engine.adapters.store.backtest_tables import BacktestRunRow
 from engine.adapters.store.columns import table_of
 from engine.adapters.store.database import Database, Session
+from engine.adapters.store.facts import read_facts
 from engine.adapters.store.lease import DatabaseLease
 from engine.adapters.store.migrate import migrate
 from engine.adapters.store.outside_tables import (
@@ -68,7 +69,7 @@ from engine.domain.signals import Listener, Signal
 from engine.domain.studies import Study
 from engine.domain.tokens import ApiToken
 from engine.domain.venue_accounts import SealedSecret, VenueAccount
-from engine.ports import Repository, Transaction
+from engine.ports import Repository, StoreFacts, Transaction
 
 BUSY_TIMEOUT_S = 5.0
 
@@ -273,6 +274,10 @@ class SqlStore:
     def release_lease(self, lease: Lease) -> None:
         """Give it up; this store writes no more until it acquires it again."""
         self._lease.release(lease)
+
+    def facts(self, *, is_deep: bool = False) -> StoreFacts:
+        """What kind of database it is; a deep look reads all its pages. Raises StoreError."""
+        return read_facts(self.database, is_deep=is_deep)
 
     def close(self) -> None:
         """Close all connections."""

@@ -11,6 +11,7 @@ from concurrent.futures import wait as wait_for
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
 from pydantic import ValidationError
 
 from engine.adapters.strategies.loader import CODE_SUFFIX, RULES_SUFFIX, strategy_id_of
@@ -120,6 +121,19 @@ class StrategyHost:
     def worker_pids(self) -> set[int]:
         """Process ids of the workers that are up, for diagnostics."""
         return self._pool.pids()
+
+    def worker_bytes(self) -> int:
+        """Memory that the workers hold together, for diagnostics."""
+        total = 0
+        for pid in self.worker_pids():
+            with contextlib.suppress(psutil.Error):  # it has gone meanwhile
+                total += psutil.Process(pid).memory_info().rss
+        return total
+
+    @property
+    def workers_started(self) -> int:
+        """How many workers were started so far, for diagnostics."""
+        return self._pool.started
 
     def close(self) -> None:
         """Stop every worker; calls under way fail."""

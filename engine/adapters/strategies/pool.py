@@ -30,6 +30,7 @@ class WorkerPool:
         self._idle: list[WorkerProcess] = []
         self._busy: set[WorkerProcess] = set()
         self._starting = 0
+        self.started = 0
         self._held: Counter[str] = Counter()
         self._waiting: Counter[str] = Counter()
         self._suspects: set[str] = set()
@@ -128,6 +129,7 @@ class WorkerPool:
                 self._starting -= 1
                 self._changed.notify_all()
         with self._changed:
+            self.started += 1
             if not self._is_closed:
                 self._busy.add(worker)
                 return worker

@@ -6,7 +6,7 @@ floats; all three are seen to here, from outside.
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from email.utils import mktime_tz, parsedate_tz
 from threading import RLock
@@ -15,6 +15,7 @@ from typing import Any
 import requests
 
 from engine.adapters.brokers.alpaca.codes import Complaint, Verdict, judge
+from engine.domain.api_usage import ApiUsage
 from engine.errors import (
     AccessDenied,
     BrokerError,
@@ -69,6 +70,10 @@ class AlpacaClient:
     def delete(self, path: str) -> None:
         """Take something back. Raises as ``ask``, and AlreadyDone."""
         self._request("delete", path, {}, is_order=False)
+
+    def usage(self) -> Sequence[ApiUsage]:
+        """How much of its allowances is used, from the answers so far."""
+        return self._answers.usage()
 
     def close(self) -> None:
         """Let go of the connections."""

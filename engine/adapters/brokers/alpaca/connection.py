@@ -54,7 +54,7 @@ def connect(
         data.close()
 
     inspector = Inspector(trading, market, broker, hours, clock)
-    return VenueConnection(market, broker, inspector.inspect, close)
+    return VenueConnection(market, broker, inspector.inspect, close, trading.usage)
 
 
 def _trading(key: Key, addresses: Addresses) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import RLock
 from typing import Any, Protocol
@@ -16,6 +16,7 @@ from engine.adapters.brokers.ccxt_client import (
     RulesBroken,
 )
 from engine.adapters.brokers.ccxt_unified.habits import Habits
+from engine.domain.api_usage import ApiUsage
 from engine.domain.money import to_epoch_ms
 from engine.errors import (
     AccessDenied,
@@ -165,6 +166,10 @@ class UnifiedClient:
             # ccxt's pace goes by the same clock: what was before counts no more.
             self.exchange.lastRestRequestTimestamp = 0
             return now + self._ahead_ms - to_epoch_ms(self._clock.now())
+
+    def usage(self) -> Sequence[ApiUsage]:
+        """How much of its allowances is used, from the answers so far."""
+        return self._answers.usage()
 
     def close(self) -> None:
         """Let go of the connections."""

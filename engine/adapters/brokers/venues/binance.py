@@ -63,6 +63,7 @@ def open_account(access: AccountAccess) -> VenueConnection:
         broker,
         lambda: inspect_binance(broker.client, market, has_wallet=bool(addresses.wallet)),
         close,
+        broker.client.usage,
     )
 
 

@@ -75,7 +75,9 @@ def open_account(access: AccountAccess) -> VenueConnection:
         broker.client.close()
         market.close()
 
-    return VenueConnection(market, broker, lambda: inspect_exchange(broker, market), close)
+    return VenueConnection(
+        market, broker, lambda: inspect_exchange(broker, market), close, broker.client.usage
+    )
 
 
 ADAPTER = VenueAdapter(

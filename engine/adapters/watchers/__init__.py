@@ -1,0 +1,1 @@
+"""Those outside the engine who are told that it is alive."""
