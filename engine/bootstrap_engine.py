@@ -52,7 +52,7 @@ from engine.services.hold_lease import LeaseKeeper
 from engine.services.housekeeping import Housekeeper
 from engine.services.lane_calls import LaneCalls
 from engine.services.manual_orders import ManualOrders
-from engine.services.probe_watch import BackupProbes, WatchProbes
+from engine.services.probe_watch import BackupProbes
 from engine.services.tell_outside_metrics import OutsideMetrics
 from engine.services.tell_start import STOPPED, tell_start
 from engine.services.track_equity import EquityKeeper
@@ -150,7 +150,7 @@ class Engine:
             core, accounts.test, self._alerting.channels.notifier,
             lambda: advice.model.status().objection, redaction.clean_text,
             more=(
-                WatchProbes(lambda: self.watched.dead_man.state, self.watched.manager.watchdog_s),
+                *self.watched.probes,
                 BackupProbes(core.clock, lambda: self._backups.state, self._backups.every),
             ),
         )  # fmt: skip

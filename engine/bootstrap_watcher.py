@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from engine.adapters.clock.system import SystemClock
 from engine.adapters.store.glimpse import PostgresRecords, SqliteRecords
 from engine.adapters.watchers.heartbeat import HttpHeartbeats
-from engine.adapters.watchers.state_file import JsonWatcherFile
+from engine.adapters.watchers.state_file import STATE_NAME, JsonWatcherFile
 from engine.domain.alerts import Channel
 from engine.domain.watching import WatchRules
 from engine.errors import QuarterdeckError
@@ -33,7 +33,6 @@ if TYPE_CHECKING:  # what sends is loaded when it is needed
 log = logging.getLogger("quarterdeck.watcher")
 
 PROGRAM = "watcher"
-STATE_NAME = "watcher.json"
 OK, REFUSED = 0, 2
 STOP_GRACE_S = 5.0
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from engine.domain.watch_outbox import WatcherState
 from engine.errors import DataError
 
+STATE_NAME = "watcher.json"
 MODE = 0o600
 
 
