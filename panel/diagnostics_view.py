@@ -25,7 +25,8 @@ TITLES: Mapping[Area, str] = {
     Area.BACKUPS: "Backups",
 }
 WORDS: Mapping[Grade, str] = {
-    Grade.FAILED: "failed", Grade.WARNING: "to look at", Grade.OK: "fine", Grade.UNKNOWN: "not told",
+    Grade.FAILED: "failed", Grade.WARNING: "to look at", Grade.OK: "fine",
+    Grade.UNKNOWN: "not told",
 }  # fmt: skip
 
 
