@@ -12,11 +12,10 @@ from panel.account_form import (
     forget_typed,
     read_options,
     read_secrets,
-    remember_refusal,
     show_refusal,
 )
-from panel.asked import ask, asked, forget, settled
-from panel.commands import say_done
+from panel.asked import ask, asked, settled
+from panel.asked_dialog import AskedDialog
 from panel.facade import ControlPanel, PanelError
 from panel.format import escape
 from panel.layout import show_error
@@ -24,6 +23,7 @@ from panel.layout import show_error
 ASKED = "account"
 PREFIX = "account_dialog_"
 NAME, ANSWER = f"{PREFIX}name", f"{PREFIX}answer"
+DIALOG = AskedDialog(ASKED, PREFIX)
 RENAME, SECRETS, OPTIONS = "Rename", "Replace secrets", "Options"
 DISABLE, DELETE, LOGIN = "Disable", "Delete", "Log in"
 
@@ -43,37 +43,15 @@ def open_asked_dialog(panel: ControlPanel) -> None:
     verb, account_id = about
     account = next((one for one in panel.venue_accounts() if one.id == account_id), None)
     if account is None:
-        _dismiss()
+        DIALOG.dismiss()
         st.toast("That account is not there any more.", icon=":material/info:")
         return
     DIALOGS[verb](panel, account)
 
 
-def _dismiss() -> None:
-    """Nothing that was typed outlives its dialog."""
-    forget(ASKED)
-    forget_typed(PREFIX)
-
-
-def _submit(command: Callable[[], object], done: str) -> None:
-    """Do it and close; the dialog stays open, with the reason, when the engine refuses."""
-    try:
-        command()
-    except PanelError as error:
-        remember_refusal(error)
-        return
-    _dismiss()
-    say_done(done)
-
-
 def _confirm(label: str, key: str, act: Callable[[], None]) -> None:
     """The button that does it. The page closes the dialog then; a refusal keeps it open."""
-    _leave(st.button(label, type="primary", key=key, on_click=act))
-
-
-def _leave(is_pressed: bool) -> None:
-    if is_pressed and asked(ASKED) is None:
-        st.rerun()
+    DIALOG.leave(st.button(label, type="primary", key=key, on_click=act))
 
 
 def _typed() -> DeltaGenerator:
@@ -85,7 +63,7 @@ def _submit_button(label: str, key: str, act: Callable[[], None]) -> bool:
     return st.form_submit_button(label, type="primary", key=key, on_click=act)
 
 
-@st.dialog(RENAME, on_dismiss=_dismiss)
+@st.dialog(RENAME, on_dismiss=DIALOG.dismiss)
 def _rename(panel: ControlPanel, account: VenueAccountView) -> None:
     show_refusal()
     st.session_state.setdefault(NAME, account.name)
@@ -93,12 +71,13 @@ def _rename(panel: ControlPanel, account: VenueAccountView) -> None:
 
     def act() -> None:
         name = st.session_state[NAME].strip()
-        _submit(lambda: panel.change_account(account.id, {"name": name}), f"It is called {name}.")
+        done = f"It is called {name}."
+        DIALOG.submit(lambda: panel.change_account(account.id, {"name": name}), done)
 
     _confirm(RENAME, "account_rename", act)
 
 
-@st.dialog(SECRETS, on_dismiss=_dismiss)
+@st.dialog(SECRETS, on_dismiss=DIALOG.dismiss)
 def _secrets(panel: ControlPanel, account: VenueAccountView) -> None:
     show_refusal()
     venue = _venue_of(panel, account)
@@ -111,7 +90,7 @@ def _secrets(panel: ControlPanel, account: VenueAccountView) -> None:
 
     def act() -> None:
         given = read_secrets(venue, PREFIX)
-        _submit(
+        DIALOG.submit(
             lambda: panel.change_account(account.id, {"secrets": given}),
             f"{account.name} uses the new secrets." if given else "Nothing was changed.",
         )
@@ -119,10 +98,10 @@ def _secrets(panel: ControlPanel, account: VenueAccountView) -> None:
     with _typed():
         draw_secrets(venue, PREFIX, is_change=True)
         is_sent = _submit_button("Test and replace", "account_secrets", act)
-    _leave(is_sent)
+    DIALOG.leave(is_sent)
 
 
-@st.dialog(OPTIONS, on_dismiss=_dismiss)
+@st.dialog(OPTIONS, on_dismiss=DIALOG.dismiss)
 def _options(panel: ControlPanel, account: VenueAccountView) -> None:
     show_refusal()
     venue = _venue_of(panel, account)
@@ -132,7 +111,7 @@ def _options(panel: ControlPanel, account: VenueAccountView) -> None:
 
     def act() -> None:
         given = read_options(venue, PREFIX)
-        _submit(
+        DIALOG.submit(
             lambda: panel.change_account(account.id, {"options": given}),
             f"{account.name} has the new options.",
         )
@@ -140,7 +119,7 @@ def _options(panel: ControlPanel, account: VenueAccountView) -> None:
     _confirm("Test and save", "account_options", act)
 
 
-@st.dialog(DISABLE, on_dismiss=_dismiss)
+@st.dialog(DISABLE, on_dismiss=DIALOG.dismiss)
 def _disable(panel: ControlPanel, account: VenueAccountView) -> None:
     show_refusal()
     st.markdown(f"**{escape(account.name)}** takes no entries until it is enabled again.")
@@ -152,7 +131,7 @@ def _disable(panel: ControlPanel, account: VenueAccountView) -> None:
         )
 
     def act() -> None:
-        _submit(
+        DIALOG.submit(
             lambda: panel.disable_account(account.id, confirm=True),
             f"{account.name} takes no entries.",
         )
@@ -160,7 +139,7 @@ def _disable(panel: ControlPanel, account: VenueAccountView) -> None:
     _confirm(DISABLE, "account_disable", act)
 
 
-@st.dialog(DELETE, on_dismiss=_dismiss)
+@st.dialog(DELETE, on_dismiss=DIALOG.dismiss)
 def _delete(panel: ControlPanel, account: VenueAccountView) -> None:
     show_refusal()
     st.markdown(
@@ -169,12 +148,12 @@ def _delete(panel: ControlPanel, account: VenueAccountView) -> None:
     )
 
     def act() -> None:
-        _submit(lambda: panel.delete_account(account.id), f"{account.name} is deleted.")
+        DIALOG.submit(lambda: panel.delete_account(account.id), f"{account.name} is deleted.")
 
     _confirm("Delete for good", "account_delete", act)
 
 
-@st.dialog(LOGIN, on_dismiss=_dismiss)
+@st.dialog(LOGIN, on_dismiss=DIALOG.dismiss)
 def _log_in(panel: ControlPanel, account: VenueAccountView) -> None:
     show_refusal()
     try:
@@ -191,12 +170,12 @@ def _log_in(panel: ControlPanel, account: VenueAccountView) -> None:
 
     def act() -> None:
         answer = st.session_state[ANSWER].strip()
-        _submit(lambda: panel.log_in(account.id, answer), f"Logged in to {account.name}.")
+        DIALOG.submit(lambda: panel.log_in(account.id, answer), f"Logged in to {account.name}.")
 
     with _typed():
         st.text_input("Address or token", key=ANSWER, type="password", autocomplete="off")
         is_sent = _submit_button("Complete the login", "account_login", act)
-    _leave(is_sent)
+    DIALOG.leave(is_sent)
 
 
 def _venue_of(panel: ControlPanel, account: VenueAccountView) -> VenueView | None:

@@ -6,12 +6,12 @@ from typing import TypeVar
 import streamlit as st
 
 from engine.contracts.alerts import ChannelFormView, ChannelView
-from panel.account_form import forget_typed, remember_refusal, show_refusal
-from panel.asked import ask, asked, forget, settled
+from panel.account_form import forget_typed, show_refusal
+from panel.asked import ask, asked, settled
+from panel.asked_dialog import AskedDialog
 from panel.channel_form import Slots, draw_fields, keep_slot, read_fields
 from panel.channel_options import draw_options, load_options, read_options
 from panel.channel_words import counted
-from panel.commands import say_done
 from panel.facade import ControlPanel, PanelError
 from panel.format import escape
 from panel.layout import show_error
@@ -21,6 +21,7 @@ T = TypeVar("T")
 ASKED = "channel"
 PREFIX = "channel_dialog_"
 NAME, KIND = f"{PREFIX}name", f"{PREFIX}kind"
+DIALOG = AskedDialog(ASKED, PREFIX)
 NEW, EDIT, OPTIONS = "Add a channel", "Edit", "Options"
 DISABLE, DELETE = "Disable", "Delete"
 
@@ -43,33 +44,10 @@ def open_asked_dialog(panel: ControlPanel) -> None:
         return
     channel = next((one for one in panel.channels() if one.id == channel_id), None)
     if channel is None:
-        _dismiss()
+        DIALOG.dismiss()
         st.toast("That channel is not there any more.", icon=":material/info:")
         return
     DIALOGS[verb](panel, channel)
-
-
-def _dismiss() -> None:
-    """Nothing that was typed outlives its dialog."""
-    forget(ASKED)
-    forget_typed(PREFIX)
-
-
-def _submit(command: Callable[[], object], done: str) -> None:
-    """Do it and close; the dialog stays open, with the reason, when the engine refuses."""
-    try:
-        command()
-    except PanelError as error:
-        remember_refusal(error)
-        return
-    _dismiss()
-    say_done(done)
-
-
-def _leave(is_pressed: bool) -> None:
-    """The page closes the dialog once it is decided."""
-    if is_pressed and asked(ASKED) is None:
-        st.rerun()
 
 
 def _answer(question: Callable[[], T]) -> T | None:
@@ -86,7 +64,7 @@ def _form_of(panel: ControlPanel, channel: ChannelView) -> ChannelFormView:
     return next(one for one in panel.channel_forms() if one.kind is channel.kind)
 
 
-@st.dialog(NEW, on_dismiss=_dismiss)
+@st.dialog(NEW, on_dismiss=DIALOG.dismiss)
 def _new(panel: ControlPanel) -> None:
     found = _answer(panel.channel_forms)
     if found is None:
@@ -101,7 +79,7 @@ def _new(panel: ControlPanel) -> None:
     def act() -> None:
         name = st.session_state[NAME].strip()
         request = {"name": name, "kind": kind, "fields": read_fields(form, prefix)}
-        _submit(lambda: panel.add_channel(request), f"{name} is added: press Test to try it.")
+        DIALOG.submit(lambda: panel.add_channel(request), f"{name} is added: press Test to try it.")
 
     # In a form what is typed counts at each letter: a password field that is left by the tab key
     # would keep its text to itself.
@@ -113,10 +91,10 @@ def _new(panel: ControlPanel) -> None:
         is_sent = st.form_submit_button("Add", type="primary", icon=":material/add:",
                                         key="channel_add", on_click=act)  # fmt: skip
     show_refusal(slots)
-    _leave(is_sent)
+    DIALOG.leave(is_sent)
 
 
-@st.dialog(EDIT, on_dismiss=_dismiss)
+@st.dialog(EDIT, on_dismiss=DIALOG.dismiss)
 def _edit(panel: ControlPanel, channel: ChannelView) -> None:
     form, slots = _answer(lambda: _form_of(panel, channel)), Slots()
     if form is None:
@@ -125,7 +103,7 @@ def _edit(panel: ControlPanel, channel: ChannelView) -> None:
     def act() -> None:
         name = st.session_state[NAME].strip()
         changes = {"name": name, "fields": read_fields(form, PREFIX)}
-        _submit(lambda: panel.change_channel(channel.id, changes), f"{name} is changed.")
+        DIALOG.submit(lambda: panel.change_channel(channel.id, changes), f"{name} is changed.")
 
     with st.form(f"{PREFIX}form", border=False, enter_to_submit=False):
         st.session_state.setdefault(NAME, channel.name)
@@ -136,10 +114,10 @@ def _edit(panel: ControlPanel, channel: ChannelView) -> None:
             st.caption("A secret that is left empty stays as it is.")
         is_sent = st.form_submit_button("Save", type="primary", key="channel_save", on_click=act)
     show_refusal(slots)
-    _leave(is_sent)
+    DIALOG.leave(is_sent)
 
 
-@st.dialog(OPTIONS, on_dismiss=_dismiss)
+@st.dialog(OPTIONS, on_dismiss=DIALOG.dismiss)
 def _options(panel: ControlPanel, channel: ChannelView) -> None:
     slots: Slots = {}
     there = _answer(lambda: (panel.channels(), panel.bots()))
@@ -152,31 +130,32 @@ def _options(panel: ControlPanel, channel: ChannelView) -> None:
 
     def act() -> None:
         changes = read_options(channel, PREFIX)
-        _submit(lambda: panel.change_channel(channel.id, changes), f"{channel.name} is changed.")
+        done = f"{channel.name} is changed."
+        DIALOG.submit(lambda: panel.change_channel(channel.id, changes), done)
 
     is_sent = st.button("Save", type="primary", key="channel_options", on_click=act)
     show_refusal(slots)
-    _leave(is_sent)
+    DIALOG.leave(is_sent)
 
 
-@st.dialog("Disable the channel?", on_dismiss=_dismiss)
+@st.dialog("Disable the channel?", on_dismiss=DIALOG.dismiss)
 def _disable(panel: ControlPanel, channel: ChannelView) -> None:
     count = counted(channel.waiting, "alert")
     waits = f" What waits, {count}, is dropped." if channel.waiting else ""
     st.markdown(f"**{escape(channel.name)}** tells nothing until it is enabled again.{waits}")
 
     def act() -> None:
-        _submit(
+        DIALOG.submit(
             lambda: panel.change_channel(channel.id, {"is_enabled": False}),
             f"{channel.name} is off.",
         )
 
     is_sent = st.button(DISABLE, type="primary", key="channel_disable", on_click=act)
     show_refusal()
-    _leave(is_sent)
+    DIALOG.leave(is_sent)
 
 
-@st.dialog("Delete the channel?", on_dismiss=_dismiss)
+@st.dialog("Delete the channel?", on_dismiss=DIALOG.dismiss)
 def _delete(panel: ControlPanel, channel: ChannelView) -> None:
     st.markdown(
         f"**{escape(channel.name)}** and its secrets are deleted here for good; what waits for it"
@@ -184,11 +163,11 @@ def _delete(panel: ControlPanel, channel: ChannelView) -> None:
     )
 
     def act() -> None:
-        _submit(lambda: panel.delete_channel(channel.id), f"{channel.name} is deleted.")
+        DIALOG.submit(lambda: panel.delete_channel(channel.id), f"{channel.name} is deleted.")
 
     is_sent = st.button("Delete for good", type="primary", key="channel_delete", on_click=act)
     show_refusal()
-    _leave(is_sent)
+    DIALOG.leave(is_sent)
 
 
 DIALOGS: dict[str, Callable[[ControlPanel, ChannelView], None]] = {
