@@ -35,6 +35,7 @@ from engine.bootstrap_monitoring import build_monitoring
 from engine.bootstrap_news import build_news
 from engine.bootstrap_raising import build_raising
 from engine.bootstrap_signals import build_actor, build_signals
+from engine.bootstrap_telegram import COMPARE_EVERY_S, build_telegram
 from engine.bootstrap_trading import build_trading
 from engine.bootstrap_watch import build_watched
 from engine.domain.conversion import read_equals
@@ -131,6 +132,7 @@ class Engine:
         self._models = build_models(core, advice.model, advice.situations, ending.loop)
         self._programs = build_for_programs(core, ending.loop)
         self._alerting = build_alerts(core, ending.loop, redaction.hide, redaction.clean_text)
+        self._telegram = build_telegram(core, self._alerting, views, bots)
         self._monitoring = build_monitoring(core, self._equity, trading.checks, advice.model.status)
         self._backups = build_backups(settings, core.books, spawner(core.lanes, ending.loop))
         calls = LaneCalls(core.lanes, ending.loop)
@@ -231,6 +233,7 @@ class Engine:
             Job("equity", 10, self._sample),
             *self._raising.jobs,
             *self._alerting.jobs,
+            Job("telegram", COMPARE_EVERY_S, self._telegram.begin_due),
             Job("rates", 60, self._converter.refresh),
             Job("retune", 30, self._research.retuner.begin_due),
             Job("signals", 5, self._signals.expectations.check),
@@ -270,6 +273,7 @@ class Engine:
     async def stop(self) -> None:
         """Begin nothing new, let what runs finish, give the lease back."""
         self._trading.scheduler.stop()
+        self._telegram.close()
         self._monitoring.close()
         self._trading.listening.close()
         self._research.download_runner.close()
@@ -287,6 +291,7 @@ class Engine:
             self._models.tracker.finish(STOP_GRACE_S),
             self._advisor.finish(STOP_GRACE_S),
             self._alerting.delivery.rounds.finish(STOP_GRACE_S),
+            self._telegram.finish(STOP_GRACE_S),
         )
         self._core.host.close()
         self._core.lanes.close()
