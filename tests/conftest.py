@@ -23,7 +23,8 @@ LONGEST = (
     "test_engine_postgres.py", "test_engine_replays.py", "test_store.py", "test_study_run.py",
     "test_metatrader_to_gemini.py", "test_signals.py", "test_engine_models.py",
     "test_engine_inbox.py", "test_engine_metatrader.py", "test_api_schemathesis.py",
-    "test_monitoring.py", "test_ai.py",
+    "test_engine_backup.py", "test_alert_day.py", "test_watcher.py", "test_monitoring.py",
+    "test_canary_secrets.py", "test_alerts.py", "test_cli_alerts.py", "test_ai.py",
 )  # fmt: skip
 """Files that take longest, in this order."""
 
