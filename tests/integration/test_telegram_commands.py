@@ -342,8 +342,13 @@ def test_a_channel_that_is_switched_off_is_read_no_more(room: ChatRoom) -> None:
     room.commands.compare()
     room.telegram.write("/kill")
     room.change_channel(is_enabled=True)
+
+    def said() -> int:
+        room.commands.compare()
+        return len(room.said())
+
     # Only when the reader before has ended: two would take each other's messages.
-    eventually(lambda: (room.commands.compare(), len(room.said())), lambda seen: seen[1] == 2)
+    eventually(said, lambda count: count == 2)
     assert "Pull the kill switch?" in room.said()[1]
     assert room.events("telegram.trouble") == []
 
