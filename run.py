@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Quarterdeck's one command. Needs nothing but Python 3.11 or newer.
 
-    python run.py              make .venv, install, start engine and panel; Ctrl-C stops both
+    python run.py              make .venv, install, start engine, panel and watcher; Ctrl-C stops
+                               all
     python run.py test [...]   set up and run every check and test (the rest goes to pytest)
     python run.py lint         the static checks only: ruff, mypy, import-linter
     python run.py bench [...]  measure: tests/bench (the rest goes to pytest)

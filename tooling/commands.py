@@ -41,7 +41,7 @@ def main(arguments: Sequence[str], help_text: str) -> int:
 
 
 def run() -> int:
-    """Start the engine and the panel and stay with them. Raises StartError."""
+    """Start the engine, the panel and the watcher and stay with them. Raises StartError."""
     place = read_place()
     check_data_folder(place)
     check_not_running(place)

@@ -1,4 +1,4 @@
-"""The engine and the panel, from start to stop."""
+"""The engine, the panel and the watcher, from start to stop."""
 
 import os
 import threading
@@ -25,6 +25,11 @@ ENGINE_START_S = 90.0
 PANEL_START_S = 60.0
 GRACE_S = 15.0
 PANEL_GRACE_S = 5.0
+WATCHER_GRACE_S = 7.0
+UNWATCHED = (
+    "Bots trade on, but nobody tells you when the engine dies; 'python -m engine watcher' starts "
+    "it again."
+)
 
 
 def is_engine_up(place: Place) -> bool:
@@ -72,9 +77,9 @@ def panel_command(place: Place) -> list[str]:
 
 
 class Deck:
-    """One engine and one panel that start and stop together.
+    """One engine, one panel and one watcher that start and stop together.
 
-    ``python`` is the interpreter both run with, ``root`` the folder they run in.
+    ``python`` is the interpreter they run with, ``root`` the folder they run in.
     """
 
     def __init__(self, place: Place, python: str, root: Path = ROOT) -> None:
@@ -84,21 +89,24 @@ class Deck:
         self._root = root
         self._engine: Process | None = None
         self._panel: Process | None = None
+        self._watcher: Process | None = None
         self._is_closing = False
         # Named by port, so that a second copy on the same data does not mix its words with ours.
         self.engine_log = place.logs / f"engine-{place.api_port}.out"
         self.panel_log = place.logs / f"panel-{place.panel_port}.out"
+        self.watcher_log = place.logs / f"watcher-{place.api_port}.out"
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         """Ctrl-C and the like: stop gracefully; a second one while stopping kills."""
         self.is_asked_to_stop.set()
         if self._is_closing:
-            for process in (self._engine, self._panel):
+            for process in (self._watcher, self._engine, self._panel):
                 if process is not None:
                     kill_group(process)
 
     def start(self) -> None:
-        """Start both and wait until each answers, or until a signal. Raises StartError."""
+        """Start engine and panel and wait until each answers, or until a signal; then the watcher,
+        which is not waited for. Raises StartError."""
         engine_offset, panel_offset = size_of(self.engine_log), size_of(self.panel_log)
         self._engine = self._spawn(["engine", "run"], self.engine_log)
         # The panel loads meanwhile: together they start in half the time.
@@ -107,6 +115,8 @@ class Deck:
             self._explain(self._engine, "engine", self.engine_log, engine_offset)
         if not self._wait(self._panel, is_panel_up, PANEL_START_S):
             self._explain(self._panel, "panel", self.panel_log, panel_offset)
+        if not self.is_asked_to_stop.is_set():
+            self._start_watcher()
 
     def watch(self) -> int:
         """Stay until somebody stops us or the panel ends; the exit code.
@@ -115,6 +125,7 @@ class Deck:
         """
         is_engine_gone = False
         while not self.is_asked_to_stop.wait(0.3):
+            self._look_after_watcher()
             panel = self._panel.poll() if self._panel else 0
             engine = self._engine.poll() if self._engine else 0
             if panel is not None:
@@ -132,14 +143,36 @@ class Deck:
         return 0
 
     def close(self) -> None:
-        """Stop both: first by request, after a while by force; leave no process behind."""
+        """Stop all: first by request, after a while by force; leave no process behind."""
         self._is_closing = True
+        if self._watcher is not None:  # first, so that it sees nothing end
+            self._watcher.terminate()
         if self._panel is not None:
             self._panel.terminate()
         self._stop_engine()
         if self._panel is not None:
             wait_for(self._panel, PANEL_GRACE_S)
             kill_group(self._panel)
+        if self._watcher is not None:
+            wait_for(self._watcher, WATCHER_GRACE_S)
+            kill_group(self._watcher)
+
+    def _start_watcher(self) -> None:
+        """Nothing else waits for it, or ends with it."""
+        try:
+            self._watcher = self._spawn(["engine", "watcher"], self.watcher_log)
+        except OSError as error:
+            say(f"The watcher cannot be started ({error}): {UNWATCHED}")
+
+    def _look_after_watcher(self) -> None:
+        """Say it, once, when the watcher is gone."""
+        watcher = self._watcher
+        if watcher is None or watcher.poll() is None:
+            return
+        kill_group(watcher)
+        self._watcher = None
+        sentence = last_line(self.watcher_log, 0)
+        say(f"The watcher stopped (exit code {watcher.poll()}): {sentence} {UNWATCHED}")
 
     def _spawn(self, arguments: list[str], log: Path) -> Process:
         environment = {

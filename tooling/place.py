@@ -34,7 +34,7 @@ class Place(NamedTuple):
 
     @property
     def logs(self) -> Path:
-        """Where the two processes write what they print."""
+        """Where the processes write what they print."""
         return self.data / "logs"
 
     @property

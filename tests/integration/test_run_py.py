@@ -1,4 +1,4 @@
-"""run.py as a person runs it: a real process over stand-ins for the engine and the panel."""
+"""run.py as a person runs it: a real process over stand-ins for engine, panel and watcher."""
 
 import signal
 import socket
@@ -35,16 +35,20 @@ def assert_one_sentence(done: subprocess.CompletedProcess[str], *parts: str) -> 
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_stops_both_gracefully(project: StubProject, number: signal.Signals) -> None:
+def test_a_signal_stops_all_gracefully(project: StubProject, number: signal.Signals) -> None:
     with project.running() as process:
         assert f"Quarterdeck is running: http://127.0.0.1:{project.panel_port}" in project.output
-        assert len(project.processes()) == 3
+        wait_until(lambda: "watcher started" in project.events)
+        assert len(project.processes()) == 4  # and one that the engine forgets
         process.send_signal(number)
         assert process.wait(20) == 0
         assert project.processes() == []
     events = project.events
     assert set(events[:2]) == {"engine started", "panel started"}
-    assert {"panel SIGTERM", "panel stopped", "engine SIGINT", "engine stopped"} == set(events[2:])
+    assert events[2] == "watcher started"
+    assert set(events[3:]) == {
+        "watcher stopped", "panel SIGTERM", "panel stopped", "engine SIGINT", "engine stopped"
+    }  # fmt: skip
     assert project.output.endswith("Stopped.\n")
 
 
@@ -68,7 +72,7 @@ def test_a_dying_engine_leaves_the_panel_and_its_successor_is_stopped(
     project: StubProject,
 ) -> None:
     with project.running() as process:
-        project.processes("engine")[0].kill()
+        project.processes("run")[0].kill()
         wait_until(lambda: "The engine stopped (exit code -9)" in project.output)
         assert project.processes("streamlit")
         variables = project.variables(QUARTERDECK_DATA=str(project.root / "data"))
@@ -80,6 +84,17 @@ def test_a_dying_engine_leaves_the_panel_and_its_successor_is_stopped(
         assert process.wait(20) == 0
         assert not project.processes("engine")
     assert "engine /api/v1/shutdown" in project.events
+
+
+def test_a_watcher_that_cannot_start_is_said_and_stops_nothing(project: StubProject) -> None:
+    with project.running(STUB_WATCHER_SAYS="Another watcher runs on the data folder.") as process:
+        wait_until(lambda: "The watcher stopped (exit code 2)" in project.output)
+        assert "Another watcher runs on the data folder. Bots trade on" in project.output
+        assert process.poll() is None
+        assert project.processes("run") and project.processes("streamlit")
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) == 0
+        assert project.processes() == []
 
 
 def test_the_engines_own_sentence_is_shown(project: StubProject) -> None:

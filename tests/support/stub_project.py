@@ -1,4 +1,4 @@
-"""The real run.py in a folder whose engine and panel are small stand-ins.
+"""The real run.py in a folder whose engine, panel and watcher are small stand-ins.
 
 The stand-ins answer as the real ones do, and note in ``events.txt`` what happened to them.
 """
@@ -60,9 +60,15 @@ def serve(name, port, answers):
 """
 
 ENGINE = """
-import os, pathlib, subprocess, sys, time
-from stub_server import serve
+import os, pathlib, signal, subprocess, sys, time
+from stub_server import note, serve
 
+if sys.argv[1:] == ["watcher"]:
+    if "STUB_WATCHER_SAYS" in os.environ:
+        sys.exit(print(os.environ["STUB_WATCHER_SAYS"], file=sys.stderr) or 2)
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(note("watcher stopped")))
+    note("watcher started")
+    time.sleep(600)
 if "STUB_ENGINE_SAYS" in os.environ:
     print("a line of the log before it", file=sys.stderr)
     sys.exit(print(os.environ["STUB_ENGINE_SAYS"], file=sys.stderr) or int(os.environ["STUB_CODE"]))
