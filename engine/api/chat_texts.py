@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from engine import __version__
 from engine.api.views import count_states, sum_bots
-from engine.contracts import BotView, KillLevel, KillSwitch, PositionView
+from engine.contracts import BotState, BotView, KillLevel, KillSwitch, PositionView
 from engine.domain.amount_words import exactly, lasting, percent, shown, signed
 from engine.domain.chat_commands import bounded
 from engine.domain.money import ZERO
@@ -114,7 +114,10 @@ def words_of(level: KillLevel) -> str:
 
 
 def _trouble(bot: BotView) -> str:
-    return bot.account_objection or bot.reason if bot.state != "stopped" else ""
+    """Why it does not do what it should; a bot that sleeps or is stopped does."""
+    if bot.state in (BotState.STOPPED, BotState.SLEEPING):
+        return ""
+    return bot.account_objection or bot.reason
 
 
 def _has_no_price(bot: BotView) -> bool:
