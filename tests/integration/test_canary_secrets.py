@@ -10,6 +10,7 @@ import pytest
 from engine.adapters.brokers.venues import find_adapters
 from engine.domain.channel_forms import FORMS
 from tests.support.canaries import Flock, files_below
+from tests.support.canary_pages import shown_pages
 from tests.support.canary_run import (
     CONTROL,
     CanaryRun,
@@ -80,10 +81,12 @@ def test_no_canary_comes_out(run: CanaryRun, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setenv("QUARTERDECK_API_PORT", str(run.copy.place.api_port))
     assert sorted(run.ask_everything()) == sorted(NOTHING_TO_SHOW)
     run.run_commands()
+    pages = shown_pages(run.ids["bot"])
     while_it_runs = dict(files_below(data))
     assert run.copy.stop_engine() == 0
     sources = {
         "answers and commands": run.heard.said,
+        "pages": pages,
         "files of the running engine": while_it_runs,
         "files it left": dict(files_below(data)),
         "dump of its database": {"state.sql": dump_of(data / "state.db")},
