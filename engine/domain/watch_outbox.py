@@ -1,13 +1,12 @@
 """What a watcher keeps, and its own outbox: few messages, each told at most once."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from engine.domain.alert_texts import words_of
-from engine.domain.alerts import Alert, AlertKind, Channel, Delivery, DeliveryState
+from engine.domain.alerts import AlertKind, Channel, Delivery, DeliveryState
 from engine.domain.delivery_rules import FINAL, escalates_at
 from engine.domain.money import UtcDatetime
 from engine.domain.quiet_hours import may_go_at
@@ -55,22 +54,6 @@ class Glimpse:
 def tells(channel: Channel) -> bool:
     """Whether a channel is on and has 'Engine down' ticked."""
     return channel.is_enabled and AlertKind.ENGINE_DOWN in channel.kinds
-
-
-def delivery_of(
-    alert: Alert, channel: Channel, zone: str, now: datetime,
-    clean: Callable[[str], str] = lambda text: text,
-) -> Delivery:  # fmt: skip
-    """An alert on its way through a channel, not before the end of its quiet hours. ``clean`` masks
-    secrets before the text is cut: half a secret would not be known."""
-    cleaned = {"title": clean(alert.title), "text": clean(alert.text)}
-    words = words_of(alert.model_copy(update=cleaned), channel.kind, zone)
-    return Delivery(
-        id=f"{alert.id}:{channel.id}", alert_id=alert.id, channel_id=channel.id,
-        channel_name=channel.name, channel_kind=channel.kind, kind=alert.kind,
-        level=alert.level, bot_id=alert.bot_id, title=words.title, text=words.text,
-        created_at=now, changed_at=now, due_at=may_go_at(channel.quiet, alert.level, now),
-    )  # fmt: skip
 
 
 def put(state: WatcherState, made: Sequence[Delivery]) -> WatcherState:

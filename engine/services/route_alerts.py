@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from engine.domain.alerts import Alert, AlertKind, AlertState, Channel, Delivery
-from engine.domain.watch_outbox import delivery_of
+from engine.domain.make_delivery import delivery_of
 from engine.ports import Clock, Store
 
 MOST_AT_A_TIME = 50

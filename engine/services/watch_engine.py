@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from engine.domain.make_delivery import delivery_of
 from engine.domain.watch_outbox import (
     Glimpse,
     WatcherState,
     addressed,
-    delivery_of,
     put,
 )
 from engine.domain.watching import (
