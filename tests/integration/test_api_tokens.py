@@ -20,7 +20,7 @@ from tests.fakes.services import FakeServices
 from tests.support.client import RSI_DEMO, eventually
 from tests.support.fake_api import API, api_over, error_of
 
-PUBLIC = {"GET /health", "POST /webhook/{key}"}
+PUBLIC = {"GET /health", "GET /heartbeat", "POST /webhook/{key}"}
 """Open on purpose. A route that is added here gives itself away to everybody on the machine."""
 
 
@@ -65,7 +65,7 @@ def test_every_route_has_a_deliberate_scope() -> None:
 
 def test_commands_need_more_than_reading_and_the_machines_own_need_an_admin() -> None:
     reads_by_command = {
-        f"POST {API}/{what}/preview" for what in ("bots", "rules", "backtests", "studies")
+        f"POST {API}/{what}/preview" for what in ("bots", "rules", "backtests", "studies", "alerts")
     } | {f"POST {API}/signals/read"}
     for route in all_routes():
         for method in route.methods or ():
