@@ -13,6 +13,7 @@ from engine.api.app import create_app
 from engine.api.backup_desk import BackupDesk
 from engine.api.chart import ChartMaker
 from engine.api.control_desk import ControlDesk
+from engine.api.diagnostics_desk import DiagnosticsDesk
 from engine.api.facade import EngineFacade
 from engine.api.inbox_app import create_inbox_app
 from engine.api.market_data_desk import MarketDataDesk
@@ -21,7 +22,7 @@ from engine.api.self_views import SelfViews
 from engine.api.settings_view import SettingsDesk
 from engine.api.venue_account_desk import VenueAccountDesk
 from engine.api.views import Views
-from engine.bootstrap_advice import build_advice
+from engine.bootstrap_advice import Advice, build_advice
 from engine.bootstrap_alerts import build_alerts
 from engine.bootstrap_api import build_for_programs
 from engine.bootstrap_backups import build_backups
@@ -142,23 +143,28 @@ class Engine:
         self._signals = build_signals(
             core, ending.loop, redaction.hide, build_actor(core, trading.concluder, advice)
         )
+        self._diagnostics = self._look_after(redaction, accounts, advice)
+        self.facade = self._facade(views, bots, accounts, market_data, news_views, calls)
+        self.app = create_app(self.facade, token, settings.api_rate_per_minute)
+        self.inbox_app = create_inbox_app(self.facade, token, settings.api_rate_per_minute)
+
+    def _look_after(
+        self, redaction: Redaction, accounts: VenueAccounts, advice: Advice
+    ) -> DiagnosticsDesk:
+        """Metrics of what the engine depends on, and the diagnostics over all of it."""
+        core, backups = self._core, self._backups
+        figures = FigureReader(core.store, core.clock)
         self._monitoring.metrics.register(
-            OutsideMetrics(
-                core.books, FigureReader(core.store, core.clock), core.connections.usage,
-                lambda: self._backups.state,
-            )
-        )  # fmt: skip
-        self._diagnostics = build_diagnostics(
+            OutsideMetrics(core.books, figures, core.connections.usage, lambda: backups.state)
+        )
+        return build_diagnostics(
             core, accounts.test, self._alerting.channels.notifier,
             lambda: advice.model.status().objection, redaction.clean_text,
             more=(
                 *self.watched.probes,
-                BackupProbes(core.clock, lambda: self._backups.state, self._backups.every),
+                BackupProbes(core.clock, lambda: backups.state, backups.every),
             ),
         )  # fmt: skip
-        self.facade = self._facade(views, bots, accounts, market_data, news_views, calls)
-        self.app = create_app(self.facade, token, settings.api_rate_per_minute)
-        self.inbox_app = create_inbox_app(self.facade, token, settings.api_rate_per_minute)
 
     def _facade(
         self,

@@ -112,7 +112,9 @@ class BackupProbes:
         advice = "Set QUARTERDECK_BACKUP_EVERY_H, or make one now on the Settings page."
         if state.done_at is None:
             grade = Grade.WARNING if every is None else Grade.UNKNOWN
-            yield check_of(Area.BACKUPS, "Newest backup", grade, "there is none yet", advice)
+            soon = "The first is made soon after the engine's start."
+            yield check_of(Area.BACKUPS, "Newest backup", grade, "there is none yet",
+                           advice if every is None else soon)  # fmt: skip
             return
         age = self.clock.now() - state.done_at
         is_old = every is not None and age > OLD_BACKUPS * every
