@@ -49,24 +49,11 @@ def choose_alerts(bots: Sequence[BotView], kinds: Sequence[KindView]) -> AlertFi
     )
 
 
-def is_narrowed(chosen: AlertFilter) -> bool:
-    """Whether any filter is set."""
-    return chosen != AlertFilter(limit=chosen.limit, offset=chosen.offset)
-
-
-def clear_filters() -> None:
-    """Back to all; a callback."""
-    filters.clear(FILTER_KEYS)
-
-
 def choose_page(panel: ControlPanel, chosen: AlertFilter) -> AlertFilter:
     """The filter with the page that is shown; its widgets stay outside of the live part."""
     count = panel.alerts(chosen.model_copy(update={"limit": 1})).count
     with st.container(horizontal=True, vertical_alignment="center"):
-        if is_narrowed(chosen):
-            st.button("Clear filters", key="alert_clear", on_click=clear_filters)
-        page = filters.choose_page(count, PAGE_SIZE)
-    return chosen.model_copy(update={"limit": PAGE_SIZE, "offset": (page - 1) * PAGE_SIZE})
+        return filters.choose_filter_page(chosen, count, PAGE_SIZE, FILTER_KEYS, "alert_clear")
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -82,7 +69,7 @@ def live_alerts(panel: ControlPanel, asked: AlertFilter) -> None:
     if not found.count:
         st.info(
             "No alert matches these filters."
-            if is_narrowed(asked)
+            if filters.is_narrowed(asked)
             else "Nothing to tell has happened yet. Start a bot, or send a message.",
             icon=":material/notifications:",
         )

@@ -58,16 +58,6 @@ def choose_deliveries(
     )
 
 
-def is_narrowed(chosen: DeliveryFilter) -> bool:
-    """Whether any filter is set."""
-    return chosen != DeliveryFilter(limit=chosen.limit, offset=chosen.offset)
-
-
-def clear_filters() -> None:
-    """Back to all; a callback."""
-    filters.clear(FILTER_KEYS)
-
-
 def choose_page(panel: ControlPanel, chosen: DeliveryFilter) -> DeliveryFilter:
     """The filter with the page that is shown; its widgets stay outside of the live part."""
     count = panel.deliveries(chosen.model_copy(update={"limit": 1})).count
@@ -77,10 +67,7 @@ def choose_page(panel: ControlPanel, chosen: DeliveryFilter) -> DeliveryFilter:
             mime="text/csv", icon=":material/download:", on_click="ignore", disabled=not count,
             help=f"What matches, at most the newest {MOST_ROWS:,}, times in UTC",
         )  # fmt: skip
-        if is_narrowed(chosen):
-            st.button("Clear filters", key="delivery_clear", on_click=clear_filters)
-        page = filters.choose_page(count, PAGE_SIZE)
-    return chosen.model_copy(update={"limit": PAGE_SIZE, "offset": (page - 1) * PAGE_SIZE})
+        return filters.choose_filter_page(chosen, count, PAGE_SIZE, FILTER_KEYS, "delivery_clear")
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -106,7 +93,7 @@ def live_deliveries(panel: ControlPanel, asked: DeliveryFilter) -> None:
 
 
 def _emptiness(asked: DeliveryFilter) -> str:
-    if is_narrowed(asked):
+    if filters.is_narrowed(asked):
         return "No delivery matches these filters."
     return ("Nothing was delivered yet. Add a channel, tick in the Matrix what it is to tell, and"
             " press its Test button.")  # fmt: skip

@@ -3,8 +3,13 @@
 import math
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, time
+from typing import TypeVar
 
 import streamlit as st
+from pydantic import BaseModel
+
+F = TypeVar("F", bound=BaseModel)
+"""A filter with ``limit`` and ``offset``."""
 
 PAGE = "page"
 """The session key, and the address's name, of the page shown."""
@@ -73,3 +78,16 @@ def choose_page(count: int, size: int) -> int:
     if pages < 2:
         return 1
     return st.pagination(pages, width=340, key=PAGE, bind="query-params")
+
+
+def is_narrowed(chosen: BaseModel) -> bool:
+    """Whether a filter leaves anything out but by its page."""
+    return bool(chosen.model_dump(exclude={"limit", "offset"}, exclude_defaults=True))
+
+
+def choose_filter_page(chosen: F, count: int, size: int, keys: Sequence[str], clear_key: str) -> F:
+    """The filter with the page that is shown; beside it what clears its widgets, of ``keys``."""
+    if is_narrowed(chosen):
+        st.button("Clear filters", key=clear_key, on_click=clear, args=(keys,))
+    page = choose_page(count, size)
+    return chosen.model_copy(update={"limit": size, "offset": (page - 1) * size})

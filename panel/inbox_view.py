@@ -59,24 +59,11 @@ def choose_signals(bots: Sequence[BotView]) -> SignalFilter | None:
     )
 
 
-def is_narrowed(chosen: SignalFilter) -> bool:
-    """Whether any filter is set."""
-    return chosen != SignalFilter(limit=chosen.limit, offset=chosen.offset)
-
-
-def clear_filters() -> None:
-    """Back to all signals; a callback."""
-    filters.clear(FILTER_KEYS)
-
-
 def choose_page(panel: ControlPanel, chosen: SignalFilter) -> SignalFilter:
     """The filter with the page that is shown; its widgets stay outside of the live part."""
     count = panel.signals(chosen.model_copy(update={"limit": 1})).count
     with st.container(horizontal=True, vertical_alignment="center"):
-        if is_narrowed(chosen):
-            st.button("Clear filters", on_click=clear_filters)
-        page = filters.choose_page(count, PAGE_SIZE)
-    return chosen.model_copy(update={"limit": PAGE_SIZE, "offset": (page - 1) * PAGE_SIZE})
+        return filters.choose_filter_page(chosen, count, PAGE_SIZE, FILTER_KEYS, "inbox_clear")
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -102,7 +89,7 @@ def live_signals(panel: ControlPanel, asked: SignalFilter, bots: Sequence[BotVie
 
 def draw_emptiness(asked: SignalFilter, bots: Sequence[BotView]) -> None:
     """Why nothing is listed, and what to do next."""
-    if is_narrowed(asked):
+    if filters.is_narrowed(asked):
         st.info("No signal matches these filters.", icon=":material/filter_alt:")
         return
     ears = listening(bots)
