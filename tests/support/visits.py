@@ -5,14 +5,17 @@ tried again until the page says that it took.
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 
-from playwright.sync_api import Error, Page
+from playwright.sync_api import Error, Locator, Page
 
+from tests.support.client import eventually
 from tests.support.processes import Copy
 
 TRIES = 20
 TRY_MS = 5_000
+TOOK_S = 20
 
 
 def visit(page: Page, deck: Copy, address: str) -> None:
@@ -49,3 +52,13 @@ def type_in(page: Page, label: str, text: str) -> None:
     field = page.get_by_label(label, exact=True)
     field.fill(text)
     field.press("Tab")
+
+
+def press(button: Locator, took: Callable[[], bool]) -> None:
+    """Press until it took: a page that is drawn anew in that moment has no button there."""
+    for _ in range(TRIES):
+        button.click()
+        with suppress(AssertionError):
+            eventually(took, bool, timeout_s=TOOK_S)
+            return
+    raise AssertionError(f"{button} was pressed and nothing came of it")
