@@ -46,7 +46,7 @@ def draw_page(panel: ControlPanel, bots: list[BotView], bot: BotView | None) -> 
     open_asked_start(panel)
     if not bots:
         st.info("There is no bot yet.")
-        st.page_link("pages/create_bot.py", label="Create a bot", icon=":material/add_circle:")
+        st.page_link("pages/create.py", label="Create a bot", icon=":material/add_circle:")
         return
     with st.container(horizontal=True, key="bot_commands"):
         choose_bot(bots, bot)

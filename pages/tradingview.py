@@ -23,7 +23,7 @@ def draw_page(panel: ControlPanel) -> None:
             " outside* under Signals; a bot that exists is stopped and edited.",
             icon=":material/hearing_disabled:",
         )
-        st.page_link("pages/create_bot.py", label="Create a bot", icon=":material/add_circle:")
+        st.page_link("pages/create.py", label="Create a bot", icon=":material/add_circle:")
         draw_help(None)
         return
     open_asked_rotation(panel)

@@ -30,7 +30,7 @@ def draw_lab(panel: ControlPanel, *, is_back: bool) -> None:
     bots = panel.bots()
     if not bots:
         st.info("There is no bot yet. A prompt is tried on the candles of a bot.")
-        st.page_link("pages/create_bot.py", label="Create a bot", icon=":material/add_circle:")
+        st.page_link("pages/create.py", label="Create a bot", icon=":material/add_circle:")
         return
     names = sorted((one.config.name for one in bots), key=str.casefold)
     chosen = st.selectbox("Bot", names, key="for", width=320, bind="query-params")

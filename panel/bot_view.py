@@ -64,7 +64,7 @@ def draw_commands(panel: ControlPanel, bot: BotView) -> None:
         "Edit", icon=":material/edit:", key="edit", disabled=is_active,
         help="Stop the bot to change it" if is_active else None,
     ):  # fmt: skip
-        st.switch_page("pages/create_bot.py", query_params={"edit": bot.id})
+        st.switch_page("pages/create.py", query_params={"edit": bot.id})
     if st.button("Clone", icon=":material/content_copy:", key="clone"):
         _clone_dialog(panel, bot)
     obstacle = _delete_obstacle(bot)

@@ -220,7 +220,7 @@ def _commands(panel: ControlPanel, entry: StoredSet) -> None:
 def leave_if_asked() -> None:
     """Go where a button has pointed: callbacks cannot."""
     if st.session_state.pop(LEAVING, None):
-        st.switch_page("pages/create_bot.py")
+        st.switch_page("pages/create.py")
 
 
 def _update(panel: ControlPanel, entry: StoredSet) -> None:

@@ -100,7 +100,7 @@ def draw_emptiness(asked: SignalFilter, bots: Sequence[BotView]) -> None:
             " *Signals from outside* it does nothing else.",
             icon=":material/hearing_disabled:",
         )
-        st.page_link("pages/create_bot.py", label="Create a bot", icon=":material/add_circle:")
+        st.page_link("pages/create.py", label="Create a bot", icon=":material/add_circle:")
         return
     count = "One bot listens" if len(ears) == 1 else f"{len(ears)} bots listen"
     st.info(

@@ -66,7 +66,7 @@ def choose() -> Choice:
             "View", ("Cards", "Table"), key="view", bind="query-params",
             label_visibility="collapsed",
         )  # fmt: skip
-        st.page_link("pages/create_bot.py", label="Create bot", icon=":material/add:")
+        st.page_link("pages/create.py", label="Create bot", icon=":material/add:")
     return Choice(tuple(states), (search or "").strip(), view)
 
 
@@ -193,4 +193,4 @@ def _draw_welcome() -> None:
                 key="demo_start", on_click=start_demo,
                 help="BTC/USDT on the simulated market, RSI, decided every second",
             )  # fmt: skip
-            st.page_link("pages/create_bot.py", label="Set one up yourself", icon=":material/tune:")
+            st.page_link("pages/create.py", label="Set one up yourself", icon=":material/tune:")

@@ -90,7 +90,7 @@ def draw_nothing(chosen: PerformanceFilter) -> None:
         " come back once it has closed a position.",
         icon=":material/monitoring:",
     )
-    st.page_link("pages/create_bot.py", label="Create bot", icon=":material/add:")
+    st.page_link("pages/create.py", label="Create bot", icon=":material/add:")
 
 
 def draw_found(panel: ControlPanel, chosen: PerformanceFilter, view: PerformanceView) -> None:

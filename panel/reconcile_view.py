@@ -87,7 +87,7 @@ def draw_live(panel: ControlPanel) -> None:
     show_staleness(snapshot)
     if not snapshot.value:
         st.info("No account is in use yet: a bot's first start opens one.")
-        st.page_link("pages/create_bot.py", label="Create a bot", icon=":material/add_circle:")
+        st.page_link("pages/create.py", label="Create a bot", icon=":material/add_circle:")
         return
     for report in sorted(snapshot.value, key=_urgency):
         with st.container(border=True, key=f"qd-account-{report.account_id}", gap="small"):

@@ -19,7 +19,7 @@ def draw_retune(panel: ControlPanel) -> None:
     bots = panel.bots()
     if not bots:
         st.info("There is no bot to tune again yet.")
-        st.page_link("pages/create_bot.py", label="Create a bot", icon=":material/add_circle:")
+        st.page_link("pages/create.py", label="Create a bot", icon=":material/add_circle:")
         return
     names = {bot.id: f"{bot.config.name} ({bot.config.strategy}, {bot.config.symbol})"
              for bot in bots}  # fmt: skip

@@ -62,7 +62,7 @@ def draw_commands(panel: ControlPanel, catalogue: RuleCatalogue) -> tuple[ErrorD
             disabled=not is_saved, help=None if is_saved else "Save the rules first",
         ):  # fmt: skip
             _prepare_bot(session.source())
-            st.switch_page("pages/create_bot.py")
+            st.switch_page("pages/create.py")
     refusal: EngineRefused | PanelError | None = st.session_state.pop(REFUSAL, None)
     if refusal is None:
         return ()

@@ -79,7 +79,6 @@ def newest_bar() -> datetime:
 
 def create_decided_bot(page: Page, deck: Copy) -> None:
     """A bot on MetaTrader's prices that opens what the model wants, by the form."""
-    visit(page, deck, "")
     visit(page, deck, "create")
     choose(page, "Market", f"MetaTrader {ACCOUNT}")
     symbol = page.get_by_role("combobox", name="Symbol", exact=True)

@@ -72,7 +72,7 @@ def deliver(address: str, message: str) -> list[httpx.Response]:
 def test_four_deliveries_of_one_alert_make_one_position(
     page: Page, browser: Browser, deck: Copy
 ) -> None:
-    visit(page, deck, "")
+    visit(page, deck, "overview")
     create_by_form(page, deck)
     address, message = take_address_and_message(page)
     answers = deliver(address, message)

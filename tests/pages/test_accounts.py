@@ -213,7 +213,7 @@ def test_a_failure_is_drawn_as_a_failure(
 
 def test_the_form_asks_for_the_name_where_money_is_real(fake_engine: FakeEngine) -> None:
     account = added(fake_engine.services, mode=Mode.LIVE)
-    app = open_page("create_bot")
+    app = open_page("create")
     market = app.selectbox("draft_market")
     assert "Main · LIVE" in market.options
     market.set_value(account.market_id).run()

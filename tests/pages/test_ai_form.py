@@ -84,7 +84,7 @@ def test_the_settings_tell_all_of_it() -> None:
 # --- the form
 def test_a_bot_with_an_advisor_is_created(fake_engine: FakeEngine) -> None:
     services = fake_engine.services
-    app = open_page("create_bot")
+    app = open_page("create")
     assert not [one for one in app.text_area if one.key == "draft_ai_instructions"]
     app.segmented_control("draft_ai_role").set_value("advisor").run()
     text = words(app).replace("\\", "")
@@ -103,7 +103,7 @@ def test_a_bot_with_an_advisor_is_created(fake_engine: FakeEngine) -> None:
 def test_a_decider_that_asks_too_often_and_a_model_without_a_key_are_said(
     fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = open_page("create_bot")
+    app = open_page("create")
     app.segmented_control("draft_ai_role").set_value("decider").run()
     app.selectbox("draft_timeframe").set_value("1m").run()
     assert "some 1,440 times a day, more than the 500 calls" in words(app).replace("\\", "")
@@ -112,7 +112,7 @@ def test_a_decider_that_asks_too_often_and_a_model_without_a_key_are_said(
         raise DataError("The database is busy.")
 
     monkeypatch.setattr(FakeAi, "status", fails)
-    app = open_page("create_bot")
+    app = open_page("create")
     app.segmented_control("draft_ai_role").set_value("advisor").run()
     assert "daily budget is not known now: The database is busy" in words(app).replace("\\", "")
 
@@ -124,7 +124,7 @@ def test_a_bots_model_is_in_the_form_when_it_is_edited(fake_engine: FakeEngine) 
         "config": bot.config.model_copy(update={"ai": CONFIG}), "state": BotState.STOPPED,
         "desired": Desired.STOPPED,
     })  # fmt: skip
-    app = open_page("create_bot", {"edit": bot.id})
+    app = open_page("create", {"edit": bot.id})
     assert app.text_area("draft_ai_instructions").value == "Mind the weekend."
     app.segmented_control("draft_ai_role").set_value("off").run()
     app.button("form_save").click().run()

@@ -164,7 +164,7 @@ def test_the_kill_switch_is_engaged_through_its_dialog_and_released_from_the_ban
 
 def test_a_latched_kill_switch_shows_on_every_page(fake_engine: FakeEngine) -> None:
     fake_engine.services.switch = KillSwitch(level=KillLevel.PAUSE_ENTRIES, actor="cli")
-    for page in ("overview", "create_bot", "strategies", "settings"):
+    for page in ("overview", "create", "strategies", "settings"):
         assert "Kill switch: Pause entries" in words(open_page(page)), page
 
 

@@ -63,7 +63,7 @@ def test_without_a_routed_order_nothing_is_said_of_routes(fake_engine: FakeEngin
 def test_other_markets_are_offered_once_asked_for_and_reach_the_engine(
     fake_engine: FakeEngine,
 ) -> None:
-    app = open_page("create_bot")
+    app = open_page("create")
     assert not any(one.key == "draft_routing_markets" for one in app.multiselect)
     app.checkbox("draft_has_routing").check().run()
     choice = app.multiselect("draft_routing_markets")
@@ -78,7 +78,7 @@ def test_other_markets_are_offered_once_asked_for_and_reach_the_engine(
 
 
 def test_a_choice_without_markets_is_refused_next_to_it(fake_engine: FakeEngine) -> None:
-    app = open_page("create_bot")
+    app = open_page("create")
     app.checkbox("draft_has_routing").check().run()
     assert any("at least 1 item" in one.value for one in app.markdown)
 
@@ -90,7 +90,7 @@ def test_a_bot_that_is_edited_keeps_its_markets(fake_engine: FakeEngine) -> None
         update={"routing": RoutingConfig(markets=("ccxt:kraken",)), "market": "simulated"}
     )
     services.bots[bot.id] = bot.model_copy(update={"config": config})
-    app = open_page("create_bot", {"edit": bot.id})
+    app = open_page("create", {"edit": bot.id})
     assert not app.exception
     assert app.multiselect("draft_routing_markets").value == ["ccxt:kraken"]
 

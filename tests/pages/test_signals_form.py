@@ -14,7 +14,7 @@ RULES = SignalConfig(
 
 
 def test_a_bot_listens_only_when_it_is_told_to(fake_engine: FakeEngine) -> None:
-    app = open_page("create_bot")
+    app = open_page("create")
     assert not app.exception
     assert not any(one.key == "draft_max_lag" for one in app.number_input)
     app.text_input("draft_name").set_value("deaf")
@@ -23,7 +23,7 @@ def test_a_bot_listens_only_when_it_is_told_to(fake_engine: FakeEngine) -> None:
 
 
 def test_the_rules_of_listening_reach_the_engine(fake_engine: FakeEngine) -> None:
-    app = open_page("create_bot")
+    app = open_page("create")
     app.checkbox("draft_has_signals").check().run()
     assert "alert message to paste" in words(app)
     app.checkbox("draft_expects").check().run()
@@ -40,7 +40,7 @@ def test_the_rules_of_listening_reach_the_engine(fake_engine: FakeEngine) -> Non
 
 
 def test_what_is_wrong_stands_next_to_its_field(fake_engine: FakeEngine) -> None:
-    app = open_page("create_bot")
+    app = open_page("create")
     app.checkbox("draft_has_signals").check().run()
     app.checkbox("draft_expects").check().run()
     app.number_input("draft_max_lag").set_value(0)
@@ -55,7 +55,7 @@ def test_a_bot_that_is_edited_keeps_its_rules(fake_engine: FakeEngine) -> None:
     bot = services.find("doge-idle")
     config = bot.config.model_copy(update={"signals": RULES, "market": "simulated"})
     services.bots[bot.id] = bot.model_copy(update={"config": config})
-    app = open_page("create_bot", {"edit": bot.id})
+    app = open_page("create", {"edit": bot.id})
     assert not app.exception
     assert app.number_input("draft_expect_every").value == 90
     app.button("form_save").click().run()
@@ -63,7 +63,7 @@ def test_a_bot_that_is_edited_keeps_its_rules(fake_engine: FakeEngine) -> None:
 
 
 def test_what_can_never_work_is_said(fake_engine: FakeEngine) -> None:
-    app = open_page("create_bot")
+    app = open_page("create")
     app.checkbox("draft_has_signals").check().run()
     app.checkbox("draft_tradingview_only").check()
     app.selectbox("draft_signature").select("hmac").run()
@@ -89,7 +89,7 @@ def test_a_strategy_that_only_listens_is_told_to_listen() -> None:
 
 
 def test_a_bot_that_listens_opens_on_its_signals(fake_engine: FakeEngine) -> None:
-    app = open_page("create_bot")
+    app = open_page("create")
     app.checkbox("draft_has_signals").check().run()
     app.text_input("draft_name").set_value("listener")
     app.button("form_save").click().run()

@@ -73,7 +73,7 @@ def test_feeds_tell_what_is_unavailable_from_what_is_only_closed(fake_engine: Fa
 
 
 def test_hours_days_and_the_night_are_set_in_the_form(fake_engine: FakeEngine) -> None:
-    app = open_page("create_bot")
+    app = open_page("create")
     app.text_input("draft_name").set_value("office")
     app.checkbox("draft_has_hours").set_value(True).run()
     app.selectbox("draft_hours_zone").select("America/New_York")

@@ -25,7 +25,7 @@ def shown_pages(bot_id: str) -> dict[str, bytes]:
 
 def _visits(bot_id: str) -> Iterator[tuple[str, str, Mapping[str, str]]]:
     for pages in SECTIONS.values():
-        for file, _title, _icon, _path in pages:
+        for file, _title, _icon in pages:
             yield file, file, {}
     for view in ALERT_VIEWS:
         yield f"alerts, {view}", "alerts", {"view": view}

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 
-from playwright.sync_api import Error, Locator, Page
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.support.client import eventually
 from tests.support.processes import Copy
@@ -23,6 +23,7 @@ def visit(page: Page, deck: Copy, address: str) -> None:
     page.goto(f"http://127.0.0.1:{deck.place.panel_port}/{address}")
     page.get_by_role("heading", level=2).first.wait_for()
     wait_until_drawn(page)
+    expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
 def wait_until_drawn(page: Page) -> None:
