@@ -4,7 +4,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,25 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tooling.environment import DEVELOPMENT, Environment
-from tooling.place import ROOT, StartError, say
+from tooling.place import say
+from tooling.preparing import prepare_browser, prepare_servers
 from tooling.processes import keeping_bytecode
-from tooling.programs import (
-    MONITORING,
-    UNPACKED,
-    find_browser,
-    find_postgres,
-    find_program,
-)
 
 TYPED = ("engine", "panel", "strategies", "tooling", "tests", "pages", "app.py", "run.py")
-POSTGRES_NEEDED = (
-    "The tests need PostgreSQL's server programs; install PostgreSQL "
-    "(https://www.postgresql.org/download/) and run again."
-)
-MONITORING_NEEDED = (
-    "The tests need Prometheus (prometheus, promtool) and InfluxDB 1 (influxd) on the path; install"
-    " them (https://prometheus.io/download, https://docs.influxdata.com/influxdb/v1) and run again."
-)
 
 
 class Step(NamedTuple):
@@ -55,7 +40,6 @@ PYTEST = (
     "-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--timeout", "300",
 )  # fmt: skip
 COMPILE = Step("numba", ("-m", "engine.domain.compiled"))  # else each process does it by itself
-SYSTEMD_ANALYZE = "systemd-analyze"
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
 ENOUGH_BYTES = 2_000_000_000
 
@@ -63,11 +47,11 @@ ENOUGH_BYTES = 2_000_000_000
 def test(arguments: Sequence[str]) -> int:
     """Every check and every test; ``arguments`` go to pytest. Raises StartError."""
     environment = Environment()
-    environment.install(DEVELOPMENT)
-    prepare_postgres()
-    prepare_systemd()
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        servers = pool.submit(prepare_servers)
+        environment.install(DEVELOPMENT)
+        servers.result()
     prepare_browser(environment)
-    prepare_monitoring()
     with scratch_folder() as variables:
         return run_steps(
             environment, [COMPILE, Step("pytest", (*PYTEST, *arguments))], beside=STATIC,
@@ -169,82 +153,3 @@ def has_room_in_memory() -> bool:
         and os.access(MEMORY_DISK, os.W_OK | os.X_OK)
         and shutil.disk_usage(MEMORY_DISK).free > ENOUGH_BYTES
     )
-
-
-def prepare_postgres() -> None:
-    """Install PostgreSQL's server programs when they are missing. Raises StartError."""
-    if find_postgres() is None:
-        install_debian_packages("postgresql")
-    if find_postgres() is None:
-        raise StartError(POSTGRES_NEEDED)
-
-
-def prepare_monitoring() -> None:
-    """Unpack Prometheus and InfluxDB when they are missing. Raises StartError."""
-    missing = sorted({MONITORING[name] for name in MONITORING if find_program(name) is None})
-    if missing:
-        unpack_debian_packages(*missing)
-    if any(find_program(name) is None for name in MONITORING):
-        raise StartError(MONITORING_NEEDED)
-
-
-def prepare_systemd() -> None:
-    """Install what checks systemd's units, where there is systemd. Raises StartError."""
-    if not sys.platform.startswith("linux") or shutil.which(SYSTEMD_ANALYZE) is not None:
-        return
-    install_debian_packages("systemd")
-    if shutil.which(SYSTEMD_ANALYZE) is None:
-        raise StartError(
-            "The tests of deploy/systemd need systemd-analyze: install the package systemd (on"
-            " Debian or Ubuntu: apt-get install systemd) and run again."
-        )
-
-
-def prepare_browser(environment: Environment) -> None:
-    """Install a Chromium when there is none. Raises StartError."""
-    if find_browser() is None:
-        install_debian_packages("chromium", "fonts-liberation")
-    if find_browser() is None:
-        say("Installing a browser for the tests ...")
-        command = [environment.python, "-m", "playwright", "install", "chromium"]
-        if subprocess.call(command, cwd=ROOT) != 0:
-            raise StartError(
-                "The browser tests need Chromium or Chrome; install one and run again."
-            )
-
-
-def install_debian_packages(*names: str) -> None:
-    """Install with apt where that can be done without asking; otherwise do nothing."""
-    is_root = sys.platform.startswith("linux") and os.geteuid() == 0
-    apt = shutil.which("apt-get")
-    if not is_root or apt is None:
-        return
-    say(f"Installing {', '.join(names)} with apt-get ...")
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for arguments in (["update"], ["install", "-y", "--no-install-recommends", *names]):
-        done = subprocess.run(
-            [apt, "-qq", *arguments], env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            say(done.stderr.strip())
-
-
-def unpack_debian_packages(*names: str) -> None:
-    """Download with apt and unpack beside the environment; where there is no apt, do nothing.
-
-    Not installed: no service of theirs starts, and nobody need be root.
-    """
-    apt, dpkg = shutil.which("apt-get"), shutil.which("dpkg-deb")
-    if apt is None or dpkg is None:
-        return
-    say(f"Unpacking {', '.join(names)} from Debian's packages ...")
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o777)
-        steps = [[apt, "-qq", "update"]] if os.geteuid() == 0 else []
-        for command in [*steps, [apt, "-qq", "download", *names]]:
-            done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-            if done.returncode != 0:
-                say(done.stderr.strip())
-        UNPACKED.mkdir(parents=True, exist_ok=True)
-        for package in sorted(Path(folder).glob("*.deb")):
-            subprocess.run([dpkg, "-x", str(package), str(UNPACKED)], check=True)

@@ -20,7 +20,7 @@ POSTGRES_PLACES = (
     "/usr/local/opt/postgresql*/bin",
     "C:/Program Files/PostgreSQL/*/bin",
 )
-UNPACKED = ROOT / ".venv" / "programs"
+UNPACKED = ROOT / ".programs"
 """Where packages are unpacked that need not be installed: their services would start."""
 
 MONITORING = {"prometheus": "prometheus", "promtool": "prometheus", "influxd": "influxdb"}
