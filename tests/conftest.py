@@ -29,8 +29,19 @@ LONGEST = (
 """Files that take longest, in this order."""
 
 
+ONE_ATTEMPT = ("test_fault_matrix_kills.py", "test_kill_nine.py", "test_invariants.py")
+TIME_LIMITS = (r"not within \d+ s", r"did not answer within", "Timeout", "TooLate")
+"""How a failure by time reads: the exception's type and words."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where processes share the files, the long ones come first: none is left alone at the end."""
+    """Second attempts, see docs/adr/0026; and where processes share the files, the long ones come
+    first: none is left alone at the end."""
+    for item in items:
+        if item.path.parent.name == "browser":
+            item.add_marker(pytest.mark.flaky(reruns=1))
+        elif item.path.name not in ONE_ATTEMPT:
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=list(TIME_LIMITS)))
     if hasattr(config, "workerinput"):
         places = {name: place for place, name in enumerate(LONGEST)}
         items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
@@ -79,7 +90,13 @@ def pytest_unconfigure() -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures that tests have recorded, whichever process ran them."""
+    """Print the figures that tests have recorded, whichever process ran them, and first attempts
+    that failed, as failures are printed: only so are they mended."""
+    for report in terminalreporter.stats.get("rerun", ()):
+        terminalreporter.section(f"first attempt of {report.nodeid}")
+        terminalreporter.write_line(report.longreprtext)
+        for title, text in report.sections:
+            terminalreporter.write_line(f"--- {title}\n{text}")
     for report in terminalreporter.getreports("passed"):
         for name, value in getattr(report, "user_properties", ()):
             if name == "figures" and report.when == "call":
