@@ -241,6 +241,7 @@ def test_row_28_hanging_strategies_do_not_delay_others(host: StrategyHost, folde
     names = [f"hanging_{number}" for number in range(2)]
     for name in names:
         write_strategy(folder, name, "time.sleep(60)")
+    host.decide("rsi", {}, CANDLES)  # its worker has started
 
     def hang(number: int) -> str:
         with pytest.raises(StrategyError) as caught:
