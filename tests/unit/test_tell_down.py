@@ -216,6 +216,17 @@ def test_a_message_without_an_answer_is_looked_up(room: Room, step: str) -> None
     assert (room.states, len(room.provider.arrivals)) == (["sent"], 1)
 
 
+def test_a_look_up_that_is_broken_keeps_nothing_back(room: Room) -> None:
+    room.provider.script.append("unsure-after")
+    room.provider.finds.extend(["broken"] * 500)
+    room.die()
+    room.pass_time(120)
+    assert room.states == ["sending"]
+    room.beat = WELL
+    room.pass_time(65)
+    assert room.states == ["sending", "sent"]
+
+
 def test_a_busy_provider_is_tried_again_and_a_refusal_is_final(room: Room) -> None:
     room.provider.script.extend(["busy", "busy", "ok"])
     room.die()
