@@ -87,7 +87,7 @@ def build_watcher(
 
 
 def _records(settings: Settings) -> "Records":
-    if settings.database_url is None:
+    if not settings.database_url:
         return SqliteRecords(settings.data / "state.db")
     from engine.adapters.store.database import POSTGRES, parse_url
 

@@ -4,34 +4,24 @@ Each channel is worked at by one thread at a time: a provider that hangs delays 
 nothing else. ADR 0022 says what is promised.
 """
 
-import logging
 import random
 import threading
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from engine.domain.alerts import Channel, Delivery
-from engine.errors import (
-    ChannelBusy,
-    ChannelError,
-    ChannelRefused,
-    ChannelUnsure,
-    QuarterdeckError,
-    StoreError,
-)
+from engine.errors import ChannelBusy, ChannelRefused, ChannelUnsure, QuarterdeckError, StoreError
 from engine.ports import Notifier
 from engine.services.books import Books
 from engine.services.look_up_deliveries import LookUps
 from engine.services.outbox import Outbox
 from engine.services.outgoing import message_of
 from engine.services.send_by_hand import HandSender
-from engine.services.settle_deliveries import Lost, Outcome, Settler, Unusable
-
-log = logging.getLogger("quarterdeck.alerts")
+from engine.services.sent_outcomes import Lost, Outcome, Unusable, outcome_of
+from engine.services.settle_deliveries import Settler
 
 MOST_AT_A_TIME = 20
 """Messages of a channel in one go."""
-FAULT = "The engine failed while it was sent; its log says why."
 
 
 class Rates(Protocol):
@@ -62,7 +52,7 @@ class AlertSender:
         self._open = open_notifier
         self._rates = rates
         self._settler = Settler(books, outbox, chance)
-        self._look_ups = LookUps(books, outbox, self._settler, open_notifier)
+        self._look_ups = LookUps(books.clock, outbox, self._settler.write, open_notifier, chance)
         self._by_hand = HandSender(books, outbox)
         self._lock = threading.Lock()
         self._in_flight: set[str] = set()
@@ -131,7 +121,7 @@ class AlertSender:
             self._in_flight.add(delivery.id)
 
     def _outcome_of(self, channel: Channel, delivery: Delivery) -> Outcome:
-        """Send it. What is not known to have failed may have arrived."""
+        """Send it, unless it cannot be."""
         try:
             is_first = delivery.attempts == 1
             others = frozenset() if is_first else self._outbox.others(delivery)
@@ -140,15 +130,7 @@ class AlertSender:
             return ChannelBusy(error.message)  # of the engine's, not of the channel's
         except QuarterdeckError as error:
             return Unusable(error.message)
-        try:
-            return notifier.send(message_of(delivery, others))
-        except ChannelUnsure as error:
-            return error if notifier.can_find else Lost(error.message, answer=error.answer)
-        except ChannelError as error:
-            return error
-        except Exception:
-            log.exception("the notifier of channel %s failed", channel.id)
-            return ChannelUnsure(FAULT) if notifier.can_find else Lost(FAULT)
+        return outcome_of(notifier, message_of(delivery, others))
 
     def _settle(self, channel: Channel, delivery: Delivery, outcome: Outcome) -> Delivery:
         """Write down what became of it. What cannot be written now is kept, and goes first."""

@@ -1,38 +1,24 @@
-"""Writes down what became of a message that was sent."""
+"""Writes down what became of a message of the engine's outbox, and tells of channels that fail."""
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
+from typing import Any
 
-from engine.domain.alert_texts import cut
 from engine.domain.alerts import Channel, Delivery, DeliveryState
-from engine.domain.delivery_rules import (
-    GIVEN_UP_AFTER,
-    TROUBLE_AFTER,
-    is_given_up,
-    retry_after_s,
-)
-from engine.errors import ChannelBusy, ChannelError, ChannelUnsure
+from engine.domain.delivery_rules import TROUBLE_AFTER
+from engine.errors import ChannelBusy, ChannelError
 from engine.ports import Receipt
 from engine.services.books import Books
 from engine.services.channel_troubles import ChannelTroubles
 from engine.services.outbox import Outbox
+from engine.services.sent_outcomes import Lost, Outcome, Unusable, changes_of
 from engine.services.sms_cost import paid
 
-MOST_ANSWER = 500
 UNSURE_IN_A_ROW = 3
 """So many messages without an answer, one after the other, are trouble of the channel."""
 
 S = DeliveryState
-Outcome = Receipt | ChannelError
-
-
-class Lost(ChannelUnsure):
-    """It may have arrived, and nobody can tell."""
-
-
-class Unusable(ChannelBusy):
-    """The channel cannot be opened as it is set up: nothing was sent, and it may be put right."""
+Changes = dict[str, Any]
 
 
 class Settler:
@@ -53,77 +39,49 @@ class Settler:
 
     def write(self, channel: Channel, delivery: Delivery, outcome: Outcome) -> Delivery:
         """What ``outcome`` means for a message that is ``SENDING``."""
+        changes = changes_of(delivery, outcome, self._books.clock.now(), self._chance())
         if isinstance(outcome, Receipt):
-            return self._sent(channel, delivery, outcome)
+            return self._sent(channel, delivery, outcome, changes)
+        if changes.get("state") is S.FAILED:
+            return self._failed(channel, delivery, changes)
         if isinstance(outcome, ChannelBusy):
-            return self._busy(channel, delivery, outcome)
+            self._pause(channel, delivery, outcome, changes)
+        changed = self._outbox.change(delivery, **changes)
         if isinstance(outcome, Lost):
-            return self._lost(channel, delivery, outcome)
-        if isinstance(outcome, ChannelUnsure):  # to be looked up
-            return self._outbox.change(
-                delivery, error=outcome.message, answer=_short(outcome.answer),
-                changed_at=delivery.changed_at,
-            )  # fmt: skip
-        return self._failed(channel, delivery, outcome)
-
-    def uncertain(self, delivery: Delivery, error: ChannelError) -> Delivery:
-        """Nobody can tell what became of it."""
-        return self._outbox.change(
-            delivery, state=S.UNCERTAIN, answer=_short(error.answer),
-            error=f"{error.message} It may have arrived, so it is not sent again by itself.",
-        )  # fmt: skip
-
-    def wait_s(self, tries: int, error: ChannelBusy) -> float:
-        """Seconds until the provider is asked again, after so many tries in vain."""
-        return retry_after_s(tries, error.retry_after_s, self._chance())
+            self._count_unsure(channel, outcome)
+        return changed
 
     # --- parts ----------------------------------------------------------------------------------
 
-    def _sent(self, channel: Channel, delivery: Delivery, receipt: Receipt) -> Delivery:
+    def _sent(
+        self, channel: Channel, delivery: Delivery, receipt: Receipt, changes: Changes
+    ) -> Delivery:
         segments, cost = paid(channel, delivery, receipt)
+        changes |= {"segments": segments, "cost": cost}
         with self._books.store.transaction() as tx:
-            changed = self._outbox.change_in(
-                tx, delivery, state=S.SENT, sent_at=self._books.clock.now(), error="",
-                provider_id=receipt.provider_id, answer=_short(receipt.answer), segments=segments,
-                cost=cost,
-            )  # fmt: skip
+            changed = self._outbox.change_in(tx, delivery, **changes)
             self._troubles.end(tx, channel.id)
         self._unsure.pop(channel.id, None)
         return changed
 
-    def _busy(self, channel: Channel, delivery: Delivery, error: ChannelBusy) -> Delivery:
+    def _failed(self, channel: Channel, delivery: Delivery, changes: Changes) -> Delivery:
+        with self._books.writing() as writing:
+            changed = self._outbox.change_in(writing.tx, delivery, **changes)
+            if not delivery.is_test:  # who tests sees it
+                self._troubles.tell(writing, channel, changed.error)
+        return changed
+
+    def _pause(
+        self, channel: Channel, delivery: Delivery, error: ChannelBusy, changes: Changes
+    ) -> None:
         now = self._books.clock.now()
-        if is_given_up(delivery, now):
-            hours = GIVEN_UP_AFTER // timedelta(hours=1)
-            words = f"Given up after {hours} hours: {error.message}"
-            return self._failed(channel, delivery, ChannelError(words, answer=error.answer))
-        wait_s = self.wait_s(delivery.attempts, error)
+        wait_s = (changes["due_at"] - now).total_seconds()
         self._paused_until_s[channel.id] = self._books.clock.monotonic() + wait_s
         lasts = now - delivery.created_at >= TROUBLE_AFTER and delivery.attempts > 1
         if lasts or isinstance(error, Unusable):
             self._troubles.tell_now(channel, error.message)
-        return self._outbox.change(
-            delivery, state=S.WAITING, due_at=now + timedelta(seconds=wait_s),
-            error=error.message, answer=_short(error.answer),
-        )  # fmt: skip
 
-    def _failed(self, channel: Channel, delivery: Delivery, error: ChannelError) -> Delivery:
-        with self._books.writing() as writing:
-            changed = self._outbox.change_in(
-                writing.tx, delivery, state=S.FAILED, error=error.message,
-                answer=_short(error.answer),
-            )  # fmt: skip
-            if not delivery.is_test:  # who tests sees it
-                self._troubles.tell(writing, channel, error.message)
-        return changed
-
-    def _lost(self, channel: Channel, delivery: Delivery, error: ChannelError) -> Delivery:
-        changed = self.uncertain(delivery, error)
+    def _count_unsure(self, channel: Channel, error: ChannelError) -> None:
         self._unsure[channel.id] += 1
         if self._unsure[channel.id] >= UNSURE_IN_A_ROW:
             self._troubles.tell_now(channel, error.message)
-        return changed
-
-
-def _short(answer: str) -> str:
-    return cut(answer, MOST_ANSWER)

@@ -8,34 +8,23 @@ provider can tell, and else not sent again.
 import logging
 import random
 import threading
-from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from engine.domain.alert_texts import cut
 from engine.domain.alerts import Channel, Delivery, DeliveryState
-from engine.domain.delivery_rules import (
-    GIVEN_UP_AFTER,
-    LOOK_UPS,
-    LOOKED_UP_EVERY,
-    OPEN,
-    SETTLES_AFTER,
-    is_given_up,
-    retry_after_s,
-)
+from engine.domain.delivery_rules import OPEN, SETTLES_AFTER
 from engine.domain.watch_outbox import change, escalated
-from engine.errors import ChannelBusy, ChannelError, ChannelUnsure, QuarterdeckError
+from engine.errors import ChannelBusy, QuarterdeckError
+from engine.services.look_up_deliveries import LookUps
+from engine.services.sent_outcomes import Outcome, changes_of, outcome_of
 from engine.services.watcher_notes import WatcherNotes
 
 if TYPE_CHECKING:  # the ports bring pandas and numba with them, and a watcher is small
-    from engine.ports import Clock, Message, Notifier, Receipt
+    from engine.ports import Clock, Notifier
 
 log = logging.getLogger("quarterdeck.watcher")
 
 S = DeliveryState
-MOST_ANSWER = 300
-IN_DOUBT = "It may have arrived, so it is not sent again."
 
 
 class DownTeller:
@@ -56,7 +45,7 @@ class DownTeller:
         self._chance = chance
         self._threads: dict[str, threading.Thread] = {}
         self._in_flight: set[str] = set()
-        self._look_ups: Counter[str] = Counter()
+        self._look_ups = LookUps(clock, self, self._settle, open_notifier, chance)
         self._is_halted = False
 
     def begin_due(self) -> None:
@@ -85,20 +74,13 @@ class DownTeller:
         """Look up what is in doubt and send what is due; blocking."""
         for one in self._due(channel_id, S.SENDING):
             if one.id not in self._in_flight:
-                self._look_up(one)
+                self._look_ups.look_up(self._channel(one), one)
         for one in self._due(channel_id, S.WAITING):
             if not self._is_halted:
                 self._send(one)
 
-    def _due(self, channel_id: str, state: DeliveryState) -> list[Delivery]:
-        now = self._clock.now()
-        return [
-            one for one in self._notes.state.deliveries
-            if (one.channel_id, one.state) == (channel_id, state) and one.due_at <= now
-        ]  # fmt: skip
-
-    def _change(self, delivery: Delivery, **changes: Any) -> Delivery:
-        """What happened to it meanwhile, as an escalation, stays."""
+    def change(self, delivery: Delivery, **changes: Any) -> Delivery:
+        """See Rows: as an escalation."""
         now = self._clock.now()
         changed: list[Delivery] = []
 
@@ -110,128 +92,59 @@ class DownTeller:
         self._notes.change(put)
         return changed[0]
 
-    def _channel(self, delivery: Delivery) -> Channel | None:
-        found = (one for one in self._notes.state.channels if one.id == delivery.channel_id)
-        return next(found, None)
-
-    # --- sending --------------------------------------------------------------------------------
-
-    def _send(self, delivery: Delivery) -> None:
-        channel = self._channel(delivery)
-        if channel is None or not channel.is_enabled:
-            self._change(delivery, state=S.DROPPED, error="Its channel is off or gone.")
-            return
-        now = self._clock.now()
-        self._in_flight.add(delivery.id)
-        sending = self._change(
-            delivery, state=S.SENDING, attempts=delivery.attempts + 1, due_at=now + SETTLES_AFTER
-        )
-        try:
-            notifier, message = self._prepared(channel, sending)
-            self._sent(sending, notifier.send(message))
-        except ChannelUnsure as error:
-            if not notifier.can_find:
-                self._uncertain(sending, error)
-            else:
-                log.warning("'%s': %s It is looked up.", channel.name, error.message)
-        except ChannelBusy as error:
-            self._busy(sending, error)
-        except ChannelError as error:
-            self._failed(sending, error.message, error.answer)
-        except Exception:
-            # It may be out: by its state it is in doubt, and is looked up like that.
-            log.exception("the notifier of '%s' failed", channel.name)
-        finally:
-            self._in_flight.discard(delivery.id)
-
-    def _prepared(self, channel: Channel, delivery: Delivery) -> "tuple[Notifier, Message]":
-        """Raises ChannelBusy: nothing was sent then, and it may be put right."""
-        try:
-            from engine.services.outgoing import message_of
-
-            return self._open(channel), message_of(delivery, self._others(delivery))
-        except QuarterdeckError as error:
-            raise ChannelBusy(error.message) from error
-        except Exception as error:  # as an installation that is being replaced
-            log.exception("the channel '%s' cannot be used", channel.name)
-            raise ChannelBusy("The watcher failed before it was sent; its log says why.") from error
-
-    def _others(self, delivery: Delivery) -> frozenset[str]:
+    def others(self, delivery: Delivery) -> frozenset[str]:
+        """See Rows."""
         return frozenset(
             name for one in self._notes.state.deliveries
             if one.channel_id == delivery.channel_id and one.id != delivery.id
             for name in one.provider_id.split(",") if name
         )  # fmt: skip
 
-    def _sent(self, delivery: Delivery, receipt: "Receipt") -> None:
-        self._look_ups.pop(delivery.id, None)
-        self._change(
-            delivery, state=S.SENT, sent_at=self._clock.now(), error="", cost=receipt.cost,
-            provider_id=receipt.provider_id, answer=cut(receipt.answer, MOST_ANSWER),
-            segments=receipt.segments,
-        )  # fmt: skip
-        log.info("'%s' was told: %s", delivery.channel_name, delivery.title)
+    # --- parts ----------------------------------------------------------------------------------
 
-    def _busy(self, delivery: Delivery, error: ChannelBusy) -> None:
+    def _due(self, channel_id: str, state: DeliveryState) -> list[Delivery]:
         now = self._clock.now()
-        if is_given_up(delivery, now):
-            self._failed(delivery, f"Given up: {error.message}", error.answer)
-            return
-        wait_s = retry_after_s(delivery.attempts, error.retry_after_s, self._chance())
-        log.warning("'%s': %s Again in %.0f s.", delivery.channel_name, error.message, wait_s)
-        self._change(
-            delivery, state=S.WAITING, due_at=now + timedelta(seconds=wait_s),
-            error=error.message, answer=cut(error.answer, MOST_ANSWER),
-        )  # fmt: skip
+        return [
+            one for one in self._notes.state.deliveries
+            if (one.channel_id, one.state) == (channel_id, state) and one.due_at <= now
+        ]  # fmt: skip
 
-    def _failed(self, delivery: Delivery, reason: str, answer: str) -> None:
-        log.error("'%s' is not told: %s", delivery.channel_name, reason)
-        self._change(delivery, state=S.FAILED, error=reason, answer=cut(answer, MOST_ANSWER))
+    def _channel(self, delivery: Delivery) -> Channel | None:
+        found = (one for one in self._notes.state.channels if one.id == delivery.channel_id)
+        return next(found, None)
 
-    def _uncertain(self, delivery: Delivery, error: ChannelError) -> None:
-        self._look_ups.pop(delivery.id, None)
-        log.warning("'%s': %s %s", delivery.channel_name, error.message, IN_DOUBT)
-        self._change(
-            delivery, state=S.UNCERTAIN, error=f"{error.message} {IN_DOUBT}",
-            answer=cut(error.answer, MOST_ANSWER),
-        )  # fmt: skip
-
-    # --- looking up -----------------------------------------------------------------------------
-
-    def _look_up(self, delivery: Delivery) -> None:
-        """What became of a message that is in doubt: what several look-ups do not find was not
-        taken, and goes under the same reference."""
+    def _send(self, delivery: Delivery) -> None:
         channel = self._channel(delivery)
-        if channel is None:
-            self._uncertain(delivery, ChannelUnsure("Its channel was deleted while it was sent."))
+        if channel is None or not channel.is_enabled:
+            self.change(delivery, state=S.DROPPED, error="Its channel is off or gone.")
             return
         now = self._clock.now()
+        self._in_flight.add(delivery.id)
+        sending = self.change(
+            delivery, state=S.SENDING, attempts=delivery.attempts + 1, due_at=now + SETTLES_AFTER
+        )
         try:
-            notifier, message = self._prepared(channel, delivery)
-            if not notifier.can_find:
-                self._uncertain(delivery, ChannelUnsure("The watcher ended while it was sent."))
-                return
-            receipt = notifier.find(message)
-        except ChannelBusy as error:
-            if now - delivery.changed_at >= GIVEN_UP_AFTER:
-                self._uncertain(delivery, error)
-                return
-            wait_s = retry_after_s(delivery.attempts, error.retry_after_s, self._chance())
-            self._later(delivery, timedelta(seconds=wait_s))
-            return
-        except ChannelError as error:
-            self._uncertain(delivery, error)
-            return
-        if receipt is not None:
-            self._sent(delivery, receipt)
-            return
-        self._look_ups[delivery.id] += 1
-        if self._look_ups[delivery.id] < LOOK_UPS:
-            self._later(delivery, LOOKED_UP_EVERY)
-            return
-        del self._look_ups[delivery.id]
-        self._change(delivery, state=S.WAITING, due_at=now, error="")
+            self._settle(channel, sending, self._outcome_of(channel, sending))
+        finally:
+            self._in_flight.discard(delivery.id)
 
-    def _later(self, delivery: Delivery, wait: timedelta) -> None:
-        due_at = self._clock.now() + wait
-        self._change(delivery, due_at=due_at, changed_at=delivery.changed_at)
+    def _outcome_of(self, channel: Channel, delivery: Delivery) -> Outcome:
+        try:
+            from engine.services.outgoing import message_of
+
+            notifier, message = self._open(channel), message_of(delivery, self.others(delivery))
+        except QuarterdeckError as error:
+            return ChannelBusy(error.message)
+        except Exception:  # as an installation that is being replaced
+            log.exception("the channel '%s' cannot be used", channel.name)
+            return ChannelBusy("The watcher failed before it was sent; its log says why.")
+        return outcome_of(notifier, message)
+
+    def _settle(self, channel: Channel, delivery: Delivery, outcome: Outcome) -> Delivery:
+        changes = changes_of(delivery, outcome, self._clock.now(), self._chance())
+        changed = self.change(delivery, **changes)
+        if changed.state is S.SENT:
+            log.info("'%s' was told: %s", channel.name, delivery.title)
+        else:
+            log.warning("'%s' is %s: %s", channel.name, changed.state, changed.error)
+        return changed

@@ -112,6 +112,8 @@ class FakeNotifier:
             raise ChannelBusy("The provider is busy.")
         if step == "refused":
             raise ChannelRefused("The token is refused: make a new one.")
+        if step == "broken":
+            raise ValueError("a fault of the notifier")
         provider.looks[message.reference] += 1
         for one in provider.arrivals:
             is_it = (one.channel_id, one.message.reference) == (self._channel_id, message.reference)

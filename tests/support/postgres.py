@@ -17,6 +17,8 @@ from tests.support.ports import free_port
 from tooling.programs import find_postgres
 
 SERVER_USER = "postgres"
+GUARDED = "guarded"
+"""A role, once somebody makes it, that has to give its password; all others are trusted."""
 # Durability off: the server dies with the test, only its behaviour counts.
 OPTIONS = "-h 127.0.0.1 -c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
@@ -73,6 +75,10 @@ def postgres_server() -> Iterator[PostgresServer]:
 
     try:
         call("initdb", "-U", SERVER_USER, "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync")
+        rules = data / "pg_hba.conf"
+        rules.write_text(
+            f"host all {GUARDED} 127.0.0.1/32 scram-sha-256\n{rules.read_text('utf-8')}", "utf-8"
+        )
         options = f'{OPTIONS} -p {port} -k "{folder}"'
         call("pg_ctl", "-w", "-t", "60", "-l", str(folder / "server.log"), "-o", options, "start")
         try:

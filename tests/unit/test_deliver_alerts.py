@@ -240,6 +240,19 @@ def test_a_provider_that_is_down_is_asked_less_and_less_for_what_is_in_doubt(
     assert room.states() == [S.SENT]
 
 
+def test_a_look_up_that_is_broken_keeps_nothing_back(room: AlertRoom) -> None:
+    room.provider.script.append("unsure-after")
+    room.provider.finds.extend(["broken"] * 500)
+    room.tell("first")
+    room.round()
+    room.tell("second")
+    room.round(30)
+    assert room.states() == [S.SENDING, S.SENT]
+    room.rounds(110, 900)
+    assert room.states() == [S.UNCERTAIN, S.SENT]
+    assert room.deliveries()[0].error.startswith("It failed while it was looked up")
+
+
 def test_what_nobody_could_look_up_for_a_day_is_uncertain(room: AlertRoom) -> None:
     room.provider.script.append("unsure-after")
     room.provider.finds.extend(["busy"] * 500)

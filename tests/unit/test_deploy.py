@@ -18,8 +18,9 @@ from yamllint import linter
 from yamllint.config import YamlLintConfig
 
 from engine.api.app import all_routes
+from engine.bootstrap_watcher import build_watcher
 from engine.cli.entry import build
-from engine.settings import Settings
+from engine.settings import Settings, load_settings
 from tooling.place import ROOT
 
 DEPLOY = ROOT / "deploy"
@@ -77,17 +78,49 @@ def test_nothing_is_published_but_on_this_machine(compose: dict[str, Any]) -> No
     for port in published:
         assert re.fullmatch(r"127\.0\.0\.1:\$\{\w+_PORT:-\d+\}:\d+", port), port
     modes = {one.get("network_mode") for one in services(compose).values()}
-    assert modes <= {None, "service:engine"}, "no network of the host's"
+    assert modes <= {None, "service:pod"}, "no network of the host's"
     assert not any(one.get("privileged") for one in services(compose).values())
 
 
-def test_who_speaks_to_the_engine_shares_its_network(compose: dict[str, Any]) -> None:
-    """Its API listens on 127.0.0.1 alone, and stays so."""
-    for name in ("panel", "watcher", "prometheus"):
-        assert services(compose)[name]["network_mode"] == "service:engine"
-        assert "ports" not in services(compose)[name]
-    [panel_port] = services(compose)["engine"]["ports"]
+def test_who_speaks_to_the_engine_shares_a_network_that_outlives_it(
+    compose: dict[str, Any],
+) -> None:
+    """Its API listens on 127.0.0.1 alone, and stays so. A container that ends takes its network
+    with it, and those that share it are cut off for good: so it belongs to one that does nothing.
+    """
+    pod = services(compose)["pod"]
+    for name in ("engine", "panel", "watcher", "prometheus"):
+        one = services(compose)[name]
+        assert one["network_mode"] == "service:pod"
+        assert one["depends_on"]["pod"] == {"condition": "service_started", "restart": True}
+        assert not {"ports", "networks"} & set(one)
+    assert pod["command"][0] == "sleep"
+    assert "profiles" not in pod
+    [panel_port] = pod["ports"]
     assert f"--server.port={panel_port.rpartition(':')[2]}" in services(compose)["panel"]["command"]
+    assert services(compose)["grafana"]["networks"] == pod["networks"]
+    assert services(compose)["grafana"]["environment"]["PROMETHEUS_URL"] == "http://pod:9090"
+
+
+def test_the_example_starts_as_it_is(
+    compose: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Copied and nothing filled in; and no folder or port in it moves what compose counts on."""
+    example = (DEPLOY / ".env.example").read_text("utf-8")
+    given = dict(re.findall(r"^(\w+)=(.*)$", example, re.MULTILINE))
+    moved = {"QUARTERDECK_DATA": "./data", "QUARTERDECK_API_PORT": "9999"}
+    for name in ("engine", "watcher"):
+        one = services(compose)[name]
+        assert one["env_file"] == [{"path": ".env", "required": False}]
+        for key, value in (given | moved | one["environment"]).items():
+            monkeypatch.setenv(key, value)
+        settings = load_settings()
+        assert (settings.data, settings.backups) == (Path("/data"), Path("/backups"))
+        assert str(settings.api_port) in str(services(compose)["engine"]["healthcheck"]["test"])
+        assert settings.store_url == "sqlite:////data/state.db"
+    assert services(compose)["panel"]["env_file"] == [], "it has no keys"
+    monkeypatch.setenv("QUARTERDECK_DATA", str(tmp_path))
+    build_watcher(load_settings(), lambda _secret: None)
 
 
 def test_every_image_is_pinned(compose: dict[str, Any]) -> None:
@@ -99,7 +132,7 @@ def test_every_image_is_pinned(compose: dict[str, Any]) -> None:
 def test_profiles_are_those_of_the_documentation(compose: dict[str, Any]) -> None:
     profiles = {name: tuple(one.get("profiles", ())) for name, one in services(compose).items()}
     assert profiles == {
-        "engine": (), "panel": (), "watcher": ("watcher",), "postgres": ("postgres",),
+        "pod": (), "engine": (), "panel": (), "watcher": ("watcher",), "postgres": ("postgres",),
         "influxdb": ("monitoring",), "prometheus": ("monitoring",), "grafana": ("monitoring",),
     }  # fmt: skip
     text = (ROOT / "docs" / "deploy.md").read_text("utf-8")
@@ -116,7 +149,7 @@ def test_every_service_is_bounded_and_comes_back(compose: dict[str, Any]) -> Non
             "driver": "local",
             "options": {"max-size": "10m", "max-file": "5"},
         }
-    for name in ("engine", "panel", "watcher", "prometheus"):
+    for name in ("pod", "engine", "panel", "watcher", "prometheus"):
         assert services(compose)[name]["read_only"] is True
         assert services(compose)[name]["cap_drop"] == ["ALL"]
 

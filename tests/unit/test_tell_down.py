@@ -4,24 +4,19 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from engine.adapters.store.glimpse import SqliteRecords
-from engine.adapters.store.store import SqlStore
 from engine.adapters.watchers.state_file import JsonWatcherFile
 from engine.domain.alerts import AlertKind, Channel, ChannelKind, QuietHours
-from engine.domain.records import Level
 from engine.domain.watch_outbox import Glimpse, WatcherState
 from engine.domain.watching import Beat, LastWord, Told, WatchRules
 from engine.errors import ConfigError, DataError, StoreError
-from engine.services.books import Books
 from engine.services.probe_watch import WatcherProbes
 from engine.services.tell_down import DownTeller
-from engine.services.tell_start import STARTED, STOPPED
 from engine.services.watch_engine import EngineWatcher
 from engine.services.watcher_notes import WatcherNotes
 from tests.fakes.clock import START, FakeClock
@@ -221,6 +216,17 @@ def test_a_message_without_an_answer_is_looked_up(room: Room, step: str) -> None
     assert (room.states, len(room.provider.arrivals)) == (["sent"], 1)
 
 
+def test_a_look_up_that_is_broken_keeps_nothing_back(room: Room) -> None:
+    room.provider.script.append("unsure-after")
+    room.provider.finds.extend(["broken"] * 500)
+    room.die()
+    room.pass_time(120)
+    assert room.states == ["sending"]
+    room.beat = WELL
+    room.pass_time(65)
+    assert room.states == ["sending", "sent"]
+
+
 def test_a_busy_provider_is_tried_again_and_a_refusal_is_final(room: Room) -> None:
     room.provider.script.extend(["busy", "busy", "ok"])
     room.die()
@@ -291,36 +297,6 @@ def test_the_file_is_its_owners_and_holds_secrets_as_they_are_sealed(room: Room)
     kept = json.loads(file.read_text("utf-8"))
     assert kept["channels"][0]["sealed"] == {"token": "v1:sealed"}
     assert WatcherState.model_validate(kept).channels == (channel(),)
-
-
-def test_the_records_are_what_the_real_store_wrote(tmp_path: Path) -> None:
-    clock = FakeClock()
-    records = SqliteRecords(tmp_path / "state.db")
-    with pytest.raises(StoreError, match="cannot be read"):
-        records.read()
-    assert not list(tmp_path.iterdir())
-    store = SqlStore.open(f"sqlite:///{tmp_path / 'state.db'}")
-    books = Books(store, clock)
-    quiet = QuietHours(start=time(22), end=time(6), zone="Europe/Berlin")
-    rich = channel("rich", quiet=quiet, bots=("b1",), settings={"chat": "-1"})
-    assert records.read() == Glimpse(LastWord(), [], {})
-    lease = store.acquire_lease("me", "process 1", timedelta(seconds=10))
-    with books.writing() as writing:
-        writing.tx.channels.add(rich)
-        writing.tx.put_setting("setting.watcher_patience_s", "30")
-        writing.tx.put_setting("other", "1")
-        writing.event(Level.INFO, STARTED, "The engine has started.")
-    held = Glimpse(LastWord(term=1, is_held=True), [rich], {"watcher_patience_s": "30"})
-    assert records.read() == held
-    with books.writing() as writing:
-        writing.event(Level.ERROR, STOPPED, "It gave up.", exit_code=1)
-    store.release_lease(lease)
-    assert records.read().last == LastWord(term=1, has_given_up=True)
-    store.acquire_lease("me", "process 2", timedelta(seconds=10))
-    with books.writing() as writing:
-        writing.event(Level.INFO, STOPPED, "It stopped.", exit_code=0)
-    store.close()
-    assert records.read().last == LastWord(term=2, is_held=True)
 
 
 def test_the_engine_shows_its_watcher(room: Room) -> None:

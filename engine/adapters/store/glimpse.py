@@ -22,6 +22,13 @@ from engine.errors import StoreError
 log = logging.getLogger("quarterdeck.watcher")
 
 BUSY_TIMEOUT_S = 2
+LOST_AFTER = {
+    "keepalives_idle": 2, "keepalives_interval": 1, "keepalives_count": 3,
+    "tcp_user_timeout": 5_000,
+}  # fmt: skip
+"""So soon a server is given up whose machine or network went away while it was read: a round that
+waits for it tells nobody anything. Seconds; the last in milliseconds."""
+
 SETTING = "setting."
 JSON_COLUMNS = ("settings", "sealed", "kinds", "bots", "quiet")
 
@@ -66,18 +73,21 @@ class PostgresRecords:
 
         from engine.adapters.store.database import parse_url
 
-        address = parse_url(self._url).set(drivername="postgresql")
+        address = parse_url(self._url)
+        # Not as a URL: what SQLAlchemy reads of one, as a space in a password, libpq may not.
+        given = address.translate_connect_args(database="dbname", username="user")
+        limits = {"connect_timeout": BUSY_TIMEOUT_S, **LOST_AFTER}
         try:
-            with psycopg.connect(
-                address.render_as_string(hide_password=False), connect_timeout=BUSY_TIMEOUT_S,
-                options="-c default_transaction_read_only=on"
-                f" -c statement_timeout={BUSY_TIMEOUT_S}s",
-            ) as connection:  # fmt: skip
+            with psycopg.connect(**(given | dict(address.query) | limits)) as connection:
+                connection.read_only = True
+                connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+                connection.execute(f"SET LOCAL statement_timeout = '{BUSY_TIMEOUT_S}s'")
                 return _glimpse(connection)
-        except (psycopg.Error, ValueError) as error:  # its words may hold the address
+        except (psycopg.Error, ValueError) as error:
+            said = str(error).strip().partition("\n")[0].rstrip(".")
             raise StoreError(
-                f"The database {address.render_as_string(hide_password=True)} cannot be read"
-                f" ({type(error).__name__})."
+                f"The database {address.render_as_string(hide_password=True)} cannot be read:"
+                f" {said}. See that it runs, and that QUARTERDECK_DATABASE_URL opens it."
             ) from error
 
 
