@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock, RLock
@@ -31,8 +32,9 @@ MOST_BYTES = 16 * 1024 * 1024  # a listing of an exchange is some 2 MB
 PAUSE_S = 10.0  # when Kite asks for fewer requests without saying for how long
 LONGEST_PAUSE_S = 3600.0
 JUMP = timedelta(seconds=2)
-# Requests a second, as documented; everything else is 10, which one at a time hardly reaches.
-PACES = {"quote": 1.0, "historical_data": 3.0, "place_order": 10.0}
+# Requests a second, as documented: of these, and of all others together.
+PACES = {"quote": 1, "historical_data": 3, "place_order": 10}
+OTHERS = 10
 # What the SDK raises by itself on an answer that is not what Kite documents.
 JUNK = (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError)
 
@@ -74,7 +76,7 @@ class KiteClient:
             setattr(self._kite, reading, lambda data: data)  # answers are read from their text
         self._answers = BoundedAnswers(self._kite.reqsession, MOST_BYTES, 2 * timeout_s)
         self._pace_lock = Lock()
-        self._due_s: dict[str, float] = {}
+        self._newest_s: dict[str, deque[float]] = {}
         self._time = AnsweredTime(clock.now, clock.monotonic, JUMP)
 
     # --- asking and sending ----------------------------------------------------------------------
@@ -181,12 +183,13 @@ class KiteClient:
     def _keep_pace(self, name: str) -> None:
         """Wait until a request of its sort is within the documented number a second. Others need
         not wait for it: no lock is held meanwhile."""
-        if name not in PACES:
-            return
+        pace = PACES.get(name, OTHERS)
+        sort = name if name in PACES else ""
         with self._pace_lock:
             now_s = self._clock.monotonic()
-            due_s = max(self._due_s.get(name, now_s), now_s)
-            self._due_s[name] = due_s + 1 / PACES[name]
+            newest = self._newest_s.setdefault(sort, deque(maxlen=pace))
+            due_s = max(newest[0] + 1, now_s) if len(newest) == pace else now_s
+            newest.append(due_s)
         if due_s > now_s:
             self._sleep(due_s - now_s)
 
