@@ -41,6 +41,7 @@ def test_symbols_are_listed_with_their_lots_as_units() -> None:
     euro, coin, share = (market.instrument(name) for name in ("EURUSD", CRYPTO, "#AAPL"))
     assert (euro.base, euro.quote, euro.kind) == ("EUR", "USD", InstrumentKind.FOREX)
     assert (euro.quantity_step, euro.min_quantity) == (1000, 1000)
+    assert euro.largest(is_market=True) == Decimal(10) ** 14, "an exit of more goes in several"
     assert euro.price_tick == Decimal("0.00001")
     assert (coin.base, coin.kind, coin.quantity_step) == (
         "BTC", InstrumentKind.CRYPTO, Decimal("0.001"),
