@@ -20,6 +20,14 @@ BY_KIND = {
 }
 """The hours of an instrument that names none."""
 
+BY_CURRENCY = {
+    "AUD": "XASX", "CAD": "XTSE", "CHF": "XSWX", "DKK": "XCSE", "EUR": "XETR", "GBP": "XLON",
+    "GBX": "XLON", "HKD": "XHKG", "INR": "XBOM", "JPY": "XTKS", "NOK": "XOSL", "PLN": "XWAR",
+    "SEK": "XSTO", "SGD": "XSES", "ZAR": "XJSE",
+}  # fmt: skip
+"""And of a share that names none: of the exchange where shares are paid in that. Those of the
+countries with the euro keep the same hours."""
+
 SATURDAY = 5
 
 
@@ -124,5 +132,9 @@ ALWAYS_OPEN = Timetable(ALWAYS, is_always_open=True)
 
 
 def calendar_of(instrument: Instrument) -> str:
-    """The code of an instrument's hours: its own, or that of its kind."""
-    return instrument.calendar or BY_KIND[instrument.kind]
+    """The code of an instrument's hours: its own, or that of its kind, of a share's currency."""
+    if instrument.calendar:
+        return instrument.calendar
+    usual = BY_KIND[instrument.kind]
+    is_share = instrument.kind is InstrumentKind.STOCK
+    return BY_CURRENCY.get(instrument.quote, usual) if is_share else usual

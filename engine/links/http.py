@@ -2,8 +2,9 @@
 
 import ssl
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import requests
@@ -25,9 +26,21 @@ class Answer:
 
     @property
     def retry_after_s(self) -> float | None:
-        """What the header says, when it says a number of seconds."""
-        told = self.headers.get("retry-after", "")
-        return float(told) if told.isdigit() else None
+        """How long to wait, where the answer says it."""
+        return retry_after_s(self.headers)
+
+
+def retry_after_s(headers: Mapping[str, str]) -> float | None:
+    """What ``Retry-After`` says, a number of seconds or a date (RFC 9110, 10.2.3); ``headers`` by
+    their names in small letters. A date counts from that of the answer, whatever our clock says."""
+    told = headers.get("retry-after", "").strip()
+    if told.isdigit():
+        return float(told)
+    try:
+        until, now = (parsedate_to_datetime(one) for one in (told, headers.get("date", "")))
+        return max((until - now).total_seconds(), 0.0)
+    except (ValueError, TypeError):  # no date, or one with a zone and one without
+        return None
 
 
 class AnswerUnreadable(requests.RequestException):

@@ -47,7 +47,7 @@ def _at_yahoo(instrument: Instrument) -> str | None:
 
 def _us_stock(instrument: Instrument) -> str | None:
     is_us = instrument.kind is STOCK and calendar_of(instrument) in US_HOURS
-    return instrument.base if is_us else None
+    return instrument.base if is_us and instrument.quote == "USD" else None
 
 
 NAMES: dict[str, Callable[[Instrument], str | None]] = {

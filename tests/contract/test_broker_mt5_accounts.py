@@ -60,6 +60,28 @@ def test_an_exit_of_which_a_part_is_refused_ends_with_the_rest() -> None:
     assert len(trading.requests) == 5 + 2
 
 
+def test_an_exit_is_not_done_while_a_part_of_it_is_not_listed() -> None:
+    venue = _hedged()
+    venue.stand_in.world.hidden_orders = 2
+    report = venue.broker.submit(order(side=Side.SELL, quantity=3_000, reduce_only=True))
+    assert (report.state, report.filled, len(report.fills)) == (OrderState.FILLED, 3_000, 2)
+    venue.stand_in.world.hidden_orders = 100
+    with pytest.raises(OrderStateUnknown, match="does not list it yet"):
+        venue.broker.submit(order("b", side=Side.SELL, quantity=3_000, reduce_only=True))
+
+
+def test_an_order_that_was_taken_is_unknown_when_it_cannot_be_looked_at_any_more() -> None:
+    venue = local(is_hedging=True)
+
+    def log_out(_request: object) -> None:
+        venue.stand_in.world.login += 1
+
+    venue.stand_in.trading.after_next = log_out
+    with pytest.raises(OrderStateUnknown):
+        venue.broker.submit(order())
+    assert len(venue.stand_in.world.positions) == 1
+
+
 def test_an_exit_whose_second_part_is_unknown_is_unknown() -> None:
     venue = _hedged()
     trading = venue.stand_in.trading

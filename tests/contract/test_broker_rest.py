@@ -311,6 +311,10 @@ def test_an_order_that_is_not_in_the_answer_is_looked_up(
     exchange.fault("status", "GET /v1/orders/by-client-id")
     with pytest.raises(OrderStateUnknown):
         account.broker.submit(buy("b"))
+    exchange.fault("error", "GET /v1/orders/by-client-id", "401 key_revoked")
+    with pytest.raises(OrderStateUnknown):  # revoked since: it was taken all the same
+        account.broker.submit(buy("c"))
+    assert len(exchange.orders_of("c")) == 1
 
 
 def test_an_order_is_picked_from_a_list(exchange: ExampleExchange, opened: Open) -> None:

@@ -158,6 +158,26 @@ def test_trades_of_many_pages_are_all_there(
     assert sorted(trade.trade_id for trade in whole) == sorted(told)
 
 
+def test_an_order_that_rested_for_weeks_gets_its_trades_where_a_list_of_them_spans_days(
+    at_okx: VenueAtExchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    days = 7  # as at Bybit and KuCoin
+    features = broker_of(at_okx).client.exchange.features["spot"]["fetchMyTrades"]
+    monkeypatch.setitem(features, "untilDays", days)
+    at_okx.exchange.trades_span_ms = days * 86_400_000
+    resting = at_okx.rest("patient")
+    assert resting.price is not None
+    at_okx.exchange.advance(20 * 86_400)
+    at_okx.exchange.set_price("BTCUSDT", resting.price)
+    found = at_okx.found("patient")
+    assert (found.state, found.filled) == (OrderState.FILLED, resting.quantity)
+    [trade] = at_okx.broker.executions(at_okx.symbol, at_okx.market.now() - timedelta(days=30))
+    assert trade.trade_id == found.fills[0].trade_id
+    monkeypatch.setitem(features, "untilDays", 0.01)
+    with pytest.raises(BrokerUnavailable, match="cannot be read"):
+        at_okx.found("patient")
+
+
 def test_an_order_above_the_largest_is_refused_unsent(tmp_path: Path) -> None:
     venue = ccxt_venue(tmp_path)
     try:

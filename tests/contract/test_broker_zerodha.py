@@ -195,6 +195,10 @@ def test_questions_keep_the_pace_that_kite_documents(venue: KiteVenue) -> None:
     venue.clock.advance(0.75)
     client.ask("quote", [f"NSE:{SYMBOL}"])
     assert slept[2:] == [0.25]
+    venue.clock.advance(1)
+    for number in range(25):  # an order book with many fills is asked about line by line
+        client.ask("orders" if number % 2 else "trades")
+    assert slept[3:] == [1.0, 1.0]
 
 
 def test_an_order_waits_for_no_question_that_keeps_its_pace(venue: KiteVenue) -> None:

@@ -1,14 +1,14 @@
 """Kite's answers are read strictly: exact amounts, or refused whole."""
 
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from engine.adapters.brokers.zerodha import reading as read
 from engine.adapters.brokers.zerodha.holdings import balances, delivered, intraday
@@ -63,9 +63,27 @@ def test_a_line_is_read_or_refused_whatever_is_in_it(name: str, data: st.DataObj
     if junk is not None or data.draw(st.booleans()):
         spoiled[field] = junk
     try:
-        reading(spoiled)
+        found = reading(spoiled)
     except (read.Unreadable, ValidationError):
         return
+    for value in values_in(found):
+        if isinstance(value, Decimal):
+            assert value.is_finite()
+        if isinstance(value, datetime):
+            assert value.utcoffset() == timedelta(0)
+
+
+def values_in(found: object) -> Iterator[object]:
+    """All single values of what was read."""
+    if isinstance(found, BaseModel):
+        found = found.model_dump()
+    if isinstance(found, Mapping):
+        found = list(found.values())
+    if isinstance(found, list | tuple):
+        for each in found:
+            yield from values_in(each)
+    else:
+        yield found
 
 
 @pytest.mark.parametrize("name", list(READINGS))

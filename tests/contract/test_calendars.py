@@ -3,10 +3,11 @@
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import exchange_calendars
 import pytest
 
 from engine.adapters.calendars.exchanges import UNRECORDED, ExchangeCalendars
-from engine.domain.sessions import Timetable
+from engine.domain.sessions import BY_CURRENCY, Timetable
 from engine.errors import NotFound
 from engine.ports import Calendars
 from tests.fakes.calendars import FakeCalendars
@@ -19,6 +20,10 @@ def calendars(request: pytest.FixtureRequest) -> Calendars:
     """Each implementation."""
     made: Calendars = request.param()
     return made
+
+
+def test_the_hours_of_shares_by_their_currency_are_known() -> None:
+    assert set(BY_CURRENCY.values()) <= set(exchange_calendars.get_calendar_names())
 
 
 def on(timetable: Timetable, day: date) -> list[tuple[str, str]]:

@@ -17,7 +17,8 @@ from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.errors import DataError, NotFound
 from engine.ports import BulkMarket, SparseMarket
 from tests.contract.alpaca_account import Account, open_account
-from tests.contract.alpaca_venue import alpaca_venue
+from tests.contract.alpaca_venue import AlpacaVenue, alpaca_venue
+from tests.fakes.clock import FakeClock
 
 MINUTE_MS, DAY_MS = 60_000, 86_400_000
 
@@ -129,6 +130,19 @@ def test_no_candle_that_is_not_closed_is_given(account: Account) -> None:
     account.clock.advance(30)
     candles = account.market.candles("AAPL", "1m", limit=1)
     assert candles.last_close_time == datetime(2026, 3, 2, 17, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("ahead_s", [-5, 2, 5, 3600])
+def test_row_20_a_candle_is_over_by_alpacas_time_whatever_our_clock_says(
+    account: Account, ahead_s: int
+) -> None:
+    account.clock.advance(58)  # two seconds before the minute is over
+    ours = FakeClock(account.clock.now() + timedelta(seconds=ahead_s))
+    connection = AlpacaVenue(account.exchange, ours, account.venue.terms).connect()
+    candles = connection.market.candles("AAPL", "1m", limit=1)
+    assert candles.last_close_time == datetime(2026, 3, 2, 17, tzinfo=UTC)
+    assert abs(connection.market.now() - account.clock.now()) < timedelta(seconds=1)
+    connection.close()
 
 
 def bar(minute: int, **fields: Any) -> dict[str, Any]:

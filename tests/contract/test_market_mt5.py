@@ -12,7 +12,7 @@ from engine.domain.candles import Candles, resample
 from engine.domain.instruments import InstrumentKind
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.errors import DataError, NotFound
-from tests.contract.mt5_venue import Mt5Venue, local
+from tests.contract.mt5_venue import Mt5Venue, local, opened
 from tests.fakes.clock import FakeClock
 from tests.fakes.metatrader5 import CRYPTO
 
@@ -41,6 +41,7 @@ def test_symbols_are_listed_with_their_lots_as_units() -> None:
     euro, coin, share = (market.instrument(name) for name in ("EURUSD", CRYPTO, "#AAPL"))
     assert (euro.base, euro.quote, euro.kind) == ("EUR", "USD", InstrumentKind.FOREX)
     assert (euro.quantity_step, euro.min_quantity) == (1000, 1000)
+    assert euro.largest(is_market=True) == Decimal(10) ** 14, "an exit of more goes in several"
     assert euro.price_tick == Decimal("0.00001")
     assert (coin.base, coin.kind, coin.quantity_step) == (
         "BTC", InstrumentKind.CRYPTO, Decimal("0.001"),
@@ -135,6 +136,26 @@ def test_row_22_the_unfinished_candle_is_never_given() -> None:
     assert newest.last_close_time == MONDAY
     bars = venue.market.bars_since("EURUSD", MONDAY - timedelta(minutes=3))
     assert opens(bars) == [MONDAY - timedelta(minutes=back) for back in (3, 2, 1)]
+
+
+def test_row_20_a_bar_is_not_over_while_our_clock_alone_says_so() -> None:
+    venue = at(MONDAY + timedelta(seconds=59))
+    ahead = FakeClock(venue.clock.now() + timedelta(seconds=3))
+    market = opened(venue.stand_in, ahead, venue.terminal).market
+    assert market.candles("EURUSD", "1m", limit=1).last_close_time == MONDAY
+    minute = timedelta(minutes=1)
+    assert market.bars_since("EURUSD", MONDAY - minute).last_close_time == MONDAY
+    venue.clock.advance(3)
+    assert market.candles("EURUSD", "1m", limit=1).last_close_time == MONDAY + minute
+
+
+def test_row_21_the_last_bar_of_the_week_is_over_without_a_newer_one() -> None:
+    close = datetime(2026, 2, 27, 22, tzinfo=UTC)
+    venue = at(close + timedelta(seconds=4))
+    last = venue.market.candles("EURUSD", "1m", limit=1).last_close_time
+    assert last == close - timedelta(minutes=1)
+    venue.clock.advance(1)
+    assert venue.market.candles("EURUSD", "1m", limit=1).last_close_time == close
 
 
 @pytest.mark.parametrize(

@@ -393,6 +393,8 @@ def test_a_late_candle_of_another_source_is_not_waited_for(coins: Desk, others: 
                                        "yahoo": "BTC-USD"}),
         (stock("BRK.B"), "stocks", {"yahoo": "BRK-B"}),
         (stock("INFY", "XBOM"), "stocks", {}),
+        (stock("SAP").model_copy(update={"quote": "EUR"}), "account:mine", {}),
+        (stock("SAP", "XNYS").model_copy(update={"quote": "EUR"}), "account:mine", {}),
         (coin("EUR").model_copy(update={"kind": FOREX, "base": "GBP"}), "account:mine",
          {"yahoo": "GBP/EUR"}),
     ],

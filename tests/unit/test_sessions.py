@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from engine.domain.forex_week import forex_timetable
 from engine.domain.instruments import InstrumentKind
-from engine.domain.sessions import ALWAYS_OPEN, Session, Timetable, calendar_of
+from engine.domain.sessions import ALWAYS_OPEN, BY_CURRENCY, Session, Timetable, calendar_of
 from tests.fakes.calendars import FakeCalendars
 from tests.fakes.market import BTC
 
@@ -129,3 +129,15 @@ def test_an_instrument_has_the_hours_of_its_kind_unless_it_names_others() -> Non
     assert hours(InstrumentKind.FOREX) == "forex"
     assert hours(InstrumentKind.STOCK) == "XNYS"
     assert hours(InstrumentKind.STOCK, "XBOM") == "XBOM"
+
+
+@pytest.mark.parametrize(
+    ("currency", "code"), [("USD", "XNYS"), ("XXX", "XNYS"), *BY_CURRENCY.items()]
+)
+def test_a_share_that_names_no_exchange_has_the_hours_of_its_currency(
+    currency: str, code: str
+) -> None:
+    share = BTC.model_copy(update={"kind": InstrumentKind.STOCK, "quote": currency})
+    assert calendar_of(share) == code
+    pair = share.model_copy(update={"kind": InstrumentKind.FOREX})
+    assert calendar_of(pair) == "forex"

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from email.utils import format_datetime
 from typing import Any
 
 from aiohttp import web
@@ -91,6 +92,11 @@ class Server:
         }
 
     async def _rest(self, request: web.Request) -> web.StreamResponse:
+        response = await self._answer(request)
+        response.headers["Date"] = format_datetime(self._exchange.now(), usegmt=True)
+        return response
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
         text = await request.text()
         call = Call(self._exchange, self._api, request, json.loads(text) if text else None)
         with self._exchange.lock:

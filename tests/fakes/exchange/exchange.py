@@ -64,6 +64,7 @@ class BinanceExchange:
         self.may = dict(PERMISSIONS)  # what the key may do: the names of GET apiRestrictions
         self.deposits: dict[str, Decimal] = {}
         self.missing_klines: set[int] = set()
+        self.trades_span_ms: int | None = None  # how long a list of trades is; None: to now
         self.weight_limit = 6000
         self.banned_until_ms = 0.0
         self.on_frame: Callable[[str, Frame], None] = lambda _stream, _frame: None

@@ -166,9 +166,15 @@ class StandIn:
         return self._list("positions_get", self.world.positions.values, self._position, named)
 
     def history_orders_get(self, *dates: int | datetime, **named: Any) -> Any:
-        world = self.world
+        def done() -> list[WorldOrder]:
+            found = list(self.world.done.values())
+            if self.world.hidden_orders:
+                self.world.hidden_orders -= 1
+                return found[:-1]
+            return found
+
         return self._history(
-            "history_orders_get", world.done.values, self._order, dates, named,
+            "history_orders_get", done, self._order, dates, named,
             time=lambda order: order.done_ms, ticket=lambda order: order.ticket,
         )  # fmt: skip
 

@@ -130,6 +130,9 @@ class World:
     hidden_deals: int = 0
     """How many questions the newest deals stay away from the list."""
 
+    hidden_orders: int = 0
+    """The same of the newest order that is done."""
+
     def __post_init__(self) -> None:
         self._tickets = FIRST_TICKET
 

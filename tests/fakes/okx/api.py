@@ -202,6 +202,8 @@ class OkxApi:
 
     def _fills(self, sent: Sent) -> list[Any]:
         begin, end = int(sent.get("begin", "0")), int(sent.get("end", str(1 << 62)))
+        if self._exchange.trades_span_ms is not None:  # as Bybit and KuCoin document it
+            end = min(end, begin + self._exchange.trades_span_ms)
         name = self._rules(sent).name if "instId" in sent else None
         rows = [
             views.fill(trade, self._engine.orders[trade.order_id])

@@ -7,6 +7,7 @@ floats; all three are seen to here, from outside.
 import json
 import logging
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from email.utils import mktime_tz, parsedate_tz
 from threading import RLock
@@ -26,6 +27,7 @@ from engine.errors import (
     OrderStateUnknown,
 )
 from engine.links.alpaca import tame
+from engine.links.answered_time import AnsweredTime
 from engine.links.http import Answer, BoundedAnswers, no_connection
 from engine.links.pause import Pause
 
@@ -42,10 +44,13 @@ class AlpacaClient:
     """One of the SDK's clients (of orders or of prices), one request at a time.
 
     ``pause`` is shared by all that speak to the same of Alpaca's hosts: each has a limit of its
-    own, so that prices asked for too often do not keep an exit waiting.
+    own, so that prices asked for too often do not keep an exit waiting. ``time`` is Alpaca's, by
+    the answers of all its hosts.
     """
 
-    def __init__(self, sdk: Any, pause: Pause, timeout_s: float = TIMEOUT_S) -> None:
+    def __init__(
+        self, sdk: Any, pause: Pause, time: AnsweredTime, timeout_s: float = TIMEOUT_S
+    ) -> None:
         from alpaca.common.exceptions import APIError
 
         for name in QUIET_LOGGERS:
@@ -56,6 +61,7 @@ class AlpacaClient:
         tame(sdk, timeout_s)
         self._answers = BoundedAnswers(sdk._session, MOST_BYTES, 2 * timeout_s)
         self._pause = pause
+        self._time = time
         self._lock = RLock()
 
     def ask(self, path: str, **parameters: Any) -> Any:
@@ -70,6 +76,10 @@ class AlpacaClient:
     def delete(self, path: str) -> None:
         """Take something back. Raises as ``ask``, and AlreadyDone."""
         self._request("delete", path, {}, is_order=False)
+
+    def now(self) -> datetime:
+        """Alpaca's time, as far as it is known."""
+        return self._time.now()
 
     def usage(self) -> Sequence[ApiUsage]:
         """How much of its allowances is used, from the answers so far."""
@@ -94,6 +104,9 @@ class AlpacaClient:
                 return _exact(self._answers.last)
             except self._errors as error:
                 raise self._meaning(error, is_order=is_order) from error
+            finally:
+                if self._answers.last is not None:
+                    self._time.hear(self._answers.last.headers)
 
     def _meaning(self, error: Exception, *, is_order: bool) -> BrokerError | NotFound:
         """What a failed request means to the desk. An order's answer counts only if it is listed

@@ -11,6 +11,7 @@ from engine.adapters.brokers.alpaca.price_stream import AlpacaStreamingMarket, S
 from engine.adapters.brokers.alpaca.stream import TradeUpdates
 from engine.adapters.brokers.alpaca.terms import Terms
 from engine.domain.instruments import InstrumentKind
+from engine.links.answered_time import AnsweredTime
 from engine.links.pause import Pause
 from engine.links.streaming import FIRST_WAIT_S
 from engine.ports import Clock, VenueConnection
@@ -38,8 +39,9 @@ def connect(
     *, feed: str = "iex", timeout_s: float = TIMEOUT_S, first_wait_s: float = FIRST_WAIT_S,
 ) -> VenueConnection:  # fmt: skip
     """An account with its prices. Connects to nothing yet."""
-    trading = AlpacaClient(_trading(key, addresses), Pause(clock.monotonic), timeout_s)
-    data = AlpacaClient(_data(key, addresses, terms.kind), Pause(clock.monotonic), timeout_s)
+    time = AnsweredTime(clock.now, clock.monotonic)
+    trading = AlpacaClient(_trading(key, addresses), Pause(clock.monotonic), time, timeout_s)
+    data = AlpacaClient(_data(key, addresses, terms.kind), Pause(clock.monotonic), time, timeout_s)
     market = AlpacaStreamingMarket(
         ids.market, terms.kind, trading, data, clock,
         feed=feed, is_fractional=terms.is_fractional, first_wait_s=first_wait_s,

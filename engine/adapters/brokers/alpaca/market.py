@@ -63,8 +63,8 @@ class AlpacaMarket:
         self._listed_s: float | None = None
 
     def now(self) -> datetime:
-        """The machine's time."""
-        return self._clock.now()
+        """Alpaca's time, as far as it is known: by ours a candle could be over too early."""
+        return self._data.now()
 
     def instruments(self) -> Sequence[Instrument]:
         """Active, tradable assets; asked for once an hour. Raises DataError."""

@@ -18,10 +18,11 @@ from engine.adapters.brokers.ccxt_unified.client import (
 )
 from engine.adapters.brokers.ccxt_unified.habits import Habits, habits_of
 from engine.adapters.brokers.ccxt_unified.offer import capabilities_of
+from engine.adapters.brokers.ccxt_unified.trades import TradeList
 from engine.domain.accounts import Flow
 from engine.domain.instruments import Instrument
 from engine.domain.matching import form_trouble, objection
-from engine.domain.money import ceil_to, text, to_epoch_ms
+from engine.domain.money import ceil_to, text
 from engine.domain.orders import (
     NEEDS_PRICE,
     NEEDS_STOP_PRICE,
@@ -49,8 +50,6 @@ log = logging.getLogger("quarterdeck.ccxt")
 
 T = TypeVar("T")
 TIMEOUT_MS = 10_000
-PAGE = 100  # trades of one answer, of an exchange of which ccxt does not say it
-MOST_PAGES = 200
 SLACK = timedelta(seconds=1)  # exchanges date an order and its first trade by different clocks
 NO_PRICE = Decimal("Infinity")  # the value of a market order is the exchange's to judge
 FAR = Decimal("1.01")  # how far above the ask what stands for a market order may buy
@@ -86,6 +85,7 @@ class UnifiedBroker:
             market, keys, clock, self._habits,
             timeout_ms=timeout_ms, is_paced=is_paced, pause=pause or Pause(clock.monotonic),
         )  # fmt: skip
+        self._trades = TradeList(self.client, self._habits)
         self.capabilities = capabilities_of(
             self.client, quiet_period_s=quiet_period_s, poll_every_s=poll_every_s
         )
@@ -103,40 +103,7 @@ class UnifiedBroker:
     def executions(self, symbol: str, since: datetime) -> Sequence[Execution]:
         """The account's trades in a symbol at or after ``since``, however many pages that takes.
         Raises BrokerUnavailable, AccessDenied."""
-        since_ms = to_epoch_ms(since)
-        found = self._trades(symbol, since_ms)
-        page = found
-        for _ in range(MOST_PAGES):
-            if len(page) < self._page_size:
-                return [trade for trade in found if trade.time >= since]
-            found, page = self._more(symbol, since_ms, found)
-        raise BrokerUnavailable(f"{self.client.name}: {symbol} has more trades than can be read.")
-
-    @property
-    def _page_size(self) -> int:
-        return int(self.client.feature("fetchMyTrades", "limit") or PAGE)
-
-    def _more(
-        self, symbol: str, since_ms: int, found: list[Execution]
-    ) -> tuple[list[Execution], list[Execution]]:
-        """All trades with those of one more page, and the page. Of more than a page holds, some
-        exchanges give the oldest, others the newest: it is gone on at the end that has more."""
-        known = {trade.trade_id for trade in found}
-        page = self._trades(symbol, to_epoch_ms(found[-1].time))
-        if all(trade.trade_id in known for trade in page):
-            page = self._trades(symbol, since_ms, until=to_epoch_ms(found[0].time))
-        fresh = [trade for trade in page if trade.trade_id not in known]
-        if not fresh and len(page) >= self._page_size:
-            raise BrokerUnavailable(f"{self.client.name}: trades of {symbol} cannot be paged.")
-        return sorted(found + fresh, key=lambda trade: trade.time), page
-
-    def _trades(self, symbol: str, since_ms: int, **parameters: Any) -> list[Execution]:
-        limit = self._page_size
-        return self._read(
-            lambda: reading.executions(
-                self.client.ask("fetch_my_trades", symbol, since_ms, limit, **parameters), symbol
-            )
-        )
+        return self._trades.since(symbol, since)
 
     # --- sending -------------------------------------------------------------------------------
 

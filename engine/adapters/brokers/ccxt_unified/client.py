@@ -126,7 +126,7 @@ class UnifiedClient:
         self._is_dated = not self.has("fetchTime")
         # What the exchange's time is ahead of a clock that nobody can set.
         self._ahead_ms = to_epoch_ms(clock.now()) - self._monotonic_ms()
-        self.exchange.milliseconds = lambda: self._monotonic_ms() + self._ahead_ms
+        self.exchange.milliseconds = self.now_ms
 
     def has(self, feature: str) -> bool:
         """Whether ccxt can do it there, in one request of its own."""
@@ -166,6 +166,10 @@ class UnifiedClient:
             # ccxt's pace goes by the same clock: what was before counts no more.
             self.exchange.lastRestRequestTimestamp = 0
             return now + self._ahead_ms - to_epoch_ms(self._clock.now())
+
+    def now_ms(self) -> int:
+        """The exchange's time, as far as it is known."""
+        return self._monotonic_ms() + self._ahead_ms
 
     def usage(self) -> Sequence[ApiUsage]:
         """How much of its allowances is used, from the answers so far."""

@@ -19,6 +19,7 @@ class Habits:
     ``finds_by_id``: its ``fetchOrder`` takes the client id, and what it says is final. Others are
     looked through list by list, by ``lists_by`` where the lists can be asked for one id.
     ``is_letters_only``: ids have letters and digits only. ``look_up`` goes with ``fetchOrder``.
+    ``lists_to_now``: trades since a moment are told up to now, however long that is.
     """
 
     longest_id: int = 36
@@ -27,6 +28,7 @@ class Habits:
     id_parameter: str = "clientOrderId"
     finds_by_id: bool = False
     lists_by: str = ""
+    lists_to_now: bool = False
     look_up: Mapping[str, Any] = field(default_factory=dict)
     order: Mapping[str, Any] = field(default_factory=dict)
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +56,9 @@ class Habits:
 
 _LETTERS = Habits(longest_id=32, is_letters_only=True, finds_by_id=True)
 _LIKE_BINANCE = Habits(
-    finds_by_id=True, options={"warnOnFetchOpenOrdersWithoutSymbol": False, "recvWindow": 10_000}
+    finds_by_id=True,
+    lists_to_now=True,
+    options={"warnOnFetchOpenOrdersWithoutSymbol": False, "recvWindow": 10_000},
 )
 _BYBIT = Habits(lists_by="orderLinkId", look_up={"acknowledged": True})
 HABITS: Mapping[str, Habits] = {

@@ -35,6 +35,7 @@ from engine.errors import (
     NotFound,
     OrderRejected,
     OrderStateUnknown,
+    QuarterdeckError,
 )
 from engine.ports import Balance, BrokerCapabilities
 
@@ -152,17 +153,19 @@ class Mt5Broker:
         parts = self._parts(request, quantity, listed)
         quote = self._quote(request.symbol)
         tag = tag_of(request.client_id)
-        for number, said in enumerate(wording(request, listed, quote, self._stamp, tag, parts)):
+        taken = 0
+        for said in wording(request, listed, quote, self._stamp, tag, parts):
             try:
                 self._send(said)
             except OrderStateUnknown:
                 raise
             except BrokerError as error:
-                if number == 0:
+                if not taken:
                     raise
                 log.warning("%s: the rest was not taken: %s", request.client_id, error)
                 break
-        return self._settled(request)
+            taken += 1
+        return self._settled(request, taken)
 
     def submit_oco(self, request: OcoRequest) -> tuple[OrderReport, OrderReport]:
         """Refused: MetaTrader has no pairs of orders."""
@@ -198,14 +201,16 @@ class Mt5Broker:
             raise OrderRejected(f"{request.symbol}: there is nothing left to reduce.")
         return parts
 
-    def _settled(self, request: OrderRequest) -> OrderReport:
-        """The order that was just taken, with its deals as soon as they are listed."""
+    def _settled(self, request: OrderRequest, taken: int) -> OrderReport:
+        """The order of which so many parts were just taken, with its deals as soon as they are
+        listed. Raises OrderStateUnknown, whatever keeps it from being seen: it was taken."""
         report: OrderReport | None = None
         for wait_s in SETTLE_S:
             self._sleep(wait_s)
             try:
-                report = self.find_order(request.client_id, request.symbol)
-            except BrokerUnavailable as error:
+                with believed():
+                    report = self._report_of_all(request, taken)
+            except QuarterdeckError as error:
                 log.info("%s: not listed yet: %s", request.client_id, error)
                 continue
             if report is not None and (
@@ -215,6 +220,11 @@ class Mt5Broker:
         if report is None:
             raise OrderStateUnknown(f"{NAME} took {request.client_id} and does not list it yet.")
         return report
+
+    def _report_of_all(self, request: OrderRequest, taken: int) -> OrderReport | None:
+        """None while a part is not listed: without it the order would look done."""
+        parts = self._listed_parts(request.client_id, request.symbol)
+        return self._report(parts, request.client_id) if len(parts) >= taken else None
 
     # --- asking --------------------------------------------------------------------------------
 
@@ -238,14 +248,19 @@ class Mt5Broker:
     @believed()
     def find_order(self, client_id: str, symbol: str) -> OrderReport | None:
         """The order with all its deals; None when neither working orders nor history have it."""
+        parts = self._listed_parts(client_id, symbol)
+        return self._report(parts, client_id) if parts else None
+
+    def _listed_parts(self, client_id: str, symbol: str) -> list[read.Row]:
+        """MetaTrader's orders of the newest of that id, oldest first."""
         found = self._working(client_id, symbol)
         for back in LOOK_BACKS:
             since = self._market.now() - back
             done = self._history("history_orders_get", since, symbol)
             found = found + [row for row in done if self._is_of(row, client_id)]
             if found:
-                return self._report(_newest(found), client_id)
-        return None
+                break
+        return _newest(found)
 
     @believed()
     def open_orders(self, symbol: str | None = None) -> Sequence[OrderReport]:

@@ -28,6 +28,10 @@ LISTING_AGE_S = 3600.0
 TIMEFRAMES = (*codes.TIMEFRAMES, *("2h", "4h", "6h", "12h", "1d"))
 MOST_BARS = 50_000  # of one question; a terminal gives what its chart holds
 BARS_SINCE = 1000
+SURE_MS = 5_000
+"""How far our clock may be ahead of the server's, which tells its time by prices only: after this
+a bar is over without a newer one, too."""
+
 COLUMNS = 8  # time, open, high, low, close, tick_volume, spread, real_volume
 
 
@@ -203,12 +207,17 @@ class Mt5Market:
         return timeframe_s(timeframe) * 1000
 
     def _closed(self, found: Any, symbol: str, timeframe: str, end_ms: int) -> Candles:
+        """The bars that are over: by our clock, and by a newer one or some seconds more."""
         if found is None:
             raise DataError(f"{NAME} gave no candles of {symbol}; it may still be loading them.")
         with believed(DataError):
             candles = rates(found, timeframe, self.server_time)
-        is_closed = candles.time + timeframe_s(timeframe) * 1000 <= end_ms
-        return candles[: int(is_closed.sum())]
+        closes = candles.time + timeframe_s(timeframe) * 1000
+        closed = int((closes <= end_ms).sum())
+        has_newer = closed < len(candles)
+        if closed and not has_newer and closes[-1] + SURE_MS > to_epoch_ms(self.now()):
+            closed -= 1
+        return candles[:closed]
 
     # --- asking --------------------------------------------------------------------------------
 

@@ -8,7 +8,6 @@ from engine.adapters.brokers.mt5.symbols import Listing
 from engine.adapters.brokers.mt5.tags import MOST_PARTS, part_of
 from engine.domain.instruments import Quote
 from engine.domain.matching import form_trouble, objection
-from engine.domain.money import text
 from engine.domain.orders import OrderRequest, OrderType, Side, TimeInForce
 from engine.errors import OrderRejected
 from engine.ports import BrokerCapabilities
@@ -55,10 +54,6 @@ def check(request: OrderRequest, listed: Listing, capabilities: BrokerCapabiliti
     reason = objection(sized, listed.instrument, request.quantity, price)
     if reason is not None:
         raise OrderRejected(f"{name}: {reason}.")
-    most = listed.units(listed.max_lots)
-    if request.quantity > most:
-        raise OrderRejected(f"{name}: {text(request.quantity)} is above the most of one order, "
-                            f"{text(most)}.")  # fmt: skip
     return request.quantity
 
 

@@ -32,7 +32,6 @@ class Listing:
     contract: Decimal
     digits: int
     point: Decimal
-    max_lots: Decimal
     execution: int
     filling: int
     trade_mode: int
@@ -79,12 +78,12 @@ def listing(source: Row, account_currency: str, suffix: str) -> Listing:
             price_tick=tick,
             quantity_step=plain(step * contract),
             min_quantity=plain(positive(source, "volume_min") * contract),
+            max_quantity=plain(positive(source, "volume_max") * contract),
             can_short=trade_mode in (codes.FULL, codes.SHORT_ONLY),
         ),
         contract=contract,
         digits=digits,
         point=point,
-        max_lots=positive(source, "volume_max"),
         execution=whole(source, "trade_exemode"),
         filling=whole(source, "filling_mode"),
         trade_mode=trade_mode,

@@ -300,7 +300,7 @@ def _listing(instrument: Instrument, facts: SymbolFacts) -> Listing:
     """The advisor chooses by itself how an order is filled."""
     return Listing(
         instrument=instrument, contract=facts.contract_size, digits=facts.digits,
-        point=facts.point, max_lots=facts.lot_max, execution=0, filling=0, trade_mode=0,
+        point=facts.point, execution=0, filling=0, trade_mode=0,
     )  # fmt: skip
 
 

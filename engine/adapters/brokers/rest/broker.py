@@ -27,6 +27,7 @@ from engine.domain.orders import (
     OrderRequest,
 )
 from engine.errors import (
+    BrokerError,
     BrokerUnavailable,
     DataError,
     NotFound,
@@ -140,7 +141,7 @@ class RestBroker:
             raise
         try:
             return self._taken(request, answer)
-        except (Unreadable, ValidationError, BrokerUnavailable, NotFound) as error:
+        except (Unreadable, ValidationError, BrokerError, NotFound) as error:
             log.warning("%s: the answer cannot be read: %s", request.client_id, error)
             raise OrderStateUnknown(
                 f"{self._client.name} took {request.client_id}, and its state cannot be read: "

@@ -29,6 +29,7 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
+from engine.links.http import retry_after_s
 from engine.links.pause import Pause
 from engine.ports import Clock
 
@@ -214,10 +215,9 @@ class RestClient:
                 body += chunk
                 if len(body) > self._most_bytes or time.monotonic() > until_s:
                     raise Unreadable("the answer is too long or takes too long")
-        wait = response.headers.get("retry-after", "")
         return Reply(
             response.status_code, body.decode("utf-8", errors="replace"),
-            float(wait) if wait.isdigit() else None,
+            retry_after_s(response.headers),
         )  # fmt: skip
 
     # --- what an answer means ------------------------------------------------------------------

@@ -2,9 +2,9 @@
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
 from threading import Lock, RLock
 from typing import Any
 
@@ -12,7 +12,6 @@ import requests
 
 from engine.adapters.brokers.zerodha import reading as read
 from engine.adapters.brokers.zerodha.errors import LOG_IN, Complaint, Verdict, judge
-from engine.domain.money import ensure_utc
 from engine.errors import (
     AccessDenied,
     BrokerError,
@@ -22,6 +21,7 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
+from engine.links.answered_time import AnsweredTime
 from engine.links.http import BoundedAnswers, never_connected
 from engine.links.pause import Pause
 from engine.ports import Clock
@@ -31,9 +31,10 @@ TIMEOUT_S = 10.0
 MOST_BYTES = 16 * 1024 * 1024  # a listing of an exchange is some 2 MB
 PAUSE_S = 10.0  # when Kite asks for fewer requests without saying for how long
 LONGEST_PAUSE_S = 3600.0
-JUMP_S = 2.0  # the time in an answer is told in whole seconds
-# Requests a second, as documented; everything else is 10, which one at a time hardly reaches.
-PACES = {"quote": 1.0, "historical_data": 3.0, "place_order": 10.0}
+JUMP = timedelta(seconds=2)
+# Requests a second, as documented: of these, and of all others together.
+PACES = {"quote": 1, "historical_data": 3, "place_order": 10}
+OTHERS = 10
 # What the SDK raises by itself on an answer that is not what Kite documents.
 JUNK = (ArithmeticError, AttributeError, LookupError, NameError, TypeError, ValueError)
 
@@ -75,9 +76,8 @@ class KiteClient:
             setattr(self._kite, reading, lambda data: data)  # answers are read from their text
         self._answers = BoundedAnswers(self._kite.reqsession, MOST_BYTES, 2 * timeout_s)
         self._pace_lock = Lock()
-        self._due_s: dict[str, float] = {}
-        # Kite's time as it was told, and ours at that moment.
-        self._told, self._heard_s = clock.now(), clock.monotonic()
+        self._newest_s: dict[str, deque[float]] = {}
+        self._time = AnsweredTime(clock.now, clock.monotonic, JUMP)
 
     # --- asking and sending ----------------------------------------------------------------------
 
@@ -126,27 +126,17 @@ class KiteClient:
 
     def now(self) -> datetime:
         """Kite's time as far as it is known; a correction of ours does not move it."""
-        return self._told + timedelta(seconds=self._clock.monotonic() - self._heard_s)
+        return self._time.now()
 
     def clock_skew_s(self) -> float | None:
-        """Our clock less Kite's, by the last answer; None before the first."""
-        told = self._told_time()
-        return None if told is None else (self._clock.now() - self.now()).total_seconds()
-
-    def _told_time(self) -> datetime | None:
-        answer = self._answers.last
-        if answer is None:
+        """Our clock less Kite's, by the answers so far; None before the first."""
+        if not self._time.is_told:
             return None
-        try:
-            told = ensure_utc(parsedate_to_datetime(answer.headers.get("date", "")))
-        except ValueError:
-            return None
-        return told + timedelta(seconds=0.5)  # it was cut to whole seconds: half is the best guess
+        return (self._clock.now() - self.now()).total_seconds()
 
     def _hear(self) -> None:
-        told = self._told_time()
-        if told is not None and abs((told - self.now()).total_seconds()) > JUMP_S:
-            self._told, self._heard_s = told, self._clock.monotonic()
+        if self._answers.last is not None:
+            self._time.hear(self._answers.last.headers)
 
     # --- one request ------------------------------------------------------------------------------
 
@@ -193,12 +183,13 @@ class KiteClient:
     def _keep_pace(self, name: str) -> None:
         """Wait until a request of its sort is within the documented number a second. Others need
         not wait for it: no lock is held meanwhile."""
-        if name not in PACES:
-            return
+        pace = PACES.get(name, OTHERS)
+        sort = name if name in PACES else ""
         with self._pace_lock:
             now_s = self._clock.monotonic()
-            due_s = max(self._due_s.get(name, now_s), now_s)
-            self._due_s[name] = due_s + 1 / PACES[name]
+            newest = self._newest_s.setdefault(sort, deque(maxlen=pace))
+            due_s = max(newest[0] + 1, now_s) if len(newest) == pace else now_s
+            newest.append(due_s)
         if due_s > now_s:
             self._sleep(due_s - now_s)
 
