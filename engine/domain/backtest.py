@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from engine.domain import bar_state as loop
 from engine.domain.backtests import LONG, BacktestResult, BacktestTerms, OpenPosition, TradeTable
+from engine.domain.bar_levels import as_decimal
 from engine.domain.bar_loop import run_bars
 from engine.domain.bar_state import Bars, Book, FlagArray
 from engine.domain.bots import Direction
@@ -207,7 +208,7 @@ def _open_positions(legs: Sequence[Leg], states: FloatArray) -> list[OpenPositio
             side=PositionSide.LONG if s[loop.SIDE] == LONG else PositionSide.SHORT,
             entry_index=int(s[loop.ENTRY_INDEX]),
             entry_ms=int(s[loop.OPENED_MS]),
-            entry_price=float(s[loop.ENTRY_VALUE] / s[loop.ENTRY_QUANTITY]),
+            entry_price=as_decimal(s[loop.ENTRY_VALUE] / s[loop.ENTRY_QUANTITY]),
             quantity=float(s[loop.QUANTITY]),
             entry_value=float(s[loop.ENTRY_VALUE]),
             fees=float(s[loop.FEES]),

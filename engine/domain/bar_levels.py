@@ -9,6 +9,7 @@ from numba import njit
 from engine.domain.bar_state import (
     BEST,
     BUY_FACTOR,
+    DIGITS,
     ENTRY_QUANTITY,
     ENTRY_VALUE,
     GRID,
@@ -58,11 +59,20 @@ def _on_grid(count: float, step: float) -> float:
 
 
 @njit(cache=True)
+def as_decimal(price: float) -> float:
+    """``price`` without the error of a few operations: 110 for 100 * 1.1, which is a little more in
+    float64, so that a bar whose high is 110 touches it."""
+    scale = 10.0 ** (DIGITS - 1 - math.floor(math.log10(price))) if price > 0.0 else 0.0
+    return float(np.rint(price * scale) / scale) if 1.0 <= scale < np.inf else price
+
+
+@njit(cache=True)
 def level(side: float, price: float, fraction: float, tick: float) -> float:
     """``fraction`` in the position's favour (negative: against it), rounded as ``exits`` does."""
-    if side > 0.0:
-        return ceil_to(price * (1.0 + fraction), tick)
-    return floor_to(price * (1.0 - fraction), tick)
+    exact = price * (1.0 + fraction * side)
+    if tick <= 0.0:
+        return as_decimal(exact)
+    return ceil_to(exact, tick) if side > 0.0 else floor_to(exact, tick)
 
 
 @njit(cache=True)

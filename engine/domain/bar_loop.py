@@ -16,7 +16,7 @@ each other, and a parity test that one against the engine.
 import numpy as np
 from numba import njit
 
-from engine.domain.bar_levels import fill_price, find_exit, floor_to, level, set_quiet
+from engine.domain.bar_levels import as_decimal, fill_price, find_exit, floor_to, level, set_quiet
 from engine.domain.bar_state import (
     AMOUNT,
     BEST,
@@ -106,8 +106,8 @@ def _close_row(
     row[0], row[1], row[2], row[3] = k, int(side), int(s[ENTRY_INDEX]), index
     row[4], row[5], row[6] = int(s[OPENED_MS]), ms, int(s[ENTRIES])
     row[7] = int(s[EXITING]) - 1
-    amounts[0] = s[ENTRY_VALUE] / s[ENTRY_QUANTITY]
-    amounts[1] = s[EXIT_VALUE] / s[ENTRY_QUANTITY]
+    amounts[0] = as_decimal(s[ENTRY_VALUE] / s[ENTRY_QUANTITY])
+    amounts[1] = as_decimal(s[EXIT_VALUE] / s[ENTRY_QUANTITY])
     amounts[2], amounts[3] = s[ENTRY_QUANTITY], s[ENTRY_VALUE]
     amounts[4], amounts[5] = s[FEES], pnl
     account[BOUND] -= s[ENTRY_VALUE]

@@ -46,6 +46,9 @@ BOUND, FEES_PAID, REALISED = range(3)  # of the account: entered value and fees 
 GRID, ROUNDING = 1e-9, 1e-15
 """How near to a step counts as on it, in steps and relative: the error of a few operations."""
 
+DIGITS = 14
+"""Of a level or an average that is on no tick: one or two fewer than a float64 has."""
+
 
 class Bars(NamedTuple):
     """The bars of all symbols, one symbol after the other: those of symbol ``k`` are from

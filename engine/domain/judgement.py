@@ -134,7 +134,10 @@ def _deflated(winner: History, sharpes: Sequence[float], trials: int) -> float |
 def _verdict(trials: int, deflated: float | None, pbo: float | None) -> list[str]:
     words = []
     if pbo is None:
-        words.append(f"PBO unknown: it needs at least {FEWEST_FOR_PBO} trials with a score.")
+        words.append(
+            f"PBO unknown: it needs at least {FEWEST_FOR_PBO} trials with a score, in sample over"
+            f" {2 * BLOCKS} candles or more."
+        )
     elif pbo > 0.5:
         words.append(f"PBO {pbo:.2f}: more likely than not the best of these trials is luck.")
     elif pbo > 0.2:

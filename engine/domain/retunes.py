@@ -88,6 +88,10 @@ def contest(settings: RetuneSettings, summary: StudySummary, present: dict[str, 
     if _is_same(summary.params, summary.exits, present):
         words = f"The parameters are kept: the same ones won again ({numbers})."
         return Contest(is_won=False, challenger=challenger, present=baseline, words=words)
+    if baseline is None and (summary.baseline.get("total_return") or 0) > 0:
+        # Nothing was lost, so that there is nothing to divide by: no number beats that.
+        words = f"The parameters are kept: they gained, and too evenly to compare ({numbers})."
+        return Contest(is_won=False, challenger=challenger, present=None, words=words)
     floor = (baseline or 0.0) + settings.margin  # parameters that do nothing are worth nothing
     is_won = challenger is not None and challenger > floor
     words = (

@@ -5,7 +5,7 @@ nearest double; a test compares them). It is tried first; whatever it does not t
 notation, a bad cell) is read cell by cell, which either reads it or says in which line it cannot.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 COLUMNS = ("timestamp", "open", "high", "low", "close", "volume")
 NUMBERS = COLUMNS[1:]
+TIMES = frozenset({"time", "datetime", "date", "open_time", "open time"})
+"""What else the column of times is called, where there is no ``timestamp``."""
+
 SECONDS_BELOW = 1e11
 """An epoch below is one of seconds: as milliseconds it would be 1973."""
 
@@ -53,6 +56,16 @@ def refused(path: Path, problem: str, row: int | None = None) -> ConfigError:
     return ConfigError(f"The candle file {path} cannot be used: {problem}{where}.", field="market")
 
 
+def _plain(names: Iterable[Any]) -> list[str]:
+    """Columns' names in lower case, the one of times as ``timestamp`` whatever it was called; two
+    of them, a date and a clock, stay as they are."""
+    plain = [str(name).strip().lower() for name in names]
+    found = TIMES.intersection(plain)
+    if "timestamp" in plain or len(found) != 1:
+        return plain
+    return ["timestamp" if name in found else name for name in plain]
+
+
 # --- fast
 
 
@@ -64,7 +77,7 @@ def _fast_csv(path: Path) -> Columns | None:
     with path.open("rb") as file:
         head = file.readline(4096).decode("utf-8-sig", "replace").strip("\r\n").split(",")
         first = file.readline(4096).decode("utf-8", "replace").split(",")
-    names = [name.strip().lower() for name in head]
+    names = _plain(head)
     if len(set(names)) < len(names) or len(first) != len(names) or set(COLUMNS) - set(names):
         return None
     time_type = _time_type(first[names.index("timestamp")].strip())
@@ -100,7 +113,7 @@ def _fast_parquet(path: Path) -> Columns | None:
         table = parquet.read_table(path)
     except pa.ArrowException as error:
         raise _unreadable(path, error) from error
-    names = [name.strip().lower() for name in table.column_names]
+    names = _plain(table.column_names)
     if len(set(names)) < len(names):
         return None
     return _of_table(table.rename_columns(names)) if set(COLUMNS) <= set(names) else None
@@ -142,10 +155,12 @@ def _from_epochs(epochs: FloatArray) -> IntArray:
 
 def _cell_by_cell(path: Path) -> Columns:
     table = _read(path)
-    names = {str(column).strip().lower(): column for column in table.columns}
+    names = dict(zip(_plain(table.columns), table.columns, strict=True))
     missing = [column for column in COLUMNS if column not in names]
     if missing:
-        raise refused(path, f"it has no column {', '.join(missing)}")
+        raise refused(
+            path, f"it has no column {', '.join(missing)}; needed are {', '.join(COLUMNS)}"
+        )
     if not len(table):
         return Columns(np.empty(0, dtype=np.int64), dict.fromkeys(NUMBERS, np.empty(0)))
     time = _times(path, table[names["timestamp"]])
@@ -159,9 +174,12 @@ def _read(path: Path) -> "pd.DataFrame":
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        return pd.read_csv(path, skipinitialspace=True, dtype=str)
+        table = pd.read_csv(path, skipinitialspace=True, dtype=str)
     except (OSError, ValueError, UnicodeError) as error:
         raise _unreadable(path, error) from error
+    if not isinstance(table.index, pd.RangeIndex):  # pandas takes what is too much for an index
+        raise refused(path, "its rows have more columns than its header names")
+    return table
 
 
 def _times(path: Path, column: Any) -> IntArray:

@@ -1,5 +1,6 @@
 """Candle files: CSV or Parquet with timestamp, open, high, low, close and volume."""
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -32,6 +33,7 @@ class CandleFile:
 def read_candles(name: str | Path, folder: Path | None = None) -> tuple[Instrument, Candles]:
     """The candles of a file, by its path or, with a library's ``folder``, by its id there.
 
+    A file given by its path may have any name: what a name does not tell is told by the candles.
     Raises NotFound when there is neither, ConfigError for a file that cannot be used.
     """
     path = Path(name).expanduser()
@@ -41,7 +43,7 @@ def read_candles(name: str | Path, folder: Path | None = None) -> tuple[Instrume
             raise NotFound(f"There is no candle file '{name}', nor candles of that name.",
                            field="market")  # fmt: skip
         path = found
-    file = read_candle_file(path)
+    file = _parsed(path, _stamp_of(path), may_be_unnamed=True)
     return file.instrument, file.candles
 
 
@@ -65,8 +67,13 @@ def read_candle_file(path: Path) -> CandleFile:
     seconds or milliseconds. Every digit is kept. A file that has not changed is read once for all
     its replays. Raises ConfigError saying what is wrong, and in which line.
     """
+    return _parsed(path, _stamp_of(path))
+
+
+def _stamp_of(path: Path) -> tuple[int, int] | None:
+    """What changes when a file does; None without a file."""
     status = path.stat() if path.is_file() else None
-    return _parsed(path, status and (status.st_mtime_ns, status.st_size))
+    return status and (status.st_mtime_ns, status.st_size)
 
 
 def note_of(path: Path) -> CandleSet | None:
@@ -84,8 +91,10 @@ def note_of(path: Path) -> CandleSet | None:
 
 
 @lru_cache(maxsize=FILES_KEPT)
-def _parsed(path: Path, _stamp: tuple[int, int] | None) -> CandleFile:
-    stem = STEM.match(path.stem)
+def _parsed(
+    path: Path, _stamp: tuple[int, int] | None, *, may_be_unnamed: bool = False
+) -> CandleFile:
+    stem = STEM.match(path.stem) or (STEM.match(_plain_name(path)) if may_be_unnamed else None)
     if stem is None:
         raise refused(path, "its name is not like ETH-BTC.5m.csv")
     columns = read_columns(path)
@@ -99,6 +108,11 @@ def _parsed(path: Path, _stamp: tuple[int, int] | None) -> CandleFile:
     symbol = note.symbol if note else stem["symbol"]
     kind = note.kind if note else kind_of(symbol)
     return CandleFile(path, instrument_of(symbol, kind, candles), candles)
+
+
+def _plain_name(path: Path) -> str:
+    """The letters and digits of a file's name, to call by what has no symbol."""
+    return "".join(re.findall("[A-Za-z0-9]", path.stem)) or "CANDLES"
 
 
 def _check(path: Path, columns: Columns) -> None:

@@ -170,14 +170,15 @@ class BacktestRunner:
         self._stage(job, RunStage.SAVING)
         candles = {leg.instrument.symbol: leg.traded for leg in plan.legs}
         self._files.write(job.run.id, KeptResult(outcome.result, candles))
+        done = self._compared(job.run.model_copy(
+            update={"metrics": dict(outcome.metrics), "progress": 1.0,
+                    "trade_count": len(outcome.result.trades),
+                    "strategy_sha256": outcome.strategy_sha256}
+        ))  # fmt: skip
         if not job.end():  # cancelled while it was written
             self._files.delete(job.run.id)
             return
-        ended = self._ended(
-            job.run, RunState.DONE, metrics=dict(outcome.metrics), progress=1.0,
-            trade_count=len(outcome.result.trades), strategy_sha256=outcome.strategy_sha256,
-        )  # fmt: skip
-        self._finish(job, self._compared(ended))
+        self._finish(job, self._ended(done, RunState.DONE))
 
     def _simulate(self, job: _Job, plan: Plan) -> SimulationOutcome:
         legs = [

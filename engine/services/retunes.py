@@ -1,11 +1,12 @@
 """Tuning bots again on their schedule: a study on the bot's own market, and a contest."""
 
+import contextlib
 import logging
 from typing import Any
 
 from engine.domain.backtest_runs import BacktestRequest, MarketSource
 from engine.domain.backtests import BacktestTerms
-from engine.domain.bots import Bot, ExitRules
+from engine.domain.bots import Bot, BotConfig, ExitRules
 from engine.domain.records import Level
 from engine.domain.retunes import (
     Retune,
@@ -29,6 +30,8 @@ log = logging.getLogger("quarterdeck.retunes")
 
 ACTOR = "re-tuning"
 RETUNE_LANE = "retunes"
+WAITS = "They are applied when the bot is flat."
+CHANGED = "The bot was changed meanwhile: what was found is for what it was, and is not applied."
 
 
 class Retuner:
@@ -58,21 +61,25 @@ class Retuner:
         return found or Retune(bot_id=bot.id, updated_at=self._books.clock.now())
 
     def put(self, key: str, settings: RetuneSettings, actor: str) -> Retune:
-        """Set it. Raises NotFound, ConfigError with the field."""
+        """Set it. What the settings before it found, or still look for, is not applied any more.
+        Raises NotFound, ConfigError with the field."""
         bot = self._books.get_bot(key)
         if settings.is_on:
             self._check(bot, settings)
-        now = self._books.clock.now()
-        changed = self.get(bot.id).model_copy(
-            update={
-                "settings": settings, "updated_at": now, "wins": {},
-                "next_at": first_due(settings, now) if settings.is_on else None,
-            }
-        )  # fmt: skip
+        next_at = first_due(settings, self._books.clock.now()) if settings.is_on else None
+        study_id = self.get(bot.id).study_id
         with self._books.writing() as writing:
-            self._put(writing, changed)
+            changed = self._change(
+                writing, bot.id, settings=settings, next_at=next_at, study_id="", wins={}
+            )
             writing.audit(actor, "retune.set", bot.id, is_on=settings.is_on)
+        if study_id:
+            self._cancel(study_id, actor)
         return changed
+
+    def _cancel(self, study_id: str, actor: str) -> None:
+        with contextlib.suppress(Conflict, NotFound):  # it has just ended, or was deleted
+            self._studies.cancel(study_id, actor)
 
     def _check(self, bot: Bot, settings: RetuneSettings) -> None:
         if self._venues.is_stepped(bot.config.market):
@@ -97,8 +104,8 @@ class Retuner:
             try:
                 now = self._advance(retune)
             except QuarterdeckError as error:
-                self._keep(retune, f"Tuning again failed: {error.message}", Level.WARNING,
-                           study_id="")  # fmt: skip
+                self._keep(self.get(retune.bot_id), f"Tuning again failed: {error.message}",
+                           Level.WARNING)  # fmt: skip
                 continue
             if now.wins:
                 waiting.append(now)
@@ -118,16 +125,16 @@ class Retuner:
     def _start(self, retune: Retune) -> Retune:
         now, bot = self._books.clock.now(), self._books.bots[retune.bot_id]
         # First the next time: what fails is not tried again every minute.
-        retune = retune.model_copy(update={"next_at": next_due(retune.settings, now)})
         with self._books.writing() as writing:
-            self._put(writing, retune)
+            self._change(writing, bot.id, next_at=next_due(retune.settings, now))
         study = self._studies.create(self._request(bot, retune.settings), ACTOR, retune_of=bot.id)
-        retune = retune.model_copy(update={"study_id": study.id})
         with self._books.writing() as writing:
-            self._put(writing, retune)
-            writing.event(Level.INFO, "retune.started", f"A study tunes it again: {study.name}.",
-                          bot.id)  # fmt: skip
-        return retune
+            if self._now(writing, bot.id).settings == retune.settings:
+                writing.event(Level.INFO, "retune.started",
+                              f"A study tunes it again: {study.name}.", bot.id)  # fmt: skip
+                return self._change(writing, bot.id, study_id=study.id)
+        self._cancel(study.id, ACTOR)  # somebody has set it anew meanwhile
+        return self.get(bot.id)
 
     def _request(self, bot: Bot, settings: RetuneSettings) -> StudyRequest:
         """A study on what the bot trades, with its own terms and costs."""
@@ -160,7 +167,7 @@ class Retuner:
         try:
             study = self._studies.get(retune.study_id)
         except NotFound:
-            return self._keep(retune, "Its study was deleted.", Level.WARNING, study_id="")
+            return self._keep(retune, "Its study was deleted.", Level.WARNING)
         if study.is_active:
             return retune
         if study.state is StudyState.INTERRUPTED:
@@ -168,21 +175,22 @@ class Retuner:
             return retune
         if study.state is not StudyState.DONE:
             words = f"Its study {study.state.value}. {study.error}".strip()
-            return self._keep(retune, words, Level.WARNING, study_id="")
+            return self._keep(retune, words, Level.WARNING)
         return self._decide(retune, study)
 
     def _decide(self, retune: Retune, study: Study) -> Retune:
-        bot = self._books.bots[retune.bot_id]
-        found = contest(retune.settings, study.summary, bot.config.params)
+        config = self._books.bots[retune.bot_id].config
+        if _studied(study.request) != _traded(config):
+            return self._keep(retune, CHANGED, Level.WARNING)
+        found = contest(retune.settings, study.summary, config.params)
         wins: dict[str, Any] = {}
         if found.is_won:
-            params = {**bot.config.params, **study.summary.params}
-            wins = {"params": params, "exits": study.summary.exits}
+            params = {**config.params, **study.summary.params}
+            wins = {"params": params, "exits": study.summary.exits, "of": _traded(config)}
         numbers = {"challenger": found.challenger, "present": found.present, "study": study.id}
         kind = "retune.won" if found.is_won else "retune.kept"
-        words = f"{found.words} They are applied when the bot is flat." if wins else found.words
-        changes = {"study_id": "", "wins": wins}
-        return self._keep(retune, words, Level.INFO, kind=kind, data=numbers, **changes)
+        words = f"{found.words} {WAITS}" if wins else found.words
+        return self._keep(retune, words, Level.INFO, kind=kind, data=numbers, wins=wins)
 
     def apply(self, bot_id: str) -> bool:
         """Give a bot what won, if it is flat; on its account's lane. Whether it was applied."""
@@ -192,15 +200,19 @@ class Retuner:
             return False
         exits = {name: repr(value) for name, value in retune.wins.get("exits", {}).items()}
         try:
+            now = _traded(self._books.get_bot(bot_id).config)
+            if retune.wins.get("of", now) != now:
+                self._keep(retune, CHANGED, Level.WARNING)
+                return False
             self._bots.tune(bot_id, retune.wins["params"], exits, ACTOR)
         except Conflict:
             return False  # it holds something; tried again in a while
         except QuarterdeckError as error:
             words = f"The new parameters could not be applied: {error.message}"
-            self._keep(retune, words, Level.WARNING, wins={})
+            self._keep(retune, words, Level.WARNING)
             return False
-        words = f"{retune.outcome.removesuffix(' They are applied when the bot is flat.')} Applied."
-        self._keep(retune, words, Level.INFO, kind="retune.applied", wins={})
+        words = f"{retune.outcome.removesuffix(WAITS).rstrip()} Applied."
+        self._keep(retune, words, Level.INFO, kind="retune.applied")
         return True
 
     def _keep(
@@ -211,18 +223,46 @@ class Retuner:
         *,
         kind: str = "retune.failed",
         data: dict[str, Any] | None = None,
-        **changes: Any,
+        wins: dict[str, Any] | None = None,
     ) -> Retune:
-        """Write what became of it, with an event."""
-        changed = retune.model_copy(update={"outcome": words, **changes})
+        """Write what became of its study, with an event; nothing where somebody has set it anew
+        meanwhile."""
         with self._books.writing() as writing:
-            self._put(writing, changed)
+            now = self._now(writing, retune.bot_id)
+            if (now.settings, now.study_id) != (retune.settings, retune.study_id):
+                return now
             writing.event(level, kind, words, retune.bot_id, **(data or {}))
-        return changed
+            return self._change(writing, retune.bot_id, outcome=words, study_id="", wins=wins or {})
 
-    def _put(self, writing: Writing, retune: Retune) -> None:
-        changed = retune.model_copy(update={"updated_at": self._books.clock.now()})
-        if writing.tx.retunes.find(retune.bot_id) is None:
+    def _now(self, writing: Writing, bot_id: str) -> Retune:
+        found = writing.tx.retunes.find(bot_id)
+        return found or Retune(bot_id=bot_id, updated_at=self._books.clock.now())
+
+    def _change(self, writing: Writing, bot_id: str, **changes: Any) -> Retune:
+        """Change what is stored now, which may be another one than was read a while ago."""
+        changes["updated_at"] = self._books.clock.now()
+        changed = self._now(writing, bot_id).model_copy(update=changes)
+        if writing.tx.retunes.find(bot_id) is None:
             writing.tx.retunes.add(changed)
         else:
             writing.tx.retunes.save(changed)
+        return changed
+
+
+def _traded(config: BotConfig) -> dict[str, Any]:
+    """What a bot's parameters are for, and those it has."""
+    return {
+        "strategy": config.strategy, "market": config.market, "symbol": config.symbol,
+        "timeframe": config.timeframe, "params": dict(config.params),
+    }  # fmt: skip
+
+
+def _studied(request: StudyRequest) -> dict[str, Any]:
+    """The same of a study that was made for a bot, which is never one on files."""
+    backtest, source = request.backtest, request.backtest.source
+    if not isinstance(source, MarketSource):
+        return {}
+    return {
+        "strategy": backtest.strategy, "market": source.market, "symbol": source.symbols[0],
+        "timeframe": backtest.timeframe, "params": dict(request.baseline or {}),
+    }  # fmt: skip

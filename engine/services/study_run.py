@@ -182,7 +182,10 @@ class StudyRun:
                 if len(folds) > 1 else {},
                 "importance": self._importance(len(folds)),
                 "luck": _luck(inside, told[-1]),
-                "monte_carlo": self._monte_carlo(crew, one_after_another([inside, outside])),
+                # The first training and all tests: later trainings hold tests that came before.
+                "monte_carlo": self._monte_carlo(
+                    crew, one_after_another([judgements[0].inside, outside])
+                ),
             }
         )  # fmt: skip
 
@@ -238,7 +241,7 @@ class StudyRun:
             return search.importance()
 
     def _monte_carlo(self, crew: Crew, history: History) -> mc.MonteCarlo | None:
-        """What else could have come of the winner's trades, in and out of sample."""
+        """What else could have come of the winners' trades, in and out of sample."""
         returns = mc.trade_returns(history)
         if not len(returns):
             return None

@@ -52,6 +52,53 @@ def test_a_trade_by_hand(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert found["metrics"]["total_return"] == pytest.approx(trade["pnl"] / 10_000)
 
 
+@pytest.mark.parametrize(
+    ("entry", "option", "fraction", "touched"),
+    [
+        (100, "--take-profit", "0.1", 110.0),
+        (12, "--take-profit", "0.05", 12.6),
+        (12, "--stop-loss", "0.05", 11.4),
+        (7, "--stop-loss", "0.02", 6.86),
+    ],
+)
+def test_a_bar_that_only_touches_a_level_takes_it(
+    entry: float, option: str, fraction: str, touched: float,
+    tmp_path: Path, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """By the decimals that a person reckons with: in float64, 100 * 1.1 is more than 110."""
+    high, low = max(entry, touched), min(entry, touched)
+    path = candles(tmp_path, [(entry,), (entry,), (entry, high, low, entry), (entry,)])
+    found = ask(capsys, "--candles", path, "--params", '{"plan": "0L"}', option, fraction)
+    [trade] = found["trades"]
+    assert trade["exit_time"] == "2026-03-02T00:02:00Z"
+    assert (trade["entry_price"], trade["exit_price"]) == (entry, touched), "to the last digit"
+
+
+def test_a_file_may_have_any_name_and_call_its_times_as_others_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(candles(tmp_path))
+    plain = ask(capsys, "--candles", str(path), "--params", '{"plan": "0L 2l"}')
+    for name, column in (("my candles (1).csv", "Time"), ("BTC-USDT-1m.csv", "open_time"),
+                         ("hand_made.csv", "Date")):  # fmt: skip
+        other = tmp_path / name
+        text = path.read_text(encoding="utf-8").replace("timestamp", column)
+        other.write_text(text, encoding="utf-8")
+        found = ask(capsys, "--candles", str(other), "--params", '{"plan": "0L 2l"}')
+        assert found["timeframe"] == "1m"
+        assert found["equity"] == plain["equity"]
+
+
+def test_rows_longer_than_the_header_are_refused_and_not_shifted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = Path(candles(tmp_path))
+    head, *rows = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([head, *(f"{row},7" for row in rows)]), encoding="utf-8")
+    found = ask(capsys, "--candles", str(path), code=2)
+    assert "its rows have more columns than its header names" in found["error"]["message"]
+
+
 def test_what_is_open_at_the_end_is_reported_apart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

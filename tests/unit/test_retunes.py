@@ -10,12 +10,13 @@ from engine.adapters.search.optuna_search import OptunaSearches
 from engine.adapters.strategies.loader import load_source
 from engine.domain.retunes import RetuneSettings, contest, first_due, next_due
 from engine.domain.studies import StudyState, StudySummary
+from engine.domain.study_kinds import ObjectiveKey
 from engine.errors import ConfigError, Conflict
 from engine.services.backtest_candles import CandleReader
 from engine.services.backtest_plans import BacktestPlanner
 from engine.services.bots import BotService
 from engine.services.lanes import Lanes
-from engine.services.retunes import Retuner
+from engine.services.retunes import Retuner, _traded
 from engine.services.studies import StudyService
 from engine.services.study_runner import StudyRunner
 from engine.services.study_setting import StudyPlanner
@@ -51,10 +52,10 @@ class Shed:
 
     def wins(self, params: dict[str, Any]) -> None:
         """As if these had won."""
-        retune = self.retuner.get(self.room.bot.id)
+        of = _traded(self.room.bot.config)
         with self.room.books.writing() as writing:
-            wins = {"params": params, "exits": {"stop_loss": 0.031}}
-            self.retuner._put(writing, retune.model_copy(update={"wins": wins, "outcome": "Won."}))
+            wins = {"params": params, "exits": {"stop_loss": 0.031}, "of": of}
+            self.retuner._change(writing, self.room.bot.id, wins=wins, outcome="Won.")
 
 
 @pytest.fixture
@@ -149,9 +150,83 @@ def test_a_study_that_fails_leaves_the_bot_as_it_is(shed: Shed) -> None:
     shed.runner.close()
 
 
+def begun(shed: Shed) -> str:
+    """A re-tuning whose study has just been started; the study's id."""
+    shed.retuner.put(shed.room.bot.id, SETTINGS, "ann")
+    shed.room.clock.advance(2 * 86_400)
+    shed.look()
+    return shed.retuner.get(shed.room.bot.id).study_id
+
+
+def test_what_was_turned_off_meanwhile_is_not_applied(shed: Shed) -> None:
+    study_id = begun(shed)
+    off = shed.retuner.put(shed.room.bot.id, RetuneSettings(), "ann")
+    assert (off.study_id, off.next_at) == ("", None)
+    eventually(lambda: shed.studies.get(study_id), lambda one: not one.is_active)
+    shed.look()
+    found = shed.retuner.get(shed.room.bot.id)
+    assert (found.settings.is_on, found.wins, found.outcome) == (False, {}, "")
+    shed.runner.close()
+
+
+def test_settings_that_change_while_the_job_looks_are_not_overwritten(
+    shed: Shed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bot, create = shed.room.bot, shed.studies.create
+
+    def create_while_a_person_turns_it_off(*words: Any, **more: Any) -> Any:
+        study = create(*words, **more)
+        shed.retuner.put(bot.id, RetuneSettings(), "ann")
+        return study
+
+    monkeypatch.setattr(shed.studies, "create", create_while_a_person_turns_it_off)
+    assert begun(shed) == ""
+    found = shed.retuner.get(bot.id)
+    assert (found.settings.is_on, found.next_at) == (False, None)
+    [study], _ = shed.studies.list(limit=9)
+    eventually(lambda: shed.studies.get(study.id), lambda one: not one.is_active)
+    shed.runner.close()
+
+
+def test_a_winner_is_of_the_bot_as_it_was(shed: Shed) -> None:
+    room, config = shed.room, shed.room.bot.config
+    shed.wins({**config.params, "period": 21})
+    own = config.model_copy(update={"params": {**config.params, "period": 9}})
+    with room.books.writing() as writing:
+        writing.save_bot(room.bot.id, config=own)
+    assert shed.retuner.apply(room.bot.id) is False
+    assert room.bot.config.params["period"] == 9, "a person's own choice stays"
+    found = shed.retuner.get(room.bot.id)
+    assert found.wins == {}
+    assert "The bot was changed meanwhile" in found.outcome
+
+
+def test_a_study_of_a_bot_that_was_changed_meanwhile_decides_nothing(shed: Shed) -> None:
+    room, study_id = shed.room, begun(shed)
+    eventually(lambda: shed.studies.get(study_id), lambda one: not one.is_active)
+    own = room.bot.config.model_copy(update={"timeframe": "15m"})
+    with room.books.writing() as writing:
+        writing.save_bot(room.bot.id, config=own)
+    shed.look()
+    found = shed.retuner.get(room.bot.id)
+    assert (found.study_id, found.wins) == ("", {})
+    assert "The bot was changed meanwhile" in found.outcome
+    shed.runner.close()
+
+
+def test_parameters_that_never_lost_are_not_replaced_for_want_of_a_number() -> None:
+    settings = SETTINGS.model_copy(update={"objective": ObjectiveKey.PROFIT_FACTOR})
+    metrics = {"profit_factor": 0.4, "trades": 12, "total_return": -0.1, "max_drawdown": 0.2}
+    present = {"profit_factor": None, "trades": 5, "total_return": 0.3, "max_drawdown": 0.0}
+    found = contest(settings, summary(None, None, outside=metrics, baseline=present), {})
+    assert not found.is_won
+    assert "they gained" in found.words
+
+
 def summary(challenger: float | None, present: float | None, **changes: Any) -> StudySummary:
     def metrics(sharpe: float | None) -> dict[str, Any]:
-        return {"sharpe": sharpe, "trades": 12, "total_return": 0.1, "max_drawdown": 0.05}
+        total = 0.0 if sharpe is None else 0.1
+        return {"sharpe": sharpe, "trades": 12, "total_return": total, "max_drawdown": 0.05}
 
     fields: dict[str, Any] = {
         "outside": metrics(challenger), "baseline": metrics(present), "params": {"period": 7},

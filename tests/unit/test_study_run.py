@@ -75,6 +75,9 @@ def test_a_grid_in_every_fold_of_a_walk_forward(tmp_path: Path) -> None:
     assert summary.outside["total_return"] == pytest.approx(growth - 1)
     assert summary.outside["days"] == pytest.approx(tests / 24, abs=0.1)
     assert set(summary.stability) == {"fast", "slow"}
+    assert summary.monte_carlo is not None
+    once = (summary.folds[0].inside["trades"] or 0) + summary.outside["trades"]
+    assert summary.monte_carlo.trades == once, "later trainings hold the earlier tests' trades"
     first, last = bench.progress[0], bench.progress[-1]
     assert (first.stage, last.stage) == ("inspecting", "monte carlo")
     assert last.trials == 33
