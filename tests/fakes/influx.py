@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 
+from tests.support.loopback import NO_TLS
+
 TOKEN = "token-of-the-loopback-influx"
 LONGEST_WAIT_S = 60.0
 
@@ -57,7 +59,7 @@ class LoopbackInflux:
         if self.upstream:
             passed = httpx.post(
                 f"{self.upstream}&precision={query['precision']}", content=body,
-                headers={"Content-Encoding": encoding}, trust_env=False,
+                headers={"Content-Encoding": encoding}, verify=NO_TLS, trust_env=False,
             )  # fmt: skip
             if passed.status_code != 204:
                 return Answer(passed.status_code, passed.json()["error"])

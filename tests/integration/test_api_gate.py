@@ -34,6 +34,7 @@ from tests.fakes.serve import TEST_TOKEN
 from tests.fakes.services import FakeServices
 from tests.support.client import RSI_DEMO
 from tests.support.fake_api import API, api_over, error_of
+from tests.support.loopback import NO_TLS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -58,7 +59,7 @@ def routes() -> list[tuple[str, str]]:
 def test_every_route_but_health_and_webhooks_demands_a_token(api: httpx.Client) -> None:
     assert len(routes()) > 30
     for method, path in [*routes(), ("GET", "/"), ("GET", "/no/such/page")]:
-        bare = httpx.request(method, f"{api.base_url}{path}", trust_env=False)
+        bare = httpx.request(method, f"{api.base_url}{path}", verify=NO_TLS, trust_env=False)
         if path in ("/health", "/heartbeat"):
             assert bare.status_code == 200
         elif path == "/webhook/{key}":
@@ -93,7 +94,9 @@ def test_no_route_is_hidden_from_the_openapi_document() -> None:
 )
 def test_a_wrong_token_opens_nothing(api: httpx.Client, header: str) -> None:
     headers = {b"Authorization": header.encode("latin-1")}
-    response = httpx.get(f"{api.base_url}{API}/bots", headers=headers, trust_env=False)
+    response = httpx.get(
+        f"{api.base_url}{API}/bots", headers=headers, verify=NO_TLS, trust_env=False
+    )
     assert response.status_code == 401
     assert TEST_TOKEN not in response.text
 

@@ -11,6 +11,7 @@ import pytest
 from engine.cli import main
 from tests.support.books import rows
 from tests.support.client import RSI_DEMO, Client
+from tests.support.loopback import NO_TLS
 from tests.support.processes import Copy, copy_of_quarterdeck
 
 OPTIONS = {
@@ -175,7 +176,9 @@ def send(engine: Engine, method: str, path: str, body: bytes) -> httpx.Response:
         "Authorization": f"Bearer {engine.copy.token}", "Content-Type": "application/json",
     }  # fmt: skip
     url = f"{engine.copy.engine_url}/api/v1{path}"
-    return httpx.request(method, url, content=body, headers=headers, timeout=20)
+    return httpx.request(
+        method, url, content=body, headers=headers, timeout=20, verify=NO_TLS, trust_env=False
+    )
 
 
 def error_of(response: httpx.Response, status: int) -> dict[str, Any]:
@@ -271,7 +274,9 @@ def test_without_the_token_nothing_is_told_or_done(
         ("POST", "/shutdown"), ("DELETE", "/bots/Demo"), ("GET", "/trades.csv"),
     ):  # fmt: skip
         url = f"{engine.copy.engine_url}/api/v1{path}"
-        response = httpx.request(method, url, headers=sent, params={"token": "x"})
+        response = httpx.request(
+            method, url, headers=sent, params={"token": "x"}, verify=NO_TLS, trust_env=False
+        )
         assert error_of(response, 401)["message"] == "The API token is missing or wrong."
         assert token not in response.text
 

@@ -27,6 +27,7 @@ from engine.settings import Settings
 from tests.support.canaries import Flock, unpacked
 from tests.support.channel_forms import RIGHT
 from tests.support.client import Client
+from tests.support.loopback import NO_TLS
 from tests.support.processes import Copy
 from tooling.place import ROOT
 
@@ -259,7 +260,7 @@ def speaking_to(copy: Copy, flock: Flock) -> Iterator[CanaryRun]:
     """A run with a running engine, over one connection."""
     headers = {"Authorization": f"Bearer {copy.token}"}
     with httpx.Client(
-        base_url=copy.engine_url, headers=headers, timeout=90, trust_env=False
+        base_url=copy.engine_url, headers=headers, timeout=90, verify=NO_TLS, trust_env=False
     ) as http:
         yield CanaryRun(copy, flock, http)
 

@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from tests.support.loopback import NO_TLS
 from tests.support.processes import Copy
 
 T = TypeVar("T")
@@ -40,7 +41,9 @@ class Client:
         """Any call below ``/api/v1``, whatever it answers."""
         headers = {"Authorization": f"Bearer {self._copy.token}"}
         url = f"{self._copy.engine_url}/api/v1{path}"
-        return httpx.request(method, url, headers=headers, timeout=30, **options)
+        return httpx.request(
+            method, url, headers=headers, timeout=30, verify=NO_TLS, trust_env=False, **options
+        )
 
     def create_bot(self, **changes: Any) -> dict[str, Any]:
         """A new bot: the RSI demo with ``changes``."""

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from tests.support.client import eventually
+from tests.support.loopback import NO_TLS
 from tests.support.ports import free_port
 from tooling.programs import find_program
 
@@ -46,7 +47,7 @@ class InfluxServer:
         """All rows of an InfluxQL query, times in nanoseconds; a series' tags with its rows."""
         answer = httpx.get(
             f"{self.url}/query", params={"db": self.database, "epoch": "ns", "q": query},
-            trust_env=False,
+            verify=NO_TLS, trust_env=False,
         )  # fmt: skip
         [result] = answer.raise_for_status().json()["results"]
         return [
@@ -69,7 +70,7 @@ def influx_server(folder: Path) -> Iterator[InfluxServer]:
         eventually(lambda: _status(f"{url}/ping"), lambda status: status == 204)
         server = InfluxServer(url, "quarterdeck")
         create = {"q": f"CREATE DATABASE {server.database}"}
-        httpx.post(f"{url}/query", data=create, trust_env=False).raise_for_status()
+        httpx.post(f"{url}/query", data=create, verify=NO_TLS, trust_env=False).raise_for_status()
         yield server
 
 
@@ -82,13 +83,14 @@ class PrometheusServer:
     def values(self, expression: str) -> list[tuple[dict[str, str], float]]:
         """Labels and value of each series of an expression now."""
         answer = httpx.get(f"{self.url}/api/v1/query", params={"query": expression},
-                           trust_env=False)  # fmt: skip
+                           verify=NO_TLS, trust_env=False)  # fmt: skip
         found = answer.raise_for_status().json()["data"]["result"]
         return [(one["metric"], float(one["value"][1])) for one in found]
 
     def target(self) -> dict[str, Any]:
         """What it says of its one target."""
-        answer = httpx.get(f"{self.url}/api/v1/targets", trust_env=False).raise_for_status()
+        told = httpx.get(f"{self.url}/api/v1/targets", verify=NO_TLS, trust_env=False)
+        answer = told.raise_for_status()
         targets: list[dict[str, Any]] = answer.json()["data"]["activeTargets"]
         return targets[0]
 
@@ -139,7 +141,7 @@ def _program(name: str) -> Path:
 
 def _status(url: str) -> int:
     try:
-        return httpx.get(url, trust_env=False).status_code
+        return httpx.get(url, verify=NO_TLS, trust_env=False).status_code
     except httpx.TransportError:
         return 0
 

@@ -12,6 +12,7 @@ from engine.api.wire import dump
 from engine.contracts.metatrader import ExecutionSignal, PriceSignal
 from engine.errors import QuarterdeckError
 from engine.services.take_prices import Envelope
+from tests.support.loopback import NO_TLS
 
 Json = dict[str, Any]
 
@@ -33,7 +34,9 @@ class HttpWire:
 
     def __init__(self, url: str, token: str) -> None:
         headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        self._http = httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=10)
+        self._http = httpx.Client(
+            base_url=url, headers=headers, verify=NO_TLS, trust_env=False, timeout=10
+        )
 
     def post(self, path: str, body: str) -> Json | None:
         """Send a body."""
