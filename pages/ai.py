@@ -9,6 +9,7 @@ from panel.ai_opened import draw_opened
 from panel.ai_view import draw_status
 from panel.facade import ControlPanel, PanelError
 from panel.figures import apply_details_style
+from panel.filters import first_page
 from panel.layout import page_header, show_error
 from panel.news_view import draw_news
 from panel.session import control_panel
@@ -28,7 +29,7 @@ def draw_page(panel: ControlPanel) -> None:
     draw_status(panel)
     view = st.segmented_control(
         "View", VIEWS, default="Decisions", required=True, key="view", bind="query-params",
-        label_visibility="collapsed",
+        label_visibility="collapsed", on_change=first_page,
     )  # fmt: skip
     st.session_state[DRAWN] = view
     if view == "Prompt":

@@ -1,4 +1,4 @@
-"""Settings: what can be changed, what is in force, paper balances, the engine."""
+"""Settings: what can be changed, what is in force, balances, tokens, backups, the engine."""
 
 import streamlit as st
 
@@ -8,7 +8,7 @@ from panel.figures import apply_details_style
 from panel.format import escape
 from panel.layout import page_header, show_error
 from panel.session import control_panel, data_folder
-from panel.settings_view import draw_accounts, draw_editable, draw_engine, draw_fixed
+from panel.settings_view import draw_balances, draw_editable, draw_engine, draw_fixed
 from panel.tokens_view import draw_tokens, open_asked_dialog
 
 
@@ -23,8 +23,8 @@ def draw_page(panel: ControlPanel) -> None:
         st.caption("From the environment or the .env file.")
         draw_fixed(settings)
     with right:
-        st.subheader("Paper balances", anchor=False)
-        draw_accounts(panel.accounts())
+        st.subheader("Balances", anchor=False)
+        draw_balances(panel)
         st.subheader("API tokens", anchor=False)
         draw_tokens(panel)
         st.subheader("Backups", anchor=False)

@@ -5,20 +5,13 @@ import streamlit as st
 from engine.contracts import TradeFilter
 from panel.facade import ControlPanel, PanelError
 from panel.figures import apply_details_style
-from panel.filters import choose_page
+from panel.filters import choose_filter_page, is_narrowed
 from panel.format import now
 from panel.layout import page_header, show_error
 from panel.live import latest, show_staleness
 from panel.record_tables import TRADE_COLUMNS, draw_records
 from panel.session import control_panel
-from panel.trades_view import (
-    PAGE_SIZE,
-    choose_trades,
-    clear_filters,
-    csv_name,
-    draw_totals,
-    is_narrowed,
-)  # fmt: skip
+from panel.trades_view import FILTER_KEYS, PAGE_SIZE, choose_trades, csv_name, draw_totals
 
 REFRESH_S = 5.0
 
@@ -40,15 +33,12 @@ def draw_page(panel: ControlPanel) -> None:
             disabled=not count,
             help="Every trade that matches, with all digits, times in UTC",
         )
-        if is_narrowed(chosen):
-            st.button("Clear filters", on_click=clear_filters)
-        page = choose_page(count, PAGE_SIZE)
-    _live_trades(panel, chosen, page)
+        asked = choose_filter_page(chosen, count, PAGE_SIZE, FILTER_KEYS, "trades_clear")
+    _live_trades(panel, asked)
 
 
 @st.fragment(run_every=REFRESH_S)
-def _live_trades(panel: ControlPanel, chosen: TradeFilter, page: int) -> None:
-    asked = chosen.model_copy(update={"limit": PAGE_SIZE, "offset": (page - 1) * PAGE_SIZE})
+def _live_trades(panel: ControlPanel, asked: TradeFilter) -> None:
     try:
         snapshot = latest(f"trades:{asked.model_dump_json()}", lambda: panel.trades(asked))
     except PanelError as error:
@@ -59,7 +49,7 @@ def _live_trades(panel: ControlPanel, chosen: TradeFilter, page: int) -> None:
     if not found.count:
         st.info(
             "No trade matches these filters."
-            if is_narrowed(chosen)
+            if is_narrowed(asked)
             else "No trade yet. A trade is listed here once its position is closed."
         )
         return

@@ -1,8 +1,7 @@
 """What models were asked and what came of it: filtered, in pages, to be opened."""
 
-import math
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import streamlit as st
@@ -11,11 +10,10 @@ from engine.contracts import BotView
 from engine.contracts.ai import (
     AdviceFilter,
     AdviceLine,
-    AdvicePurpose,
     AdviceState,
-    CounselVerdict,
     ModelAction,
 )
+from panel import filters
 from panel.ai_words import (
     PURPOSES,
     VERDICTS,
@@ -28,10 +26,9 @@ from panel.facade import ControlPanel, PanelError
 from panel.format import MINUS, NONE, now, percent, price
 from panel.layout import show_error
 from panel.live import latest, show_staleness
-from panel.record_tables import Column, records_table, table_key
+from panel.record_tables import ROW_PX, Column, records_table, table_key, table_px
 
 PAGE_SIZE = 50
-ROW_PX, MOST_PX = 30, 720
 REFRESH_S = 5.0
 FILTER_KEYS = ("bot", "why", "state", "verdict", "action", "text", "from", "to")
 
@@ -71,49 +68,34 @@ COLUMNS: tuple[Column[AdviceLine], ...] = (
 )  # fmt: skip
 
 
+PURPOSES_BY_WORD = {words: purpose for purpose, words in PURPOSES.items()}
+STATES_BY_WORD = {state_words(state): state for state in AdviceState}
+VERDICTS_BY_WORD = {words: verdict for verdict, words in VERDICTS.items()}
+
+
 def choose_advice(bots: Sequence[BotView]) -> AdviceFilter | None:
-    """Draw the filters, kept in the address. None, with the reason drawn, when the dates
-    contradict each other."""
+    """Draw the filters, kept in the address, in the words of the table. None, with the reason
+    drawn, when the dates contradict each other."""
     with st.container(horizontal=True, key="ai_filters"):
-        bot = _pick("Bot", "bot", sorted(one.config.name for one in bots), is_open=True)
-        purpose = _pick("Why", "why", [one.value for one in AdvicePurpose])
-        state = _pick("State", "state", [one.value for one in AdviceState])
-        verdict = _pick("Made of it", "verdict", [one.value for one in CounselVerdict])
-        action = _pick("Answer", "action", [one.value for one in ModelAction])
-        text = st.text_input(
-            "Text", key="text", placeholder="in answer or error", max_chars=200, type="search",
-            width=180, bind="query-params", on_change=first_page,
-        )  # fmt: skip
-        first, last = _day("From (UTC)", "from"), _day("To (UTC)", "to")
-    if first and last and first > last:
-        st.error("The first day lies after the last one.", icon=":material/error:")
+        bot = filters.pick("Bot", "bot", sorted(one.config.name for one in bots))
+        purpose = filters.pick("Why", "why", list(PURPOSES_BY_WORD), is_open=False)
+        state = filters.pick("State", "state", list(STATES_BY_WORD), is_open=False)
+        verdict = filters.pick("Made of it", "verdict", list(VERDICTS_BY_WORD), is_open=False)
+        action = filters.pick("Answer", "action", [one.value for one in ModelAction], is_open=False)
+        text = filters.text("Text", "text", "in answer or error")
+        first, last = filters.day("From (UTC)", "from"), filters.day("To (UTC)", "to")
+    if not filters.are_days_in_order(first, last):
         return None
     return AdviceFilter(
-        bot=bot, purpose=AdvicePurpose(purpose) if purpose else None,
-        state=AdviceState(state) if state else None,
-        verdict=CounselVerdict(verdict) if verdict else None,
-        action=ModelAction(action) if action else None, text=text or "",
-        since=_midnight(first) if first else None,
-        until=_midnight(last + timedelta(days=1)) if last else None, limit=PAGE_SIZE,
-    )  # fmt: skip
-
-
-def is_narrowed(chosen: AdviceFilter) -> bool:
-    """Whether any filter is set."""
-    given = chosen.model_dump(exclude={"limit", "offset"}, exclude_none=True)
-    return any(given.values())
-
-
-def clear_filters() -> None:
-    """Back to everything; a callback."""
-    for key in FILTER_KEYS:
-        st.session_state[key] = "" if key == "text" else None
-    first_page()
-
-
-def first_page() -> None:
-    """The newest again; a callback of whatever changes what is asked for."""
-    st.session_state["page"] = 1
+        bot=bot,
+        purpose=PURPOSES_BY_WORD[purpose] if purpose else None,
+        state=STATES_BY_WORD[state] if state else None,
+        verdict=VERDICTS_BY_WORD[verdict] if verdict else None,
+        action=ModelAction(action) if action else None,
+        text=text,
+        since=filters.midnight(first) if first else None,
+        until=filters.midnight(last + timedelta(days=1)) if last else None,
+    )
 
 
 def draw_decisions(panel: ControlPanel) -> None:
@@ -122,7 +104,6 @@ def draw_decisions(panel: ControlPanel) -> None:
     if chosen is None:
         return
     count = panel.advice_page(chosen.model_copy(update={"limit": 1})).count
-    page = 1
     with st.container(horizontal=True, vertical_alignment="center"):
         st.download_button(
             "Download CSV", lambda: panel.advice_csv(chosen),
@@ -130,13 +111,8 @@ def draw_decisions(panel: ControlPanel) -> None:
             icon=":material/download:", on_click="ignore", disabled=not count, key="ai_csv",
             help="All that match, without prompts, times in UTC",
         )  # fmt: skip
-        if is_narrowed(chosen):
-            st.button("Clear filters", on_click=clear_filters, key="ai_clear")
-        if count > PAGE_SIZE:
-            page = st.pagination(
-                math.ceil(count / PAGE_SIZE), width=340, key="page", bind="query-params"
-            )
-    _live_page(panel, chosen.model_copy(update={"offset": (page - 1) * PAGE_SIZE}))
+        asked = filters.choose_filter_page(chosen, count, PAGE_SIZE, FILTER_KEYS, "ai_clear")
+    _live_page(panel, asked)
 
 
 @st.fragment(run_every=REFRESH_S)
@@ -151,14 +127,14 @@ def _live_page(panel: ControlPanel, asked: AdviceFilter) -> None:
     if not count:
         st.info(
             "Nothing matches these filters."
-            if is_narrowed(asked)
+            if filters.is_narrowed(asked)
             else "No model was asked yet. Give a bot an advisor or a decider under Strategy of its"
             " form, or try one under Prompt: a dry run opens nothing."
         )
         return
     found = st.dataframe(
         records_table(lines, COLUMNS), hide_index=True, row_height=ROW_PX, placeholder=NONE,
-        height=min(ROW_PX * (len(lines) + 1) + 3, MOST_PX), on_select="rerun",
+        height=table_px(len(lines)), on_select="rerun",
         selection_mode="single-row", key=table_key("advice", [one.id for one in lines]),
     )  # fmt: skip
     first = asked.offset + 1
@@ -176,22 +152,3 @@ def open_advice(advice_id: str) -> None:
     """Show one whole."""
     st.query_params["advice"] = advice_id
     st.rerun()
-
-
-def _pick(label: str, key: str, options: Sequence[str], *, is_open: bool = False) -> str | None:
-    return st.selectbox(
-        label, options, index=None, key=key, placeholder="All", width=140, bind="query-params",
-        accept_new_options=is_open, on_change=first_page,
-        format_func=lambda one: one.replace("_", " "),
-    )  # fmt: skip
-
-
-def _day(label: str, key: str) -> date | None:
-    return st.date_input(
-        label, value=None, key=key, format="YYYY-MM-DD", on_change=first_page, width=140,
-        bind="query-params",
-    )  # fmt: skip
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

@@ -16,6 +16,7 @@ from engine.contracts.ai import (
     CostLine,
     HeldBack,
 )
+from panel import filters
 from panel.ai_charts import calibration_figure, cost_figure, held_back_figure, held_back_lines
 from panel.ai_words import FEW, dollars, latency_words, state_words
 from panel.facade import ControlPanel
@@ -68,10 +69,7 @@ def draw_figures_view(panel: ControlPanel) -> None:
 
 def _choose(bots: Sequence[BotView]) -> AiSummaryFilter:
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        bot = st.selectbox(
-            "Bot", sorted(one.config.name for one in bots), index=None, key="of", width=200,
-            placeholder="All", accept_new_options=True, bind="query-params",
-        )  # fmt: skip
+        bot = filters.pick("Bot", "of", sorted(one.config.name for one in bots))
         period = st.segmented_control(
             "Time", list(PERIODS), default="30 days", required=True, key="time",
             bind="query-params",

@@ -22,6 +22,7 @@ from panel.commands import attempt
 from panel.facade import ControlPanel
 from panel.figures import Figure, draw_figures
 from panel.format import NONE, escape, moment, money, percent, price
+from panel.markup import pairs_html
 from panel.record_tables import Column, draw_records
 from panel.session import control_panel
 
@@ -122,11 +123,7 @@ def followed_html(advice: Advice, quote: str) -> str:
     ]  # fmt: skip
     if advice.replay_of:
         rows.append(("Asked again", f"of {advice.replay_of}; nothing follows from it"))
-    cells = "".join(
-        f"<div><dt>{escape_html(name)}</dt><dd>{escape_html(value)}</dd></div>"
-        for name, value in rows
-    )
-    return f'<div class="qd-settings"><dl>{cells}</dl></div>'
+    return pairs_html(rows)
 
 
 def _proposal_rows(advice: Advice, quote: str) -> list[tuple[str, str]]:

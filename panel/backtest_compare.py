@@ -13,6 +13,7 @@ from panel.backtest_words import run_title, setting_name, setting_value
 from panel.facade import ControlPanel, EngineRefused
 from panel.format import escape, percent
 from panel.palette import DOWN, UP, series_colour
+from panel.record_tables import ROW_PX, table_px
 from panel.research_charts import compare_figure
 from panel.research_tables import draw_metrics, metric_text
 from panel.session import is_dark
@@ -75,7 +76,7 @@ def draw_comparison(found: Comparison) -> None:
     st.markdown(f"**Figures, and how they differ from {escape(names[0])}**")
     st.dataframe(
         differences_table(found.runs, names), hide_index=True, key="compare_figures",
-        height=30 * (len(FIRST_FIGURES) + 1) + 8, row_height=30,
+        height=table_px(len(FIRST_FIGURES)), row_height=ROW_PX,
         column_config={"Figure": st.column_config.TextColumn(pinned=True)},
     )  # fmt: skip
     with st.expander("All figures"):

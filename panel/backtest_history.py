@@ -1,22 +1,22 @@
 """The backtests there are: filtered, in pages, to be opened, compared and deleted."""
 
-import math
 from collections.abc import Sequence
 
 import streamlit as st
 
 from engine.contracts.backtests import BacktestFilter, BacktestRun, RunState
+from panel import filters
 from panel.backtest_words import STATE_COLOURS, bar_share, source_words, stage_words, took
 from panel.commands import attempt
 from panel.facade import ControlPanel, PanelError
 from panel.format import NONE, escape
 from panel.live import latest, show_staleness
-from panel.record_tables import Column, records_table, table_key
+from panel.record_tables import ROW_PX, Column, records_table, table_key, table_px
 from panel.session import control_panel
 
 PAGE_SIZE = 50
 REFRESH_S = 1.0
-ROW_PX, MOST_PX = 30, 720
+FILTER_KEYS = ("strategy", "state", "name")
 MOST_COMPARED = 5
 ACTIVE_SHOWN = 5
 
@@ -51,46 +51,35 @@ COLUMNS: tuple[Column[BacktestRun], ...] = (
 def choose_runs(strategies: Sequence[str]) -> BacktestFilter:
     """Draw the filters; they are kept in the address."""
     with st.container(horizontal=True, key="backtest_filters"):
-        strategy = st.selectbox(
-            "Strategy", strategies, index=None, placeholder="All", key="strategy", width=170,
-            accept_new_options=True, bind="query-params", on_change=_first_page,
-        )  # fmt: skip
-        state = st.selectbox(
-            "State", [state.value for state in RunState], index=None, placeholder="All",
-            key="state", width=140, bind="query-params", on_change=_first_page,
-        )  # fmt: skip
-        search = st.text_input("Name contains", key="name", width=200, bind="query-params",
-                               on_change=_first_page)  # fmt: skip
+        strategy = filters.pick("Strategy", "strategy", strategies, most=filters.MOST_STRATEGY)
+        states = [state.value for state in RunState]
+        state = filters.pick("State", "state", states, is_open=False)
+        search = filters.text("Name", "name", "a part of it")
     return BacktestFilter(
-        strategy=strategy, state=RunState(state) if state else None, search=search or "",
-        limit=PAGE_SIZE,
-    )  # fmt: skip
+        strategy=strategy, state=RunState(state) if state else None, search=search
+    )
 
 
 def draw_history(panel: ControlPanel, chosen: BacktestFilter) -> None:
     """What waits and runs, live; then the page of the table with what can be done with it."""
-    page = panel.backtests(chosen)
-    if not page.count:
-        is_narrowed = bool(chosen.strategy or chosen.state or chosen.search)
-        st.info("No backtest matches these filters." if is_narrowed else
+    count = panel.backtests(chosen.model_copy(update={"limit": 1})).count
+    with st.container(horizontal=True, vertical_alignment="center"):
+        asked = filters.choose_filter_page(chosen, count, PAGE_SIZE, FILTER_KEYS, "runs_clear")
+    if not count:
+        st.info("No backtest matches these filters." if filters.is_narrowed(chosen) else
                 "No backtest yet. Fill in the form under New and start one.")  # fmt: skip
         return
-    number = 1
-    pages = math.ceil(page.count / PAGE_SIZE)
-    if pages > 1:
-        number = st.pagination(pages, width=340, key="runs", bind="query-params")
-        offset = (number - 1) * PAGE_SIZE
-        page = panel.backtests(chosen.model_copy(update={"offset": offset}))
+    page = panel.backtests(asked)
     live_runs(panel, tuple(run.id for run in page.items if run.is_active))
     actions = st.container(horizontal=True, key="backtest_actions")
     found = st.dataframe(
         records_table(page.items, COLUMNS), hide_index=True, row_height=ROW_PX,
         placeholder=NONE,
-        height=min(ROW_PX * (len(page.items) + 1) + 3, MOST_PX), on_select="rerun",
+        height=table_px(len(page.items)), on_select="rerun",
         selection_mode="multi-row", key=table_key("runs", [run.id for run in page.items]),
         column_config={"Name": st.column_config.TextColumn(pinned=True, width=200)},
     )  # fmt: skip
-    first = (number - 1) * PAGE_SIZE + 1
+    first = asked.offset + 1
     st.caption(f"{first:,} to {first + len(page.items) - 1:,} of {page.count:,}, newest first")
     rows = [row for row in found["selection"]["rows"] if row < len(page.items)]
     with actions:
@@ -171,7 +160,3 @@ def delete_runs(run_ids: Sequence[str]) -> None:
     for run_id in run_ids:
         if not attempt(lambda run_id=run_id: panel.delete_backtest(run_id)):  # type: ignore[misc]
             return
-
-
-def _first_page() -> None:
-    st.session_state["runs"] = 1

@@ -1,7 +1,6 @@
 """What a backtest would use, before it is started, and the button that starts it."""
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import streamlit as st
@@ -11,8 +10,8 @@ from engine.contracts.backtests import BacktestPreview, Coverage
 from panel.backtest_draft import body_of
 from panel.backtest_form import DRAFT
 from panel.facade import ControlPanel, EngineRefused, PanelError
-from panel.format import duration, money
-from panel.format import escape as markdown_escape
+from panel.format import duration, escape, money
+from panel.markup import review_html
 
 STARTED = "backtest_form:started"
 REFUSAL = "backtest_form:refusal"
@@ -24,7 +23,7 @@ def draw_start(panel: ControlPanel) -> None:
               key="backtest_start", on_click=start, args=(panel,))  # fmt: skip
     refusal = st.session_state.pop(REFUSAL, "")
     if refusal:
-        st.error(markdown_escape(refusal), icon=":material/error:")
+        st.error(escape(refusal), icon=":material/error:")
 
 
 def start(panel: ControlPanel) -> None:
@@ -43,18 +42,18 @@ def draw_preview(panel: ControlPanel, body: Mapping[str, Any]) -> Sequence[Error
         preview = panel.preview_backtest(body)
     except EngineRefused as error:
         if not error.details:
-            st.error(markdown_escape(error.message), icon=":material/error:")
+            st.error(escape(error.message), icon=":material/error:")
         else:
             st.info("What would be used appears once the marked fields are right.")
         return error.details
     except PanelError as error:
-        st.error(markdown_escape(error.message), icon=":material/error:")
+        st.error(escape(error.message), icon=":material/error:")
         return ()
     if preview.problem:
-        st.error(markdown_escape(preview.problem), icon=":material/error:")
+        st.error(escape(preview.problem), icon=":material/error:")
     st.html(preview_html(preview))
     for warning in preview.warnings:
-        st.warning(markdown_escape(warning), icon=":material/warning:")
+        st.warning(escape(warning), icon=":material/warning:")
     return ()
 
 
@@ -67,8 +66,8 @@ def preview_html(preview: BacktestPreview) -> str:
         ("First entry", amount),
         ("Warm-up", f"{preview.warmup:,} candles"),
     )
-    parts = [_list(coverage_rows(one), f"{one.symbol}") for one in preview.coverage]
-    return "".join([_list(general), *parts])
+    parts = [review_html(coverage_rows(one), f"{one.symbol}") for one in preview.coverage]
+    return "".join([review_html(general), *parts])
 
 
 def coverage_rows(coverage: Coverage) -> tuple[tuple[str, str], ...]:
@@ -90,9 +89,3 @@ def coverage_rows(coverage: Coverage) -> tuple[tuple[str, str], ...]:
     else:
         rows.append(("Gaps", "none"))
     return tuple(rows)
-
-
-def _list(rows: Sequence[tuple[str, str]], title: str = "") -> str:
-    cells = "".join(f"<dt>{escape(label)}</dt><dd>{escape(value)}</dd>" for label, value in rows)
-    heading = f"<p><b>{escape(title)}</b></p>" if title else ""
-    return f'{heading}<dl class="qd-review">{cells}</dl>'

@@ -30,6 +30,7 @@ from panel.format import escape, moment, money
 from panel.layout import show_error
 from panel.live import latest, show_staleness
 from panel.markup import gain_html
+from panel.record_tables import ROW_PX, table_px
 from panel.session import control_panel
 
 REFRESH_S = 1.0
@@ -193,7 +194,7 @@ def draw_settings(run: BacktestRun) -> None:
     ]
     st.dataframe(
         [{"Setting": name, "Value": value} for name, value in rows], hide_index=True,
-        key="run_settings", height=30 * (len(rows) + 1) + 8, row_height=30,
+        key="run_settings", height=table_px(len(rows), 900), row_height=ROW_PX,
     )  # fmt: skip
 
 

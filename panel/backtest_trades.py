@@ -20,10 +20,10 @@ from panel.facade import ControlPanel
 from panel.figures import Figure, draw_figures
 from panel.format import NONE, duration, escape, exit_words, moment, percent, price, quantity
 from panel.markup import gain_html
-from panel.record_tables import Column, records_table, table_key
+from panel.record_tables import ROW_PX, Column, records_table, table_key, table_px
 
 PAGE_SIZE = 100
-ROW_PX, MOST_PX = 30, 640
+MOST_PX = 640
 WINDOWS = (150, 300, 600, 1200)
 ORDERS = {"oldest": "Oldest first", "newest": "Newest first", "best": "Best first",
           "worst": "Worst first"}  # fmt: skip
@@ -77,7 +77,7 @@ def draw_trades_tab(panel: ControlPanel, run: BacktestRun) -> None:
     found = st.dataframe(
         records_table(page.items, columns(run.quote)), hide_index=True, row_height=ROW_PX,
         placeholder=NONE,
-        height=min(ROW_PX * (len(page.items) + 1) + 3, MOST_PX), on_select="rerun",
+        height=table_px(len(page.items), MOST_PX), on_select="rerun",
         selection_mode="single-row",
         key=table_key("trades", [run.id, *(one.number for one in page.items)]),
     )  # fmt: skip

@@ -59,6 +59,7 @@ def _live_equity(panel: ControlPanel, bot: BotView) -> None:
     except PanelError as error:
         show_error(error)
         return
+    show_staleness(snapshot)
     if len(snapshot.value) < 2:
         st.caption("The equity curve begins with the bot's first minutes of running.")
         return

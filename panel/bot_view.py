@@ -12,7 +12,7 @@ from panel.commands import attempt
 from panel.data_words import check_label, data_words, reason_words
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.figures import Figure, draw_figures
-from panel.format import ago, clock, escape, every, money, now, price, state_colour, state_of
+from panel.format import ago, escape, every, money, now, price, state_colour, state_of
 from panel.halted import halted_banner
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
@@ -175,6 +175,6 @@ def _figures(bot: BotView) -> list[Figure]:
         Figure("Trades", f"{bot.trade_count:,}{won}"),
         Figure("Last price", price(bot.last_price)),
         Figure(check_label(bot), html=countdown_html(bot.next_check_at)),
-        Figure("Last check (UTC)", clock(bot.checked_at)),
+        Figure("Last check", ago(bot.checked_at, now())),
         Figure("Newest candle", ago(bot.live.newest_candle_at, now())),
     ]

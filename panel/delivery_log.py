@@ -25,9 +25,9 @@ from panel.figures import Figure, draw_figures
 from panel.format import NONE, moment, now
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
+from panel.record_tables import ROW_PX, table_px
 
 PAGE_SIZE = 100
-ROW_PX = 30
 FILTER_KEYS = ("channel", "state", "kind", "text", "from", "to")
 ASKS_TO_OPEN = "deliveries:open"
 STATES_BY_WORD = {words: state for state, (words, _, _) in STATES.items()}
@@ -123,7 +123,7 @@ def draw_deliveries_table(items: Sequence[DeliveryView]) -> None:
     st.dataframe(
         frame,
         key="deliveries", hide_index=True, row_height=ROW_PX, placeholder=NONE,
-        height=min(ROW_PX * (len(frame) + 1) + 3, 720),
+        height=table_px(len(frame)),
         column_config={
             "Time (UTC)": st.column_config.ButtonColumn(
                 type="tertiary", alignment="left", pinned=True, key="deliveries_open",

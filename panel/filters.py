@@ -14,6 +14,11 @@ F = TypeVar("F", bound=BaseModel)
 PAGE = "page"
 """The session key, and the address's name, of the page shown."""
 
+MOST_TYPED = 40
+"""The longest name of a bot or a symbol."""
+
+MOST_STRATEGY, MOST_MARKET = 64, 500
+
 
 def first_page() -> None:
     """Show the newest again; a callback of everything that changes what is asked for."""
@@ -27,9 +32,12 @@ def clear(keys: Sequence[str]) -> None:
     first_page()
 
 
-def pick(label: str, key: str, options: Sequence[str], *, is_open: bool = True) -> str | None:
-    """One of ``options`` or, where it ``is_open``, what is typed; None: all."""
-    return st.selectbox(
+def pick(
+    label: str, key: str, options: Sequence[str], *, is_open: bool = True, most: int = MOST_TYPED
+) -> str | None:
+    """One of ``options`` or, where it ``is_open``, what is typed, cut to ``most`` letters: the
+    engine refuses longer ones. None: all."""
+    chosen: str | None = st.selectbox(
         label,
         options,
         index=None,
@@ -40,6 +48,7 @@ def pick(label: str, key: str, options: Sequence[str], *, is_open: bool = True) 
         width=150,
         bind="query-params",
     )
+    return chosen if chosen is None or chosen in options else chosen[:most]
 
 
 def day(label: str, key: str) -> date | None:
@@ -80,14 +89,19 @@ def choose_page(count: int, size: int) -> int:
     return st.pagination(pages, width=340, key=PAGE, bind="query-params")
 
 
-def is_narrowed(chosen: BaseModel) -> bool:
-    """Whether a filter leaves anything out but by its page."""
-    return bool(chosen.model_dump(exclude={"limit", "offset"}, exclude_defaults=True))
+def is_narrowed(chosen: BaseModel, *besides: str) -> bool:
+    """Whether a filter leaves anything out; its page and the fields ``besides`` leave out none."""
+    return bool(chosen.model_dump(exclude={"limit", "offset", *besides}, exclude_defaults=True))
+
+
+def clear_button(keys: Sequence[str], key: str) -> None:
+    """What empties the widgets of ``keys``."""
+    st.button("Clear filters", key=key, on_click=clear, args=(keys,))
 
 
 def choose_filter_page(chosen: F, count: int, size: int, keys: Sequence[str], clear_key: str) -> F:
     """The filter with the page that is shown; beside it what clears its widgets, of ``keys``."""
     if is_narrowed(chosen):
-        st.button("Clear filters", key=clear_key, on_click=clear, args=(keys,))
+        clear_button(keys, clear_key)
     page = choose_page(count, size)
     return chosen.model_copy(update={"limit": size, "offset": (page - 1) * size})

@@ -16,10 +16,10 @@ from panel.facade import ControlPanel, PanelError
 from panel.format import NONE, moment
 from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
+from panel.record_tables import ROW_PX, table_px
 from panel.signal_words import KINDS, SOURCES, STATES, lag_s, lag_words, line_words
 
 PAGE_SIZE = 100
-ROW_PX = 30
 FILTER_KEYS = ("source", "kind", "state", "bot", "text", "from", "to")
 OPENED = "signal"
 """The address's name of the signal that is open."""
@@ -125,7 +125,7 @@ def draw_signals_table(lines: Sequence[SignalLine], *, key: str, is_inbox: bool 
     st.dataframe(
         frame,
         key=f"{key}_signals", hide_index=True, row_height=ROW_PX, placeholder=NONE,
-        height=min(ROW_PX * (len(frame) + 1) + 3, 720),
+        height=table_px(len(frame)),
         column_config={
             "Time (UTC)": st.column_config.ButtonColumn(
                 type="tertiary", alignment="left", pinned=True, key=f"{key}_open",

@@ -32,6 +32,21 @@ def gain_html(amount: Decimal | None, asset: str, extra: str = "", *, is_named: 
     return f'<span class="qd-{colour(amount)}">{shown}</span>'
 
 
+def pairs_html(rows: Sequence[tuple[str, str]]) -> str:
+    """Names and values as a list of two columns, a line each."""
+    cells = "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows
+    )
+    return f'<div class="qd-settings"><dl>{cells}</dl></div>'
+
+
+def review_html(rows: Sequence[tuple[str, str]], title: str = "") -> str:
+    """Names and values beside a form: what would come of it."""
+    cells = "".join(f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in rows)
+    heading = f"<p><b>{escape(title)}</b></p>" if title else ""
+    return f'{heading}<dl class="qd-review">{cells}</dl>'
+
+
 def sparkline_html(values: Sequence[float]) -> str:
     """Equity as a small line, empty below two points. A picture, as st.html takes no SVG."""
     points = sparkline(values, points=60)

@@ -1,13 +1,13 @@
 """The News tab: what is kept, newest first, and where it comes from. Strangers' text is escaped,
 and no address in it can be clicked."""
 
-import math
 from collections.abc import Sequence
 from html import escape as escape_html
 
 import streamlit as st
 
 from engine.contracts.news import NewsFilter, NewsItem, NewsSourceView, NewsStatus
+from panel import filters
 from panel.commands import attempt
 from panel.facade import ControlPanel, PanelError
 from panel.format import MINUS, ago, clock, escape, moment, now
@@ -19,6 +19,7 @@ from panel.session import control_panel
 PAGE_SIZE = 30
 REFRESH_S = 5.0
 OWN = "own"
+FILTER_KEYS = ("about", "source", "news_text")
 
 
 def source_state(one: NewsSourceView) -> str:
@@ -49,20 +50,16 @@ def draw_news(panel: ControlPanel) -> None:
     status = panel.news_status()
     _live_sources(panel)
     chosen = _choose(status)
-    page = panel.news(chosen)
-    if not page.count:
-        st.info(_nothing(status, is_narrowed=bool(chosen.symbol or chosen.source or chosen.search)))
+    count = panel.news(chosen.model_copy(update={"limit": 1})).count
+    with st.container(horizontal=True, vertical_alignment="center"):
+        asked = filters.choose_filter_page(chosen, count, PAGE_SIZE, FILTER_KEYS, "news_clear")
+    if not count:
+        st.info(_nothing(status, is_narrowed=filters.is_narrowed(chosen)))
         return
-    number = 1
-    if page.count > PAGE_SIZE:
-        pages = math.ceil(page.count / PAGE_SIZE)
-        number = st.pagination(pages, width=340, key="news_page", bind="query-params")
-        offset = (number - 1) * PAGE_SIZE
-        page = panel.news(chosen.model_copy(update={"offset": offset})) if offset else page
-    st.html(news_html(page.items))
-    first = (number - 1) * PAGE_SIZE
+    items = panel.news(asked).items
+    st.html(news_html(items))
     st.caption(
-        f"{first + 1:,} to {first + len(page.items):,} of {page.count:,}, newest first. Text of"
+        f"{asked.offset + 1:,} to {asked.offset + len(items):,} of {count:,}, newest first. Text of"
         " strangers, as they wrote it: data to a model, never an instruction."
     )
 
@@ -88,15 +85,15 @@ def _choose(status: NewsStatus) -> NewsFilter:
     with st.container(horizontal=True, vertical_alignment="bottom", key="news_filters"):
         symbol = st.selectbox(
             "About", status.symbols, index=None, key="about", placeholder="Everything",
-            accept_new_options=True, width=170, bind="query-params", on_change=_first_page,
+            accept_new_options=True, width=170, bind="query-params", on_change=filters.first_page,
         )  # fmt: skip
         source = st.selectbox(
             "Source", [*(one.id for one in status.sources), OWN], index=None, key="source",
-            placeholder="All", width=150, bind="query-params", on_change=_first_page,
+            placeholder="All", width=150, bind="query-params", on_change=filters.first_page,
         )  # fmt: skip
         search = st.text_input(
             "Text", key="news_text", max_chars=100, type="search", width=190,
-            placeholder="in title or summary", bind="query-params", on_change=_first_page,
+            placeholder="in title or summary", bind="query-params", on_change=filters.first_page,
         )  # fmt: skip
         st.button(
             "Ask now", icon=":material/refresh:", key="news_ask", disabled=not symbol,
@@ -111,10 +108,6 @@ def _choose(status: NewsStatus) -> NewsFilter:
 def _ask(symbol: str) -> None:
     """A callback."""
     attempt(lambda: control_panel().refresh_news(symbol), f"The sources are asked about {symbol}.")
-
-
-def _first_page() -> None:
-    st.session_state["news_page"] = 1
 
 
 def _nothing(status: NewsStatus, *, is_narrowed: bool) -> str:

@@ -1,7 +1,7 @@
 """The Performance page: what is asked for, and what comes of it by quote asset."""
 
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, timedelta
 from functools import partial
 
 import streamlit as st
@@ -15,6 +15,7 @@ from engine.contracts.performance import (
     QuotePerformance,
     ReportTable,
 )
+from panel import filters
 from panel.analysis_view import draw_analysis
 from panel.facade import ControlPanel
 from panel.format import clock, escape
@@ -40,11 +41,16 @@ def choose_scope(bots: Sequence[BotView]) -> PerformanceFilter | None:
     """
     configs = [bot.config for bot in bots]
     with st.container(horizontal=True, key="performance_filters"):
-        bot = _pick("Bot", "bot", [config.name for config in configs])
-        strategy = _pick("Strategy", "strategy", [config.strategy for config in configs])
-        symbol = _pick("Symbol", "symbol", [config.symbol for config in configs])
-        market = _pick("Market", "market", [config.market for config in configs])
-        first, last = _day("From (UTC)", "from"), _day("To (UTC)", "to")
+        bot = filters.pick("Bot", "bot", sorted(one.name for one in configs))
+        strategy = filters.pick(
+            "Strategy", "strategy", sorted({one.strategy for one in configs}),
+            most=filters.MOST_STRATEGY,
+        )  # fmt: skip
+        symbol = filters.pick("Symbol", "symbol", sorted({one.symbol for one in configs}))
+        market = filters.pick(
+            "Market", "market", sorted({one.market for one in configs}), most=filters.MOST_MARKET
+        )
+        first, last = filters.day("From (UTC)", "from"), filters.day("To (UTC)", "to")
         by = st.selectbox(
             "Compare by", GROUPINGS, format_func=NAMES.__getitem__, key="by", width=140,
             bind="query-params",
@@ -53,37 +59,25 @@ def choose_scope(bots: Sequence[BotView]) -> PerformanceFilter | None:
             "Rolling days", WINDOWS, index=WINDOWS.index(30), key="window", width=110,
             bind="query-params",
         )  # fmt: skip
-    if first and last and first > last:
-        st.error("The first day lies after the last one.", icon=":material/error:")
+    if not filters.are_days_in_order(first, last):
         return None
     return PerformanceFilter(
         bot=bot,
         strategy=strategy,
         symbol=symbol,
         market=market,
-        since=_midnight(first) if first else None,
-        until=_midnight(last + timedelta(days=1)) if last else None,
+        since=filters.midnight(first) if first else None,
+        until=filters.midnight(last + timedelta(days=1)) if last else None,
         by=by,
         window=window,
     )
 
 
-def is_narrowed(chosen: PerformanceFilter) -> bool:
-    """Whether any filter is set."""
-    return bool(chosen.model_dump(exclude={"by", "window"}, exclude_none=True))
-
-
-def clear_filters() -> None:
-    """Back to everything; a callback."""
-    for key in FILTER_KEYS:
-        st.session_state[key] = None
-
-
 def draw_nothing(chosen: PerformanceFilter) -> None:
     """What is shown where nothing was traded, and what to do about it."""
-    if is_narrowed(chosen):
+    if filters.is_narrowed(chosen, "by", "window"):
         st.info("Nothing was traded that matches these filters.", icon=":material/filter_alt:")
-        st.button("Clear filters", on_click=clear_filters)
+        filters.clear_button(FILTER_KEYS, "performance_clear")
         return
     st.info(
         "No trade yet. Performance is measured from the first closed trade on: start a bot and"
@@ -148,20 +142,3 @@ def _downloads(panel: ControlPanel, chosen: PerformanceFilter, view: Performance
             on_click="ignore", key=f"download_{table}",
         )  # fmt: skip
     st.button("Refresh", icon=":material/refresh:", key="refresh")
-
-
-def _pick(label: str, key: str, options: Sequence[str]) -> str | None:
-    return st.selectbox(
-        label, sorted(set(options)), index=None, key=key, placeholder="All",
-        accept_new_options=True, width=150, bind="query-params",
-    )  # fmt: skip
-
-
-def _day(label: str, key: str) -> date | None:
-    return st.date_input(
-        label, value=None, key=key, format="YYYY-MM-DD", width=140, bind="query-params"
-    )
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)

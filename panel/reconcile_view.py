@@ -20,7 +20,7 @@ from panel.layout import show_error
 from panel.live import REFRESH_S, latest, show_staleness
 from panel.modes import mode_html
 from panel.palette import DOWN
-from panel.record_tables import ROW_PX, Column, records_table
+from panel.record_tables import ROW_PX, Column, records_table, table_px
 
 OLD_CHECK_S = 900.0
 """A check older than this is no news of an account's health any more."""
@@ -166,7 +166,7 @@ def _draw_assets(report: AccountReport) -> None:
     style = style.map(_mark_difference, subset=["Difference"])
     st.dataframe(
         style, hide_index=True, row_height=ROW_PX, placeholder=NONE,
-        height=min(ROW_PX * (len(report.assets) + 1) + 3, MOST_PX),
+        height=table_px(len(report.assets), MOST_PX),
         key=f"assets-{report.account_id}",
         column_config={"Asset": st.column_config.TextColumn(pinned=True)},
     )  # fmt: skip

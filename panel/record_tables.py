@@ -35,6 +35,11 @@ class Column(Generic[R]):
     """Where few rows have a value, which the table would make too narrow for it."""
 
 
+def table_px(rows: int, most: int = MOST_PX) -> int:
+    """The height of a table that shows its rows without empty space, up to a limit."""
+    return min(ROW_PX * (rows + 1) + 3, most)
+
+
 def draw_records(records: Sequence[R], columns: Sequence[Column[R]], *, key: str) -> None:
     """Draw a table as high as its rows, up to a limit."""
     widths = {one.title: st.column_config.Column(width=one.width_px)
@@ -44,7 +49,7 @@ def draw_records(records: Sequence[R], columns: Sequence[Column[R]], *, key: str
         hide_index=True,
         row_height=ROW_PX,
         placeholder=NONE,
-        height=min(ROW_PX * (len(records) + 1) + 3, MOST_PX),
+        height=table_px(len(records)),
         column_config=widths,
         key=key,
     )

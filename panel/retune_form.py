@@ -62,8 +62,8 @@ def draw_form(bot: BotView, retune: Retune) -> None:
             st.selectbox("Method", list(METHODS), list(METHODS).index(held.method.value),
                          format_func=METHODS.__getitem__, key=key("method"))  # fmt: skip
             st.number_input("Trials", 1, 5000, held.trials, 10, key=key("trials"))
-            st.number_input("Held out, fraction", 0.05, 0.8, held.holdout, 0.05,
-                            key=key("holdout"))  # fmt: skip
+            st.number_input("Held out, % of the candles", 5.0, 80.0, round(100 * held.holdout, 4),
+                            5.0, format="%g", key=key("holdout"))  # fmt: skip
             st.number_input("Least trades", 1, 100_000, held.min_trades, key=key("min_trades"))
             st.number_input("Margin", 0.0, 1000.0, held.margin, 0.05, key=key("margin"),
                             help="By how much the new parameters must win out of sample, in the"
@@ -76,5 +76,6 @@ def draw_form(bot: BotView, retune: Retune) -> None:
 def save(bot_id: str, retune: Retune) -> None:
     """Send what the form holds; a callback."""
     given = {name: st.session_state[f"retune_{bot_id}_{name}"] for name in FIELDS}
+    given["holdout"] = round(given["holdout"] / 100, 6)
     settings = {**retune.settings.model_dump(mode="json"), **given}
     attempt(lambda: control_panel().set_retune(bot_id, settings), "The re-tuning is saved.")

@@ -32,8 +32,8 @@ def choose_rules(panel: ControlPanel, rows: Sequence[RulesRow]) -> None:
     for broken in (one for one in rows if one.error):
         st.error(f"**{escape(broken.id)}** cannot be used. {escape(broken.error)}",
                  icon=":material/error:")  # fmt: skip
-        st.button(f"Delete {broken.id}", key=f"rules_drop_{broken.id}", on_click=_delete,
-                  args=(panel, broken.id))  # fmt: skip
+        if st.button(f"Delete {broken.id}", key=f"rules_drop_{broken.id}"):
+            _delete_dialog(panel, broken)
     st.session_state[CHOICE] = session.source()
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
         st.selectbox(
@@ -159,7 +159,8 @@ def _save(panel: ControlPanel, catalogue: RuleCatalogue) -> None:
 
 @st.dialog("Delete rules")
 def _delete_dialog(panel: ControlPanel, row: RulesRow) -> None:
-    st.markdown(f"Delete **{escape(row.title)}** ({escape(row.id)})? It cannot be brought back.")
+    title = f"**{escape(row.title)}** ({escape(row.id)})" if row.title else f"**{escape(row.id)}**"
+    st.markdown(f"Delete {title}? It cannot be brought back.")
     if st.button("Delete for good", type="primary", key="rules_delete_confirm", on_click=_delete,
                  args=(panel, row.id)):  # fmt: skip
         st.rerun()

@@ -1,8 +1,7 @@
-"""The Settings page: settings, paper balances, the engine itself."""
+"""The Settings page: settings, balances, the engine itself."""
 
 import platform
 from collections.abc import Sequence
-from html import escape as escape_html
 
 import pandas as pd
 import streamlit as st
@@ -14,6 +13,7 @@ from panel.figures import Figure, draw_figures
 from panel.format import NONE, escape, moment, quantity
 from panel.layout import show_error
 from panel.live import latest, show_staleness
+from panel.markup import pairs_html
 
 KEY = "setting_"
 STATS_REFRESH_S = 5.0
@@ -96,12 +96,22 @@ def draw_fixed(settings: Sequence[SettingView]) -> None:
     fixed = [setting for setting in settings if not setting.is_editable]
     for title, members in grouped(fixed):
         st.markdown(f"**{title}**")
-        st.html(_list_html(
+        st.html(pairs_html(
             [(f"QUARTERDECK_{one.key.upper()}", one.value or NONE) for one in members]
         ))  # fmt: skip
 
 
-def draw_accounts(accounts: Sequence[AccountView]) -> None:
+def draw_balances(panel: ControlPanel) -> None:
+    """What the venues of all accounts say now; the page goes on when they keep it waiting."""
+    try:
+        accounts = panel.accounts()
+    except PanelError as error:
+        show_error(error)
+        return
+    _draw_accounts(accounts)
+
+
+def _draw_accounts(accounts: Sequence[AccountView]) -> None:
     """Balances by account and asset; an account that does not answer says so."""
     for account in accounts:
         if account.error:
@@ -109,7 +119,7 @@ def draw_accounts(accounts: Sequence[AccountView]) -> None:
                 f"{escape(account.account_id)}: {escape(account.error)}", icon=":material/error:"
             )
     rows = [
-        {"Account": account.account_id, "Mode": account.mode, "Asset": asset,
+        {"Account": account.account_id, "Money": account.mode.upper(), "Asset": asset,
          "Free": quantity(account.free.get(asset)), "Locked": quantity(account.locked.get(asset))}
         for account in accounts
         for asset in sorted(account.free.keys() | account.locked.keys())
@@ -139,7 +149,7 @@ def draw_engine(panel: ControlPanel) -> None:
             f" Streamlit {st.__version__}",
         ),
     )
-    st.html(_list_html(facts))
+    st.html(pairs_html(facts))
     if st.button("Stop the engine", icon=":material/power_settings_new:", key="engine_stop"):
         _confirm_shutdown(panel)
 
@@ -164,7 +174,7 @@ def _live_stats(panel: ControlPanel) -> None:
         ("A check begins late by", lateness_words(stats.jobs)),
         ("A decision follows its candle by", lateness_words(stats.cycles)),
     )
-    st.html(_list_html(late))
+    st.html(pairs_html(late))
 
 
 def lateness_words(lateness: Lateness) -> str:
@@ -172,15 +182,6 @@ def lateness_words(lateness: Lateness) -> str:
     if not lateness.count:
         return NONE
     return f"p50 {lateness.p50_s:.2f} s, p99 {lateness.p99_s:.2f} s, worst {lateness.worst_s:.2f} s"
-
-
-def _list_html(rows: Sequence[tuple[str, str]]) -> str:
-    """Names and values as a list of two columns."""
-    cells = "".join(
-        f"<div><dt>{escape_html(name)}</dt><dd>{escape_html(value)}</dd></div>"
-        for name, value in rows
-    )
-    return f'<div class="qd-settings"><dl>{cells}</dl></div>'
 
 
 @st.dialog("Stop the engine?")

@@ -10,7 +10,6 @@ from panel.bot_cards import position_words
 from panel.bot_commands import CAN_START, CAN_STOP, start, stop
 from panel.format import (
     NONE,
-    clock,
     countdown,
     exit_words,
     moment,
@@ -21,12 +20,12 @@ from panel.format import (
     state_of,
 )  # fmt: skip
 from panel.palette import DOWN, UP
-from panel.record_tables import format_amounts
+from panel.record_tables import ROW_PX, format_amounts, table_px
 
 OPENED = "overview:open"
 START_LABEL, STOP_LABEL, OPEN_LABEL = "Start", "Stop", "Open"
-ROW_PX = 30
-MAX_TABLE_PX = 620
+MOST_PX = 620
+SHORT_ROWS = 8
 GAINS = ("Today", "Open", "Realised")
 
 
@@ -34,11 +33,6 @@ def _sign_colour(text: object) -> str:
     """The CSS of a cell by the sign it begins with."""
     first = str(text)[:1]
     return f"color: {UP}" if first == "+" else f"color: {DOWN}" if first in "-\u2212" else ""
-
-
-def table_px(rows: int) -> int:
-    """The height of a table that shows its rows without empty space, up to a limit."""
-    return min(MAX_TABLE_PX, ROW_PX * (rows + 1) + 3)
 
 
 # --- bots
@@ -50,7 +44,7 @@ def draw_bots_table(bots: Sequence[BotView]) -> None:
         style = format_amounts(style, title, [bot.quote for bot in bots], is_signed=True)
     st.dataframe(
         style,
-        key="bots_table", hide_index=True, height=table_px(len(frame)), row_height=ROW_PX,
+        key="bots_table", hide_index=True, height=table_px(len(frame), MOST_PX), row_height=ROW_PX,
         placeholder=NONE,
         column_config={
             "Name": st.column_config.ButtonColumn(
@@ -159,7 +153,7 @@ def draw_recent_trades(trades: Sequence[Trade]) -> None:
     )
     st.dataframe(
         frame.style.map(_sign_colour, subset=["P&L", "Return"]), key="recent_trades",
-        hide_index=True, row_height=ROW_PX, height=table_px(min(len(frame), 8)),
+        hide_index=True, row_height=ROW_PX, height=table_px(min(len(frame), SHORT_ROWS)),
         column_config={
             name: st.column_config.TextColumn(alignment="right") for name in ("P&L", "Return")
         },
@@ -176,7 +170,7 @@ def draw_events(events: Sequence[Event], bots: Sequence[BotView]) -> None:
     frame = pd.DataFrame(
         [
             {
-                "Time (UTC)": clock(event.time),
+                "Time (UTC)": moment(event.time),
                 "Level": event.level.value,
                 "Bot": names.get(event.bot_id or "", NONE),
                 "Event": event.message,
@@ -186,7 +180,7 @@ def draw_events(events: Sequence[Event], bots: Sequence[BotView]) -> None:
     )
     st.dataframe(
         frame.style.map(_level_colour, subset=["Level"]), key="recent_events", hide_index=True,
-        row_height=ROW_PX, height=table_px(min(len(frame), 8)),
+        row_height=ROW_PX, height=table_px(min(len(frame), SHORT_ROWS)),
     )  # fmt: skip
 
 

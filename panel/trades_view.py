@@ -33,8 +33,9 @@ def choose_trades(bots: Sequence[BotView]) -> TradeFilter | None:
         bot = filters.pick("Bot", "bot", sorted(one.config.name for one in bots))
         symbol = filters.pick("Symbol", "symbol", sorted({one.config.symbol for one in bots}))
         strategy = filters.pick(
-            "Strategy", "strategy", sorted({one.config.strategy for one in bots})
-        )
+            "Strategy", "strategy", sorted({one.config.strategy for one in bots}),
+            most=filters.MOST_STRATEGY,
+        )  # fmt: skip
         side = filters.pick("Side", "side", [side.value for side in PositionSide], is_open=False)
         reason = filters.pick("Exit", "exit", list(EXIT_REASONS))
         first = filters.day("From (UTC)", "from")
@@ -50,16 +51,6 @@ def choose_trades(bots: Sequence[BotView]) -> TradeFilter | None:
         since=filters.midnight(first) if first else None,
         until=filters.midnight(last + timedelta(days=1)) if last else None,
     )
-
-
-def is_narrowed(chosen: TradeFilter) -> bool:
-    """Whether any filter is set."""
-    return bool(chosen.model_dump(exclude={"limit", "offset"}, exclude_none=True))
-
-
-def clear_filters() -> None:
-    """Back to all trades; a callback."""
-    filters.clear(FILTER_KEYS)
 
 
 def csv_name(chosen: TradeFilter, present: datetime) -> str:

@@ -1,17 +1,17 @@
 """The studies there are: filtered, in pages, to be opened."""
 
-import math
-
 import streamlit as st
 
 from engine.contracts.studies import StudyBrief, StudyFilter, StudyState
+from panel import filters
 from panel.facade import ControlPanel, PanelError
 from panel.format import NONE, escape
 from panel.live import latest, show_staleness
-from panel.record_tables import Column, records_table
+from panel.record_tables import ROW_PX, Column, records_table, table_key, table_px
 from panel.tuning_words import progress_words, title_of
 
-PAGE_SIZE, ROW_PX, MOST_PX = 50, 30, 720
+PAGE_SIZE = 50
+FILTER_KEYS = ("state", "name")
 REFRESH_S = 1.0
 
 COLUMNS: tuple[Column[StudyBrief], ...] = (
@@ -33,29 +33,27 @@ COLUMNS: tuple[Column[StudyBrief], ...] = (
 def draw_list(panel: ControlPanel) -> None:
     """Filters, what runs now, and the table."""
     with st.container(horizontal=True, key="study_filters"):
-        state = st.selectbox("State", [one.value for one in StudyState], index=None,
-                             placeholder="All", key="study_state", width=150)  # fmt: skip
-        search = st.text_input("Name contains", key="study_search", width=200)
-    chosen = StudyFilter(state=StudyState(state) if state else None, search=search or "",
-                         limit=PAGE_SIZE)  # fmt: skip
-    page = panel.studies(chosen)
-    if not page.count:
-        st.info("No study matches these filters." if state or search else
+        state = filters.pick("State", "state", [one.value for one in StudyState], is_open=False)
+        search = filters.text("Name", "name", "a part of it")
+    chosen = StudyFilter(state=StudyState(state) if state else None, search=search)
+    count = panel.studies(chosen.model_copy(update={"limit": 1})).count
+    with st.container(horizontal=True, vertical_alignment="center"):
+        asked = filters.choose_filter_page(chosen, count, PAGE_SIZE, FILTER_KEYS, "studies_clear")
+    if not count:
+        st.info("No study matches these filters." if filters.is_narrowed(chosen) else
                 "No study yet. Fill in the form under New and start one.")  # fmt: skip
         return
-    pages = math.ceil(page.count / PAGE_SIZE)
-    number = 1
-    if pages > 1:
-        number = st.pagination(pages, width=340, key="studies_page")
-        page = panel.studies(chosen.model_copy(update={"offset": (number - 1) * PAGE_SIZE}))
+    page = panel.studies(asked)
     live_studies(panel, tuple(one.id for one in page.items if is_active(one)))
     slot = st.container(horizontal=True)
     found = st.dataframe(
         records_table(page.items, COLUMNS), hide_index=True, row_height=ROW_PX, placeholder=NONE,
-        height=min(ROW_PX * (len(page.items) + 1) + 3, MOST_PX), on_select="rerun",
-        selection_mode="single-row", key=f"study_table_{number}",
+        height=table_px(len(page.items)), on_select="rerun", selection_mode="single-row",
+        key=table_key("studies", [one.id for one in page.items]),
         column_config={"Name": st.column_config.TextColumn(pinned=True, width=220)},
     )  # fmt: skip
+    first = asked.offset + 1
+    st.caption(f"{first:,} to {first + len(page.items) - 1:,} of {count:,}, newest first")
     rows = [row for row in found["selection"]["rows"] if row < len(page.items)]
     with slot:
         if st.button("Open", icon=":material/open_in_full:", key="study_open",

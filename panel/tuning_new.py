@@ -1,7 +1,6 @@
 """A new study: the form on one side, what it would do on the other."""
 
 from collections.abc import Mapping, Sequence
-from html import escape as html_escape
 from typing import Any
 
 import streamlit as st
@@ -11,6 +10,7 @@ from engine.contracts.studies import StudyPreviewView
 from panel.backtest_draft import FILES
 from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.format import escape, now
+from panel.markup import review_html
 from panel.symbols import find_symbols
 from panel.tuning_draft import first_draft
 from panel.tuning_form import DRAFT, TuningForm
@@ -113,7 +113,4 @@ def preview_html(preview: StudyPreviewView) -> str:
         ("Chosen on", f"{folds}{first.train_bars:,} candles"),
         ("Judged by", f"{first.test_bars:,} candles after them"),
     ]
-    cells = "".join(
-        f"<dt>{html_escape(label)}</dt><dd>{html_escape(value)}</dd>" for label, value in rows
-    )
-    return f'<dl class="qd-review">{cells}</dl>'
+    return review_html(rows)

@@ -6,9 +6,11 @@ import pandas as pd
 import streamlit as st
 
 from engine.contracts.studies import Study, TrialOutcome, TrialRow
+from panel.backtest_words import flat, setting_name, setting_value
 from panel.figures import Figure, draw_figures
 from panel.format import NONE, escape
-from panel.record_tables import Column, records_table
+from panel.record_tables import ROW_PX, Column, records_table, table_px
+from panel.session import is_dark
 from panel.tuning_charts import (
     fan_figure,
     heatmap,
@@ -26,18 +28,13 @@ from panel.tuning_words import (
     values_words,
 )
 
-ROW_PX, MOST_PX = 30, 560
+MOST_PX = 560
 TABS = ("Result", "Heatmap", "Trials", "Luck", "Settings")
 COMPARED = (
     ("total_return", "Total return"), ("cagr", "A year"), ("sharpe", "Sharpe ratio"),
     ("sortino", "Sortino ratio"), ("calmar", "Calmar ratio"), ("profit_factor", "Profit factor"),
     ("max_drawdown", "Max drawdown"), ("win_rate", "Win rate"), ("trades", "Trades"),
 )  # fmt: skip
-
-
-def is_dark() -> bool:
-    """Whether the page is dark."""
-    return st.context.theme.type == "dark"
 
 
 def draw_result(study: Study, rows: Sequence[TrialRow]) -> None:
@@ -82,7 +79,7 @@ def draw_compared(study: Study) -> None:
     )  # fmt: skip
     st.dataframe(
         frame, hide_index=True, row_height=ROW_PX, key="study_compared",
-        height=ROW_PX * (len(frame) + 1) + 3,
+        height=table_px(len(frame)),
         column_config={name: st.column_config.TextColumn(alignment="right")
                        for name in ("In sample", "Out of sample")},
     )  # fmt: skip
@@ -106,7 +103,7 @@ def draw_folds(study: Study) -> None:
         ]
     )  # fmt: skip
     st.dataframe(frame, hide_index=True, row_height=ROW_PX, key="study_folds", placeholder=NONE,
-                 height=min(ROW_PX * (len(frame) + 1) + 3, MOST_PX))  # fmt: skip
+                 height=table_px(len(frame), MOST_PX))  # fmt: skip
     moved = ", ".join(f"{name} {share:.0%}" for name, share in study.summary.stability.items())
     st.caption(f"How far each parameter stayed in its place from fold to fold: {escape(moved)}.")
 
@@ -164,7 +161,7 @@ def draw_trials(study: Study, rows: Sequence[TrialRow]) -> None:
     ranked = sorted(rows, key=lambda one: (one.value is None, -(one.value or 0), one.number))
     st.dataframe(records_table(ranked, columns), hide_index=True, row_height=ROW_PX,
                  key="study_trials", placeholder=NONE,
-                 height=min(ROW_PX * (len(rows) + 1) + 3, MOST_PX))  # fmt: skip
+                 height=table_px(len(rows), MOST_PX))  # fmt: skip
 
 
 def draw_luck(study: Study) -> None:
@@ -202,10 +199,8 @@ def draw_luck(study: Study) -> None:
 
 def draw_settings(study: Study) -> None:
     """What was asked."""
-    from panel.backtest_words import flat, setting_name, setting_value
-
     asked = study.request.model_dump(mode="json", exclude={"name"})
     rows = [{"Setting": setting_name(name.removeprefix("backtest.")), "Value": setting_value(value)}
             for name, value in flat(asked)]  # fmt: skip
     st.dataframe(rows, hide_index=True, key="study_settings", row_height=ROW_PX,
-                 height=min(ROW_PX * (len(rows) + 1) + 8, 900))  # fmt: skip
+                 height=table_px(len(rows), 900))  # fmt: skip

@@ -10,7 +10,7 @@ from panel.facade import ControlPanel, EngineRefused, PanelError
 from panel.format import escape
 from panel.layout import show_error
 from panel.live import latest, show_staleness
-from panel.session import control_panel
+from panel.session import control_panel, is_dark
 from panel.tuning_bot import bot_dialog
 from panel.tuning_charts import progress_figure
 from panel.tuning_results import (
@@ -20,7 +20,6 @@ from panel.tuning_results import (
     draw_result,
     draw_settings,
     draw_trials,
-    is_dark,
 )
 from panel.tuning_words import STATE_COLOURS, best_words, progress_words, title_of
 

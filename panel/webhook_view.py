@@ -91,6 +91,7 @@ def live_missing(panel: ControlPanel) -> None:
     except PanelError as error:
         show_error(error)
         return
+    show_staleness(snapshot)
     for webhook in snapshot.value:
         draw_missing(webhook)
 

@@ -92,7 +92,7 @@ def test_what_was_asked_is_listed_with_what_came_true(ai: FakeAi) -> None:
 
 
 def test_filters_narrow_and_are_in_the_address(ai: FakeAi) -> None:
-    app = open_page("ai", {"verdict": "veto", "action": "buy"})
+    app = open_page("ai", {"verdict": "held back", "action": "buy"})
     held = [one for one in ai.asked if one.counsel and one.counsel.verdict == "veto"
             and one.decision and one.decision.action == "buy"]  # fmt: skip
     assert len(table(app)) == len(held) > 0

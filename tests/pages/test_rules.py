@@ -227,7 +227,10 @@ def test_a_broken_file_is_an_error_with_a_way_out(fake_engine: FakeEngine) -> No
     app = open_page("rules")
     assert any("title: must be given" in error.value.replace("\\", "") for error in app.error)
     app.button("rules_drop_bad").click().run()
+    assert "bad" in fake_engine.services.rule_book.broken, "it asks first"
+    app.button("rules_delete_confirm").click().run()
     assert not app.error
+    assert not fake_engine.services.rule_book.broken
 
 
 def test_a_market_that_does_not_answer_leaves_the_rules_to_be_saved(

@@ -3,6 +3,7 @@
 import pytest
 
 from engine.contracts import StrategyView
+from engine.errors import StoreError
 from panel.facade import ControlPanel, EngineOff, EngineRefused
 from tests.fakes.services import FakeServices
 from tests.pages.conftest import FakeEngine, open_page, words
@@ -58,6 +59,18 @@ def test_how_late_the_engine_is_stands_on_the_settings_page(fake_engine: FakeEng
     text = words(open_page("settings"))
     assert f"<dt>Checks so far</dt><dd>{stats.cycles_run:,}</dd>" in text
     assert f"p50 {stats.jobs.p50_s:.2f} s, p99 {stats.jobs.p99_s:.2f} s" in text
+
+
+def test_the_rest_of_the_settings_stays_when_balances_cannot_be_read(
+    fake_engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise StoreError("the database is locked")
+
+    monkeypatch.setattr(type(fake_engine.services), "accounts", fail)
+    app = open_page("settings")
+    assert "the database is locked" in app.error[0].value.replace("\\", "")
+    assert app.button(key="engine_stop").label == "Stop the engine"
 
 
 def test_balances_are_shown_and_a_failing_account_is_not_empty(fake_engine: FakeEngine) -> None:

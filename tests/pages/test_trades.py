@@ -49,6 +49,11 @@ def test_filters_go_into_the_address_and_can_be_cleared(fake_engine: FakeEngine)
     assert len(set(app.dataframe[0].value["Strategy"])) > 1
 
 
+@pytest.mark.parametrize("name", ["bot", "symbol", "strategy", "exit"])
+def test_what_is_typed_too_long_matches_nothing(fake_engine: FakeEngine, name: str) -> None:
+    assert "No trade matches these filters." in words(open_trades({name: "x" * 70}))
+
+
 def test_days_are_inclusive_and_in_utc(fake_engine: FakeEngine) -> None:
     newest = max(trade.exit_time for trade in fake_engine.services.trades_made)
     day = newest.date()
