@@ -40,6 +40,7 @@ def build_alert_delivery(
     router = AlertRouter(core.store, core.clock, zone, clean)
     outbox = Outbox(core.books, zone)
     rates = SendRates(MovingWindowRateLimiter(MemoryStorage()))
+    rates.recall(outbox, core.clock.now())
     sender = AlertSender(core.books, outbox, open_notifier, rates)
     escalator = Escalator(core.store, core.clock, router)
     rounds = AlertRounds(router, escalator, outbox, sender, core.lanes, loop)

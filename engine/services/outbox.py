@@ -100,6 +100,17 @@ class Outbox:
         return frozenset(name for key, names in rows if key != delivery.id
                          for name in names.split(",") if name)  # fmt: skip
 
+    def sent_since(self, moment: datetime) -> tuple[list[Channel], Sequence[Channel]]:
+        """The channel of each message that went, or may have gone, since then; and all channels."""
+        with self._books.store.reading() as tx:
+            channels = tx.channels.select()
+            rows = tx.deliveries.values(
+                "channel_id", "changed_at", state=(S.SENDING, S.SENT, S.UNCERTAIN),
+                since=moment - OTHERS_BEFORE,
+            )  # fmt: skip
+        by_id = {one.id: one for one in channels}
+        return [by_id[key] for key, at in rows if at >= moment and key in by_id], channels
+
     def change(self, delivery: Delivery, **changes: Any) -> Delivery:
         """Write down what became of one."""
         with self._books.store.transaction() as tx:

@@ -1,11 +1,15 @@
 """How often channels may send: counted in memory over a moving minute by ``limits``."""
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
 from limits import RateLimitItemPerMinute
 from limits.strategies import RateLimiter
 
 from engine.domain.alerts import Channel, ChannelKind
+from engine.services.outbox import Outbox
+
+MINUTE = timedelta(minutes=1)
 
 ACCOUNT_FIELDS = {ChannelKind.SMS: ("account_sid",), ChannelKind.EMAIL: ("host", "user")}
 """What names a provider's account among a channel's settings; other kinds have one each."""
@@ -17,6 +21,13 @@ class SendRates:
 
     def __init__(self, limiter: RateLimiter) -> None:
         self._limiter = limiter
+
+    def recall(self, outbox: Outbox, now: datetime) -> None:
+        """Count what an engine before this one sent within the last minute: one that is started
+        again and again sends no faster. Raises StoreError."""
+        sent, channels = outbox.sent_since(now - MINUTE)
+        for channel in sent:
+            self.take(channel, channels)
 
     def take(self, channel: Channel, channels: Sequence[Channel]) -> bool:
         """Count a message, unless it would be one too many: then it has to wait."""

@@ -7,7 +7,14 @@ import pytest
 from limits.storage import MemoryStorage
 from limits.strategies import MovingWindowRateLimiter
 
-from engine.domain.alerts import AlertKind, AlertState, ChannelKind, DeliveryState, QuietHours
+from engine.domain.alerts import (
+    AlertKind,
+    AlertState,
+    Channel,
+    ChannelKind,
+    DeliveryState,
+    QuietHours,
+)
 from engine.domain.delivery_rules import retry_after_s
 from engine.domain.digests import MOST_MEMBERS
 from engine.domain.records import Level
@@ -252,6 +259,27 @@ def test_channels_of_one_account_share_its_rate() -> None:
     assert [rates.take(one, every) for _ in range(3)] == [True] * 3
     assert [rates.take(two, every) for _ in range(2)] == [True, False]
     assert [rates.take(other, every) for _ in range(5)] == [True] * 4 + [False]
+
+
+def test_what_went_before_a_start_counts_for_a_minute(room: AlertRoom) -> None:
+    room.add(channel(most_per_minute=3), channel(MAIL, most_per_minute=3, kinds=()))
+    room.provider.can_find = False
+    room.provider.script.extend(["ok", "unsure-after"])  # which may have arrived, and counts
+    for number in range(2):
+        room.tell(str(number))
+    room.round()
+    with room.store.reading() as tx:
+        phone, mail = tx.channels.get(PHONE), tx.channels.get(MAIL)
+
+    def may_go(one: Channel) -> int:
+        room.restart()
+        rates = SendRates(MovingWindowRateLimiter(MemoryStorage()))
+        rates.recall(room.outbox, room.clock.now())
+        return sum(rates.take(one, [phone, mail]) for _ in range(5))
+
+    assert (may_go(phone), may_go(mail)) == (1, 3)
+    room.clock.advance(61)
+    assert may_go(phone) == 3
 
 
 def test_retries_double_and_are_spread() -> None:
