@@ -173,6 +173,11 @@ def test_an_order_that_rested_for_weeks_gets_its_trades_where_a_list_of_them_spa
     assert (found.state, found.filled) == (OrderState.FILLED, resting.quantity)
     [trade] = at_okx.broker.executions(at_okx.symbol, at_okx.market.now() - timedelta(days=30))
     assert trade.trade_id == found.fills[0].trade_id
+    monkeypatch.setitem(features, "daysBack", 10)
+    asked = len(at_okx.exchange.requests)
+    assert at_okx.found("patient") == found
+    fills = [one for one in at_okx.exchange.requests[asked:] if "fills" in one.endpoint]
+    assert len(fills) == 2, "nothing is asked of days that are not kept"
     monkeypatch.setitem(features, "untilDays", 0.01)
     with pytest.raises(BrokerUnavailable, match="cannot be read"):
         at_okx.found("patient")

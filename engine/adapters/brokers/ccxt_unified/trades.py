@@ -39,10 +39,14 @@ class TradeList:
         return sorted(kept, key=lambda one: one.time)
 
     def _spans(self, start_ms: int) -> Iterator[tuple[int, dict[str, int]]]:
-        """Where each begins and, but of the last, which lasts until now, its end."""
+        """Where each begins and, but of the last, which lasts until now, its end. Nothing is asked
+        of the days that the exchange does not keep."""
         days = self._client.feature("fetchMyTrades", "untilDays")
         if days and not self._habits.lists_to_now:
             span_ms, now_ms = int(days * DAY_MS), self._client.now_ms()
+            kept_days = self._client.feature("fetchMyTrades", "daysBack")
+            if kept_days and now_ms - start_ms > span_ms:
+                start_ms = max(start_ms, now_ms - int(kept_days * DAY_MS))
             if now_ms - start_ms > MOST_SPANS * span_ms:
                 raise BrokerUnavailable(
                     f"{self._client.name} tells of {days} days of trades at a time: those of"
