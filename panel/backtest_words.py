@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from engine.contracts.backtests import BacktestRun, FileSource, RunStage, RunState
-from panel.format import NONE, duration, percent
+from panel.format import NONE, duration
 
 STATE_COLOURS = {
     RunState.QUEUED: "blue", RunState.RUNNING: "blue", RunState.DONE: "green",
@@ -120,8 +120,3 @@ def setting_value(value: Any) -> str:
 def refused_words(refused: dict[str, int]) -> str:
     """Entries that were not made: ``3 too small, 1 no cash``."""
     return ", ".join(f"{count:,} {reason.replace('_', ' ')}" for reason, count in refused.items())
-
-
-def return_words(run: BacktestRun) -> str:
-    """The total return, signed."""
-    return percent(metric(run, "total_return"), is_signed=True)

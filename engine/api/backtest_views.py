@@ -62,7 +62,7 @@ def chosen_rows(result: BacktestResult, chosen: BacktestTradeFilter) -> IntArray
         codes = [code for code, word in enumerate(EXIT_REASONS) if word == chosen.exit_reason]
         is_chosen &= np.isin(table.reason, codes)
     if chosen.outcome is not None:
-        is_chosen &= table.pnl > 0 if chosen.outcome == "won" else table.pnl <= 0
+        is_chosen &= table.pnl > 0 if chosen.outcome == "won" else table.pnl < 0
     rows = np.flatnonzero(is_chosen)
     if chosen.order in ("best", "worst"):
         rows = rows[np.argsort(table.pnl[rows], kind="stable")]

@@ -10,15 +10,21 @@ import numpy as np
 from engine.domain.candles import FloatArray
 from engine.domain.look_ahead import find_look_ahead
 from engine.domain.monte_carlo import Chunk, Partial, monte_carlo_chunk
-from engine.domain.overfitting import BLOCKS, deflated_sharpe, overfitting_probability
+from engine.domain.overfitting import (
+    BLOCKS,
+    deflated_sharpe,
+    minimum_backtest_years,
+    overfitting_probability,
+)
 from engine.domain.performance import History, history_of, ratios
-from engine.domain.performance.history import ClosedTrades, Labels
-from engine.domain.performance.sampling import periods_of
+from engine.domain.performance.history import MS_A_DAY, ClosedTrades, Labels
+from engine.domain.performance.sampling import DAYS_OF_CALENDAR, periods_of
 from engine.domain.studies import Luck
 from engine.domain.trials import Bench, TrialTask
 
 FEWEST_FOR_PBO = 2
 LIKELY = 0.95
+MS_A_YEAR = DAYS_OF_CALENDAR * MS_A_DAY
 
 
 class Judgement(NamedTuple):
@@ -107,14 +113,30 @@ def luck_of(winner: History, sharpes: Sequence[float], slices: FloatArray) -> Lu
     """
     trials = len(slices)
     deflated = _deflated(winner, sharpes, trials)
+    too_short = _too_short(winner, trials)
     pbo = loss = None
     if trials >= FEWEST_FOR_PBO and slices.shape[1] >= 2 * BLOCKS:
         found = overfitting_probability(slices.T)
         pbo, loss = found.probability, found.loss_probability
     return Luck(
         trials=trials, deflated_sharpe=deflated, pbo=pbo, loss_probability=loss,
-        verdict=tuple(_verdict(trials, deflated, pbo)),
+        verdict=(*_verdict(trials, deflated, pbo), *too_short),
     )  # fmt: skip
+
+
+def _too_short(winner: History, trials: int) -> list[str]:
+    """Whether so many trials needed more history for a Sharpe ratio like the winner's."""
+    periods = periods_of(winner)
+    ratio = ratios.sharpe(periods.returns, periods.a_year)
+    if ratio is None or ratio <= 0 or trials < 1:
+        return []
+    years, needed = winner.span_ms / MS_A_YEAR, minimum_backtest_years(trials, ratio)
+    if years >= needed:
+        return []
+    return [
+        f"{years:.2g} years in sample are few: on less than {needed:.2g} the best of {trials}"
+        " worthless trials is expected to look as good."
+    ]
 
 
 def _deflated(winner: History, sharpes: Sequence[float], trials: int) -> float | None:

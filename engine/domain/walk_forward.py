@@ -6,10 +6,8 @@ R. Pardo, *The Evaluation and Optimization of Trading Strategies* (2008), chapte
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from engine.domain.candles import FloatArray
 from engine.domain.search_space import Dimension, Value
 from engine.domain.unfit import Unfit
 
@@ -109,16 +107,6 @@ def hold_out(count: int, fraction: float, gap: int) -> Fold:
             field="holdout",
         )
     return Fold(Window(0, train), Window(first, count))
-
-
-def stitched(equities: Sequence[FloatArray], cash: float) -> FloatArray:
-    """The tests' equity curves, each of which began with ``cash``, as one account's that went
-    through them all. In quote, one value a bar."""
-    curves, factor = [], 1.0
-    for equity in equities:
-        curves.append(equity * factor)
-        factor *= float(equity[-1]) / cash if len(equity) else 1.0
-    return np.concatenate(curves) if curves else np.empty(0)
 
 
 def efficiency(

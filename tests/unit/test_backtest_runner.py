@@ -162,6 +162,19 @@ def test_an_end_that_the_database_refuses_is_shown_and_written_later(room: Backt
         assert tx.backtests.get(run.id).state is RunState.DONE
 
 
+def test_a_repeat_that_cannot_be_compared_ends_too(
+    room: BacktestRoom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ended(room, room.service.create(asked(), "me"))
+
+    def refuse(_run: BacktestRun) -> BacktestRun:
+        raise StoreError("The database does not answer.")
+
+    monkeypatch.setattr(room.runner, "_compared", refuse)
+    failed = ended(room, room.service.run_again(first.id, "me"))
+    assert (failed.state, failed.error) == (RunState.FAILED, "The database does not answer.")
+
+
 def test_what_nobody_expected_is_a_sentence_too(
     room: BacktestRoom, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

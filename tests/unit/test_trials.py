@@ -2,6 +2,7 @@
 
 import math
 import pickle
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -200,3 +201,17 @@ def test_luck_knows_noise_from_an_edge() -> None:
     alone = luck_of(history, [0.1], noise[:1])
     assert alone.pbo is None
     assert "at least 2 trials" in alone.verdict[0]
+
+
+def test_luck_says_when_the_history_is_short_for_so_many_trials() -> None:
+    """A month with a gain that the best of 60 worthless trials would show, too."""
+    candles, random = random_candles(900, 2, timeframe="1h"), np.random.default_rng(1)
+    history = history_of(bench(candles).simulate(MA(), COSTS, Window(0, 900), 0))
+    steps, noise = random.normal(0, 0.004, 900), random.normal(0, 1, (60, 64))
+    gaining, losing = (
+        replace(history, equity=history.starting_cash * np.cumprod(1 + steps - steps.mean() + each))
+        for each in (0.0002, -0.0002)
+    )
+    assert "0.1 years in sample are few" in luck_of(gaining, [0.1] * 60, noise).verdict[-1]
+    for one in (luck_of(gaining, [0.1], noise[:1]), luck_of(losing, [0.1] * 60, noise)):
+        assert not any("are few" in words for words in one.verdict)

@@ -1,6 +1,5 @@
 """Windows that move, and what is made of their results."""
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +15,6 @@ from engine.domain.walk_forward import (
     hold_out,
     plan_folds,
     stability,
-    stitched,
 )
 
 
@@ -72,12 +70,6 @@ def test_lengths_are_given_together() -> None:
         WalkForward(train_bars=100)
     with pytest.raises(ValidationError, match="number of folds"):
         WalkForward(folds=None)
-
-
-def test_equity_goes_on_where_the_fold_before_ended() -> None:
-    curve = stitched([np.array([100.0, 110.0]), np.array([50.0, 200.0])], 100.0)
-    assert curve == pytest.approx([100, 110, 55, 220])
-    assert stitched([], 100.0).tolist() == []
 
 
 def test_efficiency_is_the_return_a_bar_kept_out_of_sample() -> None:
