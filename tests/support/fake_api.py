@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 from engine.api.services import EngineServices
 from tests.fakes.serve import serving
+from tests.support.client import NO_TLS
 
 API = "/api/v1"
 
@@ -19,7 +20,7 @@ def api_over(services: EngineServices, app: FastAPI | None = None) -> Iterator[h
     with serving(services, app=app) as served:
         headers = {"Authorization": f"Bearer {served.token}"}
         with httpx.Client(
-            base_url=served.url, headers=headers, trust_env=False, timeout=60
+            base_url=served.url, headers=headers, trust_env=False, verify=NO_TLS, timeout=60
         ) as http:
             yield http
 

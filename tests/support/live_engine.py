@@ -15,6 +15,7 @@ from engine.api.server import ApiServer, bind_loopback
 from engine.bootstrap import Ending, Engine
 from engine.logs import Redaction
 from engine.settings import Settings
+from tests.support.client import NO_TLS
 
 TOKEN = "token-of-the-engine-in-the-test"
 
@@ -53,7 +54,9 @@ def live_engine(data: Path, **settings: Any) -> Iterator[LiveEngine]:
     url = f"http://127.0.0.1:{server.port}"
     headers = {"Authorization": f"Bearer {TOKEN}"}
     try:
-        with httpx.Client(base_url=url, headers=headers, trust_env=False, timeout=90) as http:
+        with httpx.Client(
+            base_url=url, headers=headers, trust_env=False, verify=NO_TLS, timeout=90
+        ) as http:
             yield LiveEngine(engine, url, http, do)
     finally:
         engine.facade.live.close()
