@@ -4,13 +4,12 @@ Only what senders need is there, so that nobody outside comes near the control o
 """
 
 from fastapi import FastAPI
-from fastapi.routing import APIRoute
 
 from engine import __version__
 from engine.api import errors, routes_heartbeat, routes_inbox, routes_metatrader
 from engine.api.auth import Gate
 from engine.api.doorkeeper import Doorkeeper
-from engine.api.scopes import RouteBook
+from engine.api.scopes import RouteBook, routes_of
 from engine.api.services import EngineServices
 
 ROUTES = (routes_inbox, routes_metatrader, routes_heartbeat)
@@ -26,11 +25,8 @@ def create_inbox_app(services: EngineServices, token: str, rate_per_minute: int 
     app.state.services = services
     app.add_middleware(routes_inbox.WebhookLane)
     door = Doorkeeper(services.tokens, token, rate_per_minute)
-    routes = RouteBook(
-        route for module in ROUTES for route in module.router.routes if isinstance(route, APIRoute)
-    )
-    app.add_middleware(Gate, door=door, routes=routes, is_local=False)
+    routes = routes_of(module.router for module in ROUTES)
+    app.add_middleware(Gate, door=door, routes=RouteBook(routes), is_local=False)
     errors.install(app)
-    for module in ROUTES:
-        app.include_router(module.router)
+    app.router.routes.extend(routes)  # as create_app does
     return app

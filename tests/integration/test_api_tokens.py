@@ -97,6 +97,11 @@ def test_the_book_of_routes_finds_what_the_router_finds() -> None:
         assert book.find(method, path) is None
 
 
+def test_an_application_serves_the_routes_as_they_were_built_at_import() -> None:
+    served = create_app(FakeServices(0), TEST_TOKEN).routes
+    assert all(any(route is one for one in served) for route in all_routes())
+
+
 def test_the_document_names_the_scope_of_each_operation() -> None:
     document = create_app(FakeServices(0), TEST_TOKEN).openapi()
     assert document["components"]["securitySchemes"]["token"]["scheme"] == "bearer"

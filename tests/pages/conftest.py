@@ -1,5 +1,6 @@
 """Pages run by Streamlit's own test runner against the real HTTP API over the fake services."""
 
+import functools
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 import streamlit as st
+from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
 from panel.navigation import NAVIGATED
@@ -28,6 +30,16 @@ class FakeEngine:
 
 
 EngineStarter = Callable[..., FakeEngine]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def components_scanned_once() -> Iterator[None]:
+    """Every AppTest looks for components in the metadata of all packages that are installed, which
+    is more work than the page; a server does so once, at its start."""
+    with pytest.MonkeyPatch.context() as patch:
+        found = functools.cache(manifest_scanner.scan_component_manifests)
+        patch.setattr(manifest_scanner, "scan_component_manifests", found)
+        yield
 
 
 @pytest.fixture
