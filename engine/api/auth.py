@@ -11,7 +11,7 @@ from fastapi import Request
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.api.access_log import Access, address_of
+from engine.api.access_log import Access, AccessLog, address_of
 from engine.api.doorkeeper import Doorkeeper, Refusal
 from engine.api.errors import SECURITY_HEADERS, error_response
 from engine.api.principals import MACHINE_NAME, PROGRAM, Principal
@@ -104,6 +104,7 @@ class Gate:
         self._door = door
         self._routes = routes
         self._is_local = is_local
+        self._log = AccessLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer for the router, or let the request pass."""
@@ -116,7 +117,7 @@ class Gate:
             access.status = 500  # the application's outermost handler answers
             raise
         finally:
-            access.write()
+            self._log.add(access.line())
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, access: Access) -> None:
         headers = Headers(scope=scope)
