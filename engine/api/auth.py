@@ -8,7 +8,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from engine.api.access_log import Access, AccessLog, address_of
@@ -211,12 +211,18 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
+_STRICT = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+
 def _with_headers(send: Send) -> Send:
+    """``send`` that adds the strict headers where the answer does not set its own."""
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            told = message.get("headers", ())
+            names = {name for name, _ in told}
+            strict = [header for header in _STRICT if header[0] not in names]
+            message["headers"] = [*told, *strict]
         await send(message)
 
     return send_with_headers
