@@ -272,7 +272,7 @@ class Engine:
         self._research.backtest_runner.load()
         self._research.study_runner.load()
         await self._trading.supervisor.reconcile()
-        await self._signals.actor.recover()
+        await self._signals.actor.recover(self._signals.pace.begin)
         self._trading.scheduler.start(self.jobs)
         await self._converter.refresh()
 

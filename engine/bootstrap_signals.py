@@ -17,6 +17,7 @@ from engine.services.conclude_signal import SignalConcluder
 from engine.services.expect_signals import SignalExpectations
 from engine.services.inbox import Inbox
 from engine.services.listeners import Listeners
+from engine.services.pace_signals import SignalPace
 from engine.services.receive_signal import SignalReceiver
 from engine.services.replay_signals import SignalReplays
 from engine.services.signal_checks import Addresses
@@ -30,6 +31,7 @@ class Signals:
 
     inbox: Inbox
     actor: SignalActor
+    pace: SignalPace
     listeners: Listeners
     receiver: SignalReceiver
     expectations: SignalExpectations
@@ -44,7 +46,8 @@ def build_signals(
 ) -> Signals:
     """Build them. ``hide`` keeps a secret out of the logs; ``actor`` acts on what has arrived."""
     settings, books = core.settings, core.books
-    inbox = Inbox(core.store, core.lanes, actor.begin, core.pulse.note_signal)
+    pace = SignalPace(actor.begin)
+    inbox = Inbox(core.store, core.lanes, pace.begin, core.pulse.note_signal)
     listeners = Listeners(books, core.vault, hide)
     receiver = SignalReceiver(
         inbox,
@@ -59,6 +62,7 @@ def build_signals(
     return Signals(
         inbox=inbox,
         actor=actor,
+        pace=pace,
         listeners=listeners,
         receiver=receiver,
         expectations=SignalExpectations(books, listeners, core.lanes),

@@ -8,10 +8,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from fastapi import Request
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from engine.api.access_log import Access, address_of
+from engine.api.access_log import Access, AccessLog, address_of
 from engine.api.doorkeeper import Doorkeeper, Refusal
 from engine.api.errors import SECURITY_HEADERS, error_response
 from engine.api.principals import MACHINE_NAME, PROGRAM, Principal
@@ -104,6 +104,7 @@ class Gate:
         self._door = door
         self._routes = routes
         self._is_local = is_local
+        self._log = AccessLog()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer for the router, or let the request pass."""
@@ -116,7 +117,7 @@ class Gate:
             access.status = 500  # the application's outermost handler answers
             raise
         finally:
-            access.write()
+            self._log.add(access.line())
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, access: Access) -> None:
         headers = Headers(scope=scope)
@@ -210,12 +211,18 @@ def _replay(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
+_STRICT = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
+
+
 def _with_headers(send: Send) -> Send:
+    """``send`` that adds the strict headers where the answer does not set its own."""
+
     async def send_with_headers(message: Message) -> None:
         if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in SECURITY_HEADERS.items():
-                headers.setdefault(name, value)
+            told = message.get("headers", ())
+            names = {name for name, _ in told}
+            strict = [header for header in _STRICT if header[0] not in names]
+            message["headers"] = [*told, *strict]
         await send(message)
 
     return send_with_headers

@@ -5,7 +5,6 @@ import logging
 from typing import Annotated, cast
 
 from fastapi import Path, Request, Response
-from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from engine.api.errors import WEBHOOKS, error_response
@@ -121,16 +120,19 @@ async def read_body(request: Request) -> bytes | None:
     body = b""
     try:
         async with asyncio.timeout(BODY_PATIENCE_S):
-            async for chunk in request.stream():
-                body += chunk
+            is_whole = False
+            while not is_whole:
+                message = await request.receive()
+                if message["type"] != "http.request":
+                    raise SignalRefused("incomplete", "The body broke off; send it again.")
+                body += message.get("body", b"")
+                is_whole = not message.get("more_body", False)
                 if len(body) > MAX_SIGNAL_BYTES:
                     return None
     except TimeoutError as error:
         raise SignalRefused(
             "too_slow", f"The body did not come within {BODY_PATIENCE_S:.0f} s; send it again."
         ) from error
-    except ClientDisconnect as error:
-        raise SignalRefused("incomplete", "The body broke off; send it again.") from error
     return body
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeVar
 
@@ -23,6 +24,7 @@ def shown(text: object) -> str:
     return f"'{line[:SHOWN]}…'" if len(line) > SHOWN else f"'{line}'"
 
 
+@lru_cache(maxsize=512)
 def spelled(name: str) -> str:
     """A name without case and punctuation: ``Stop-Loss`` and ``stop_loss`` are one."""
     return re.sub(r"[^a-z0-9]", "", name.lower())

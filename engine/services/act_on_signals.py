@@ -95,21 +95,22 @@ class SignalActor:
         self._lanes = lanes
         self._counsellor = counsellor
         self._retry_s = retry_s
+        self._is_ending = False
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._entry_turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def begin(self, signal_id: str) -> None:
-        """Act on a signal that was committed, unless that is being done."""
-        if signal_id not in self._tasks:
+        """Act on a signal that was committed, unless that is being done, or all of it ends."""
+        if signal_id not in self._tasks and not self._is_ending:
             self._tasks[signal_id] = task = asyncio.create_task(self._act(signal_id))
             task.add_done_callback(lambda _task: self._tasks.pop(signal_id, None))
 
-    async def recover(self) -> None:
-        """Begin what a stop or a crash left undecided, oldest first. What is too old by now
-        expires; exits are still made within a day."""
-        for signal_id in await self._lanes.run(LANE, self._concluder.rows.undecided):
-            self.begin(signal_id)
+    async def recover(self, begin: Callable[[Signal], None]) -> None:
+        """Give ``begin`` what a stop or a crash left undecided, oldest first. What is too old by
+        now expires; exits are still made within a day."""
+        for signal in await self._lanes.run(LANE, self._concluder.rows.undecided):
+            begin(signal)
 
     async def settled(self) -> None:
         """Wait until nothing is being acted on."""
@@ -117,7 +118,8 @@ class SignalActor:
             await asyncio.wait(list(self._tasks.values()))
 
     async def finish(self, timeout_s: float) -> None:
-        """Let what runs end; what does not is left to ``recover``."""
+        """Let what runs end; what does not, or is begun later, is left to ``recover``."""
+        self._is_ending = True
         tasks = list(self._tasks.values())
         if not tasks:
             return

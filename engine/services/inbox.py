@@ -13,7 +13,6 @@ from engine.domain.signals import Signal, SignalKind, SignalState
 from engine.errors import StoreError
 from engine.ports import Store, Transaction
 from engine.services.lanes import Lanes
-from engine.services.pace_signals import SignalPace
 
 LANE = "inbox"
 MOST_AT_ONCE = 500
@@ -55,20 +54,19 @@ class _Waiting:
 
 
 class Inbox:
-    """Group commit of signals. ``begin`` is called on the event loop with the id of each new one
-    that asks for something to be done, once it is durable: see ``SignalPace``. ``note`` is told of
-    each new one."""
+    """Group commit of signals. Once they are durable and their senders answered, ``note`` is told
+    of each new one on the event loop, and ``begin`` of each that asks for something to be done."""
 
     def __init__(
         self,
         store: Store,
         lanes: Lanes,
-        begin: Callable[[str], None],
+        begin: Callable[[Signal], None],
         note: Callable[[Signal], None] = lambda _signal: None,
     ) -> None:
         self._store = store
         self._lanes = lanes
-        self._pace = SignalPace(begin)
+        self._begin = begin
         self._note = note
         self._waiting: list[_Waiting] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -111,11 +109,15 @@ class Inbox:
         for one, kept in zip(group, outcome, strict=True):
             if not one.done.done():
                 one.done.set_result(kept)
-        for one, kept in zip(group, outcome, strict=True):
-            if not kept.is_copy:
-                self._note(one.signal)
-            if not kept.is_copy and is_to_be_acted_on(one.signal):
-                self._pace.begin(one.signal)
+        new = [one.signal for one, kept in zip(group, outcome, strict=True) if not kept.is_copy]
+        # Behind the answers, and apart: a fault of who acts keeps no later group from being kept.
+        asyncio.get_running_loop().call_soon(self._hand_on, new)
+
+    def _hand_on(self, new: Sequence[Signal]) -> None:
+        for signal in new:
+            self._note(signal)
+            if is_to_be_acted_on(signal):
+                self._begin(signal)
 
     def _write(self, group: Sequence[_Waiting]) -> list[Kept]:
         """One transaction; on the inbox's own thread, so that no other decides at the same time

@@ -16,7 +16,7 @@ from datetime import datetime
 
 from engine.domain.bots import Bot
 from engine.domain.signals import Listener
-from engine.errors import Conflict
+from engine.errors import ConfigError, Conflict
 from engine.ports import Vault
 from engine.services.books import Books, Writing
 
@@ -61,7 +61,7 @@ class Listeners:
         self._lock = threading.Lock()
         self._by_bot: dict[str, Listener] = {}
         self._bot_of: dict[str, str] = {}
-        self._secrets: dict[str, str] = {}
+        self._secrets: dict[str, tuple[str, str]] = {}  # as sealed, and opened
         self._heard: dict[str, datetime] = {}
         self._turned_away: Counter[str] = Counter()
 
@@ -112,13 +112,16 @@ class Listeners:
                 self._remember(listener)
 
     def secret_of(self, bot_id: str) -> str:
-        """What signs a bot's signals. Raises ConfigError when it cannot be opened."""
-        known = self._secrets.get(bot_id)
-        if known is None:
-            sealed = self._by_bot[bot_id].sealed_secret
-            known = self._open(bot_id, SECRET_NAME, sealed)
-            self._secrets[bot_id] = known
-        return known
+        """What signs a bot's signals. Raises ConfigError when it cannot be opened, or is gone."""
+        listener = self._by_bot.get(bot_id)
+        if listener is None:
+            raise ConfigError("The bot was deleted: send its signals to another one.")
+        sealed, secret = self._secrets.get(bot_id, ("", ""))
+        if sealed != listener.sealed_secret:  # not opened yet, or made anew
+            sealed = listener.sealed_secret
+            secret = self._open(bot_id, SECRET_NAME, sealed)
+            self._secrets[bot_id] = sealed, secret
+        return secret
 
     def ensure(self) -> None:
         """Give an address to every bot that listens and has none; forget those of bots that are
@@ -199,8 +202,6 @@ class Listeners:
         before = self._by_bot.get(listener.bot_id)
         if before is not None and before.key_digest != listener.key_digest:
             self._bot_of.pop(before.key_digest, None)
-        if before is not None and before.sealed_secret != listener.sealed_secret:
-            self._secrets.pop(listener.bot_id, None)
         self._by_bot[listener.bot_id] = listener
         self._bot_of[listener.key_digest] = listener.bot_id
 

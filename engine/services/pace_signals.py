@@ -1,7 +1,8 @@
 """What is begun when: signals that close at once, those that open so many a second.
 
 Acting on a signal takes several times the work of taking it. A storm of them must neither keep the
-next ones from being taken nor exits from being made.
+next ones from being taken nor exits from being made; nor may the crowd of one bot keep another
+bot's signal waiting until it is too old.
 """
 
 import asyncio
@@ -24,12 +25,13 @@ own lag, and one that is begun after a later exit finds that exit in the inbox."
 class SignalPace:
     """Between the inbox and who acts; for the event loop. ``begin`` acts on a signal by its id.
 
-    ``AT_ONCE`` entries are begun at once, then as many every ``PAUSE_S``; fewer in a storm.
+    ``AT_ONCE`` entries are begun at once, then as many every ``PAUSE_S``; fewer in a storm. Bots
+    take turns, each with the oldest of its own.
     """
 
     def __init__(self, begin: Callable[[str], None]) -> None:
         self._begin = begin
-        self._waiting: deque[str] = deque()
+        self._waiting: dict[str, deque[str]] = {}
         self._left = AT_ONCE
         self._arrived = 0
         self._refill: asyncio.TimerHandle | None = None
@@ -40,16 +42,25 @@ class SignalPace:
             self._begin(signal.id)
             return
         self._arrived += 1
-        self._waiting.append(signal.id)
+        self._waiting.setdefault(signal.bot_id or "", deque()).append(signal.id)
         self._begin_some()
 
     def _begin_some(self) -> None:
         while self._waiting and self._left:
             self._left -= 1
-            self._begin(self._waiting.popleft())
+            self._begin(self._next())
         if self._left < AT_ONCE and self._refill is None:
             loop = asyncio.get_running_loop()
             self._refill = loop.call_later(PAUSE_S, self._go_on)
+
+    def _next(self) -> str:
+        """The oldest of the bot whose turn it is; the bot then goes to the end of the row."""
+        bot_id = next(iter(self._waiting))
+        ids = self._waiting.pop(bot_id)
+        signal_id = ids.popleft()
+        if ids:
+            self._waiting[bot_id] = ids
+        return signal_id
 
     def _go_on(self) -> None:
         self._left = IN_STORM if self._arrived > STORM else AT_ONCE

@@ -4,6 +4,7 @@ loop; nothing of it waits but for the commit."""
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 
 from limits import RateLimitItemPerMinute
 from limits.aio.strategies import RateLimiter
@@ -127,7 +128,7 @@ class SignalReceiver:
 
     async def _count(self, bot: Bot) -> None:
         rate = _config_of(bot).rate_per_minute
-        if not await self._limiter.hit(RateLimitItemPerMinute(rate), bot.id):
+        if not await self._limiter.hit(_a_minute(rate), bot.id):
             self._listeners.turn_away(bot.id)
             raise SignalRefused(
                 "too_many",
@@ -191,6 +192,11 @@ class SignalReceiver:
         if kept.state is SignalState.REFUSED:
             raise refused
         return kept
+
+
+@cache
+def _a_minute(rate: int) -> RateLimitItemPerMinute:
+    return RateLimitItemPerMinute(rate)
 
 
 def _unknown() -> SignalRefused:

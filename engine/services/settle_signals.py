@@ -29,13 +29,10 @@ class SignalRows:
         with self._books.store.reading() as tx:
             return tx.signals.find(signal_id)
 
-    def undecided(self) -> Sequence[str]:
-        """Ids of signals about which nothing was decided, oldest first."""
+    def undecided(self) -> Sequence[Signal]:
+        """Signals about which nothing was decided, oldest first."""
         with self._books.store.reading() as tx:
-            found = tx.signals.values(
-                "received_at", "id", state=SignalState.RECEIVED, kind=SignalKind.ORDER
-            )
-        return [signal_id for _, signal_id in sorted(found)]
+            return tx.signals.select(state=SignalState.RECEIVED, kind=SignalKind.ORDER)
 
     def find_later_exit(self, signal: Signal) -> Signal | None:
         """A signal of the same bot that came later, closes something, and was decided before."""

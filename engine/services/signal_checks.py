@@ -5,7 +5,15 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from functools import lru_cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Self
 
 from standardwebhooks import Webhook
@@ -62,6 +70,8 @@ class Addresses:
     def sender(self, delivery: Delivery) -> str:
         """The address of the sender: the last one, from the engine's side, that is no trusted
         proxy's. What a stranger wrote into X-Forwarded-For does not count."""
+        if not self.trusted:
+            return delivery.peer
         hops = [hop.strip() for hop in delivery.headers.get("x-forwarded-for", "").split(",")]
         for hop in (delivery.peer, *reversed(hops)):
             if not hop:
@@ -86,13 +96,18 @@ class Addresses:
 
 
 def _is_within(address: str, networks: tuple[Network, ...]) -> bool:
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in networks)
+
+
+@lru_cache(maxsize=256)
+def _parsed(address: str) -> IPv4Address | IPv6Address | None:
+    """None for what is no address."""
     try:
         parsed = ip_address(address)
     except ValueError:
-        return False
-    if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-        parsed = parsed.ipv4_mapped
-    return any(parsed in network for network in networks)
+        return None
+    return parsed.ipv4_mapped or parsed if isinstance(parsed, IPv6Address) else parsed
 
 
 def text_of(delivery: Delivery, most_bytes: int) -> str:

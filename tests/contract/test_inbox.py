@@ -37,7 +37,7 @@ def keep(store: Store, lanes: Lanes, *signals: Signal, **how: Any) -> list[Kept]
     """Give them at once."""
 
     async def scenario() -> list[Kept]:
-        inbox = Inbox(store, lanes, lambda _signal_id: None)
+        inbox = Inbox(store, lanes, lambda _signal: None)
         return await asyncio.gather(*(inbox.keep(one, **how) for one in signals))
 
     return asyncio.run(scenario())

@@ -102,7 +102,7 @@ class SignalRoom:
 
         async def run() -> None:
             actor = self.actor()
-            await actor.recover()
+            await actor.recover(lambda signal: actor.begin(signal.id))
             await actor.settled()
 
         asyncio.run(run())

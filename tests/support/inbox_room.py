@@ -65,7 +65,7 @@ class InboxRoom:
         """Everything in memory made anew from the store, as after a crash."""
         self.books = Books(self.store, self.clock)
         self.books.load()
-        self.inbox = Inbox(self.store, self.lanes, self.begun.append)
+        self.inbox = Inbox(self.store, self.lanes, lambda one: self.begun.append(one.id))
         self.listeners = Listeners(self.books, self.vault, self.hidden.add)
         self.listeners.load()
         addresses = Addresses.of(self.trusted, (TRADINGVIEW,))

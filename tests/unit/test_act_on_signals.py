@@ -283,6 +283,23 @@ def test_signals_left_by_a_crash_are_acted_on_at_the_start(signals: SignalRoom) 
     assert held(signals) is PositionSide.SHORT
 
 
+def test_what_is_begun_while_the_engine_stops_is_left_to_the_next_start(
+    signals: SignalRoom,
+) -> None:
+    signal_id = signals.kept("open long")
+
+    async def stop() -> None:
+        actor = signals.actor()
+        await actor.finish(0)
+        actor.begin(signal_id)  # it had waited for its turn
+        await actor.settled()
+
+    asyncio.run(stop())
+    assert signals.row(signal_id).state is RECEIVED
+    signals.recover()
+    assert signals.row(signal_id).state is ACTED
+
+
 @pytest.mark.parametrize("step", range(40))
 def test_a_crash_at_any_commit_leaves_one_entry_or_none(tmp_path: Path, step: int) -> None:
     class Dies(MemoryStore):

@@ -12,7 +12,6 @@ from engine.domain.signals import Signal, SignalKind, SignalState
 from engine.errors import StoreError
 from engine.ports import Transaction
 from engine.services import inbox as service
-from engine.services import pace_signals
 from engine.services.inbox import Inbox, Kept
 from engine.services.lanes import Lanes
 from tests.contract.store_samples import signal as sample
@@ -34,7 +33,7 @@ class Desk:
         self.store = MemoryStore()
         self.lanes = Lanes()
         self.begun: list[str] = []
-        self.inbox = Inbox(self.store, self.lanes, self.begun.append)
+        self.inbox = Inbox(self.store, self.lanes, lambda one: self.begun.append(one.id))
         self.runner = asyncio.Runner()
 
     def keep(self, *signals: Signal, **how: Any) -> list[Kept | BaseException]:
@@ -54,9 +53,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
-    """A desk in no haste to spare anybody, its threads given back."""
-    monkeypatch.setattr(pace_signals, "AT_ONCE", 1_000)
+def desk() -> Iterator[Desk]:
+    """A desk, its threads given back."""
     desk = Desk()
     with desk.runner:
         yield desk
@@ -180,7 +178,7 @@ def test_more_than_can_be_written_are_turned_away(
 
 
 def test_a_fault_of_who_acts_keeps_nobody_from_being_answered(desk: Desk) -> None:
-    def fail(_signal_id: str) -> None:
+    def fail(_signal: Signal) -> None:
         raise RuntimeError("a fault of ours")
 
     faulty = Inbox(desk.store, desk.lanes, fail)
@@ -193,6 +191,24 @@ def test_a_fault_of_who_acts_keeps_nobody_from_being_answered(desk: Desk) -> Non
     for number in (0, 10):
         assert len(desk.runner.run(scenario(number))) == 3
     assert len(desk.rows) == 6
+
+
+def test_nor_those_who_come_while_the_others_are_written(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_signal: Signal) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(service, "MOST_AT_ONCE", 1)  # the second is a group of its own
+    faulty = Inbox(desk.store, desk.lanes, fail)
+    desk.runner.get_loop().set_exception_handler(lambda _loop, _context: None)
+
+    async def scenario() -> list[Kept]:
+        return await asyncio.wait_for(
+            asyncio.gather(*(faulty.keep(new(number)) for number in range(2))), 30
+        )
+
+    assert len(desk.runner.run(scenario())) == 2
 
 
 def test_a_sender_that_gives_up_harms_nobody(desk: Desk) -> None:

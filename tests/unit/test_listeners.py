@@ -95,6 +95,30 @@ def test_what_is_renewed_ends_at_once(room: InboxRoom, bot: Bot, key: bool, secr
     assert room.listeners.show(bot, "ada") == after
 
 
+def test_a_secret_renewed_while_the_old_one_is_opened_counts_from_then_on(
+    room: InboxRoom, bot: Bot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = room.listeners.show(bot, "ada")
+    opening, renewed = room.vault.open, list[str]()
+
+    def renew_meanwhile(owner: str, name: str, sealed: str) -> str:
+        if not renewed:
+            renewed.append("")
+            renewed[0] = room.listeners.rotate(bot, "ada", key=False, secret=True).secret
+        return opening(owner, name, sealed)
+
+    monkeypatch.setattr(room.vault, "open", renew_meanwhile)
+    assert room.listeners.secret_of(bot.id) == before.secret, "it was under way already"
+    assert room.listeners.secret_of(bot.id) == renewed[0]
+
+
+def test_the_secret_of_a_bot_that_was_deleted_meanwhile_is_told_to_be_gone(
+    room: InboxRoom, bot: Bot
+) -> None:
+    with pytest.raises(ConfigError, match="was deleted"):
+        room.listeners.secret_of("b0000009")
+
+
 def test_an_address_is_closed_while_signals_are_off_and_the_same_afterwards(
     room: InboxRoom, bot: Bot
 ) -> None:

@@ -117,3 +117,28 @@ def test_after_a_pause_the_next_are_begun_at_once_again(runner: asyncio.Runner) 
         return begun
 
     assert len(runner.run(scenario())) == 6
+
+
+def test_a_crowd_of_one_bot_delays_itself_alone(runner: asyncio.Runner) -> None:
+    async def scenario() -> list[str]:
+        begun: list[str] = []
+        are_all = asyncio.Event()
+
+        def begin(signal_id: str) -> None:
+            begun.append(signal_id)
+            if len(begun) == 32:
+                are_all.set()
+
+        pace = SignalPace(begin)
+        for number in range(30):
+            pace.begin(new(number, bot_id="noisy"))
+        pace.begin(new(98, bot_id="quiet"))
+        pace.begin(new(99, bot_id="quiet"))
+        await are_all.wait()
+        return begun
+
+    begun = runner.run(scenario())
+    assert begun.index("s98") <= 4, "it is the next bot's turn"
+    assert begun.index("s99") <= 6
+    noisy = [one for one in begun if one not in ("s98", "s99")]
+    assert noisy == [f"s{number}" for number in range(30)], "in its own order"

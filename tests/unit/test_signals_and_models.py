@@ -254,6 +254,6 @@ def test_a_crash_while_the_model_is_asked_leaves_a_reversal_to_be_finished(
     assert (advised.last.state, advised.held) == (RECEIVED, None)
     assert advised.last.outcome == "Exit ordered; the entry is not decided yet."
     advised.at.restart()
-    advised.run(lambda actor: actor.recover())
+    advised.run(lambda actor: actor.recover(lambda one: actor.begin(one.id)))
     assert (advised.last.outcome, advised.held) == ("Exit and entry ordered.", PositionSide.SHORT)
     assert len(advised.at.broker.sent) == len(set(advised.at.broker.sent)) == 3
