@@ -17,10 +17,10 @@ over the same candles share what is computed here.
 from typing import NamedTuple
 
 import numpy as np
-import talib
 
 from engine.domain.candles import BoolArray, Candles, FloatArray
 from engine.domain.sharing import shared
+from engine.domain.ta_lib import talib
 
 TIE = 1e-11
 """Relative difference below which two averages are equal: the error of long running sums."""

@@ -23,7 +23,7 @@ ENGINE = (
     "engine.bootstrap", "engine.cli", "engine.adapters.brokers.ccxt_spot",
     "engine.adapters.market_data.ccxt_streams", "alembic.command", "psycopg",
     "sqlalchemy.dialects.sqlite", "sqlalchemy.dialects.postgresql.psycopg",
-    "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "tests.support.processes",
+    "uvicorn.lifespan.on", "uvicorn.protocols.http.auto", "tests.support.processes", "pandas",
 )  # fmt: skip
 PANEL = ("streamlit.web.cli", "streamlit.web.bootstrap", "panel.facade", "panel.charts", "pandas")
 ALERT_DAY = ("tests.support.alert_engine", "alembic.command", "sqlalchemy.dialects.sqlite")
