@@ -12,7 +12,7 @@ from engine.domain.candles import BoolArray, Candles, FloatArray, IntArray
 from engine.domain.indicators import TIE, atr, sma
 from engine.domain.sharing import shared
 from engine.domain.strategy import HISTORY_FACTOR
-from engine.domain.ta import talib
+from engine.domain.ta_lib import talib
 from engine.domain.timeframes import timeframe_s
 
 SUPERTREND_BLOCK = 500

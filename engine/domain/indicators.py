@@ -20,7 +20,7 @@ import numpy as np
 
 from engine.domain.candles import BoolArray, Candles, FloatArray
 from engine.domain.sharing import shared
-from engine.domain.ta import talib
+from engine.domain.ta_lib import talib
 
 TIE = 1e-11
 """Relative difference below which two averages are equal: the error of long running sums."""

