@@ -53,7 +53,9 @@ def build_compute(settings: Settings, workers: int | None = None) -> Compute:
         from engine.adapters.compute.dask_cluster import DaskCluster
 
         return DaskCluster(settings.dask)
-    return ProcessPool(workers or settings.tune_workers, settings.research_memory_mb)
+    return ProcessPool(
+        workers or settings.tune_workers, settings.research_memory_mb, settings.research_deadline_s
+    )
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,7 @@ class Settings(OutsideSettings, AlertSettings, WatchSettings, MonitoringSettings
         gt=0,
         le=86_400,
         title="Backtest deadline",
-        description="seconds one backtest may take",
+        description="seconds one backtest may take, or one task of a study",
     )
     research_memory_mb: int = Field(default=4096, ge=256)
     tune_workers: int | None = Field(

@@ -152,7 +152,7 @@ class Retuner:
                 cash=config.starting_capital, amount=config.amount, reinvest=config.reinvest,
                 direction=config.direction, max_entries=config.max_entries,
                 fee_bps=broker.capabilities.fee_bps,
-                exits=ExitRules(**{name: getattr(config, name) for name in ExitRules.model_fields}),
+                exits=_exits(config),
             ),
         )  # fmt: skip
         return StudyRequest(
@@ -250,11 +250,16 @@ class Retuner:
 
 
 def _traded(config: BotConfig) -> dict[str, Any]:
-    """What a bot's parameters are for, and those it has."""
+    """What a bot's parameters are for, and those it has, as JSON values."""
     return {
         "strategy": config.strategy, "market": config.market, "symbol": config.symbol,
         "timeframe": config.timeframe, "params": dict(config.params),
+        "exits": _exits(config).model_dump(mode="json"),
     }  # fmt: skip
+
+
+def _exits(config: BotConfig) -> ExitRules:
+    return ExitRules(**{name: getattr(config, name) for name in ExitRules.model_fields})
 
 
 def _studied(request: StudyRequest) -> dict[str, Any]:
@@ -265,4 +270,5 @@ def _studied(request: StudyRequest) -> dict[str, Any]:
     return {
         "strategy": backtest.strategy, "market": source.market, "symbol": source.symbols[0],
         "timeframe": backtest.timeframe, "params": dict(request.baseline or {}),
+        "exits": backtest.terms.exits.model_dump(mode="json"),
     }  # fmt: skip

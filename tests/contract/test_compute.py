@@ -19,7 +19,7 @@ from engine.adapters.compute.process_pool import ProcessPool
 from engine.errors import DataError
 from engine.ports.compute import Compute, Outcome
 from tests.support.strategy_hosts import until
-from tests.support.tasks import deadly, greedy, scaled, slow_pid, surroundings
+from tests.support.tasks import deadly, endless, greedy, scaled, slow_pid, surroundings
 from tests.support.tuning import Workbench, study_request
 from tooling.place import ROOT
 
@@ -155,6 +155,14 @@ def test_a_worker_keeps_within_its_memory() -> None:
     with ProcessPool(1, memory_mb=200).crew(None) as crew:
         crew.run(greedy, [600], on_result=results)
     assert "died 3 times" in str(results.outcomes[0].error)
+
+
+def test_an_item_that_does_not_end_is_given_up_and_hurts_no_other() -> None:
+    results = Results()
+    with ProcessPool(1, deadline_s=1).crew(None) as crew:
+        assert crew.run(endless, range(3), on_result=results)
+    assert results.values == [0, None, 2]
+    assert "more memory or time" in str(results.outcomes[1].error)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="kills by a signal")

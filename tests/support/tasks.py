@@ -46,3 +46,10 @@ def greedy(_shared: Any, megabytes: int) -> int:
     taken[::4096] = b"x" * len(taken[::4096])
     time.sleep(3)
     return len(taken)
+
+
+def endless(_shared: Any, item: int) -> int:
+    """Does not end for item 1."""
+    while item == 1:
+        pass
+    return item

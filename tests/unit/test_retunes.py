@@ -1,6 +1,7 @@
 """Tuning a bot again: on its schedule, only for the better, only while it is flat."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -188,14 +189,15 @@ def test_settings_that_change_while_the_job_looks_are_not_overwritten(
     shed.runner.close()
 
 
-def test_a_winner_is_of_the_bot_as_it_was(shed: Shed) -> None:
+@pytest.mark.parametrize("own", [{"params": {"period": 9}}, {"stop_loss": Decimal("0.07")}])
+def test_a_winner_is_of_the_bot_as_it_was(shed: Shed, own: dict[str, Any]) -> None:
     room, config = shed.room, shed.room.bot.config
     shed.wins({**config.params, "period": 21})
-    own = config.model_copy(update={"params": {**config.params, "period": 9}})
+    changed = config.model_copy(update=own)
     with room.books.writing() as writing:
-        writing.save_bot(room.bot.id, config=own)
+        writing.save_bot(room.bot.id, config=changed)
     assert shed.retuner.apply(room.bot.id) is False
-    assert room.bot.config.params["period"] == 9, "a person's own choice stays"
+    assert room.bot.config == changed, "a person's own choice stays"
     found = shed.retuner.get(room.bot.id)
     assert found.wins == {}
     assert "The bot was changed meanwhile" in found.outcome

@@ -1,4 +1,4 @@
-"""The inside of a pool's worker process: without keys, last in line, within its memory."""
+"""The inside of a pool's worker process: without keys, last in line, within its memory and time."""
 
 import ctypes
 import multiprocessing
@@ -21,25 +21,32 @@ PASSED_ON_PREFIXES = ("LC_", "PYTHON", "LD_LIBRARY_", "DYLD_", "NUMBA_", "OMP_",
                       "MKL_")  # fmt: skip
 NICENESS = 10
 WATCH_INTERVAL_S = 0.5
-MEMORY_EXIT = 74
+MEMORY_EXIT, DEADLINE_EXIT = 74, 75
 
 _shared: Any = None
+_begun_s: float | None = None
+"""Since when the worker is at its item, by the monotonic clock; None between two of them."""
 
 
-def begin(packed_shared: bytes, memory_mb: int) -> None:
+def begin(packed_shared: bytes, memory_mb: int, deadline_s: float) -> None:
     """Prepare the process for its work; the pool's initializer."""
     global _shared  # noqa: PLW0603  a pool's worker has no other place for what it is given once
     drop_keys()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the one who ends this process
     memory_bytes = memory_mb * 1024 * 1024
-    threading.Thread(target=_watch, args=(memory_bytes,), daemon=True).start()
+    threading.Thread(target=_watch, args=(memory_bytes, deadline_s), daemon=True).start()
     _shared = pickle.loads(packed_shared)  # noqa: S301  the engine wrote it
     _step_back()
 
 
 def work(function: Callable[[Any, Any], Any], item: Any) -> Outcome[Any]:
     """Carry out one item with what was shared."""
-    return carry_out(function, _shared, item)
+    global _begun_s  # noqa: PLW0603  read by the thread that watches
+    _begun_s = time.monotonic()
+    try:
+        return carry_out(function, _shared, item)
+    finally:
+        _begun_s = None
 
 
 def drop_keys() -> None:
@@ -75,8 +82,9 @@ def _step_back() -> None:
         own.nice(max(own.nice(), NICENESS))
 
 
-def _watch(memory_bytes: int) -> None:
-    """End the process when the engine is gone, killed outright too, or memory runs over."""
+def _watch(memory_bytes: int, deadline_s: float) -> None:
+    """End the process when the engine is gone, killed outright too, when memory runs over, or when
+    an item does not end: a strategy may be in a loop."""
     own, parent = psutil.Process(), multiprocessing.parent_process()
     at_start_bytes = own.memory_info().rss
     while True:
@@ -84,4 +92,7 @@ def _watch(memory_bytes: int) -> None:
             os._exit(0)
         if own.memory_info().rss - at_start_bytes > memory_bytes:
             os._exit(MEMORY_EXIT)
+        begun_s = _begun_s
+        if begun_s is not None and time.monotonic() - begun_s > deadline_s:
+            os._exit(DEADLINE_EXIT)
         time.sleep(WATCH_INTERVAL_S)

@@ -15,6 +15,7 @@ from engine.errors import DataError
 from engine.ports.compute import Crew, Outcome, never
 
 LOOK_INTERVAL_S = 0.1
+DEADLINE_S = 900.0
 IN_FLIGHT_PER_WORKER = 2  # one that is worked on, one that waits for it
 
 
@@ -22,17 +23,22 @@ class ProcessPool:
     """``ports.Compute`` on ``workers`` processes (default: one fewer than there are processors).
 
     Workers are spawned, never forked from the engine with its threads and keys; they run at low
-    priority and within ``memory_mb`` each.
+    priority, within ``memory_mb`` each, and take ``deadline_s`` for an item at the most.
     """
 
-    def __init__(self, workers: int | None = None, memory_mb: int = 2048) -> None:
+    def __init__(
+        self,
+        workers: int | None = None,
+        memory_mb: int = 2048,
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         self._workers = workers or max(1, (os.cpu_count() or 2) - 1)
-        self._memory_mb = memory_mb
+        self._limits = memory_mb, deadline_s
 
     @contextmanager
     def crew(self, shared: Any) -> Iterator[Crew]:
         """Processes that end with the block."""
-        crew = _PoolCrew(self._workers, packed(shared), self._memory_mb)
+        crew = _PoolCrew(self._workers, (packed(shared), *self._limits))
         try:
             yield crew
         finally:
@@ -40,10 +46,11 @@ class ProcessPool:
 
 
 class _PoolCrew:
-    def __init__(self, workers: int, shared: bytes, memory_mb: int) -> None:
+    """``given`` is what each worker begins with: the packed shared input and its limits."""
+
+    def __init__(self, workers: int, given: tuple[bytes, int, float]) -> None:
         self._workers = workers
-        self._shared = shared
-        self._memory_mb = memory_mb
+        self._given = given
         self._executor: ProcessPoolExecutor | None = None
 
     def run(
@@ -122,7 +129,7 @@ class _PoolCrew:
             self._workers,
             mp_context=multiprocessing.get_context("spawn"),
             initializer=begin,
-            initargs=(self._shared, self._memory_mb),
+            initargs=self._given,
         )
         try:
             executor.submit(os.getpid).result()

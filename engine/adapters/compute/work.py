@@ -10,7 +10,7 @@ MOST_WORDS = 300
 MOST_DEATHS = 3
 """An item whose worker dies so often is given up: it is what kills them."""
 
-DEADLY = f"its worker died {MOST_DEATHS} times; it may need more memory than a worker has"
+DEADLY = f"its worker died {MOST_DEATHS} times; it may need more memory or time than a worker has"
 
 
 def carry_out(function: Callable[[Any, Any], Any], shared: Any, item: Any) -> Outcome[Any]:
