@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from engine.domain.alerts import AlertKind, Channel, Delivery, DeliveryState
 from engine.domain.delivery_rules import FINAL, escalates_at
@@ -30,6 +30,9 @@ class WatcherState(BaseModel):
     channels: tuple[Channel, ...] = ()
     watch: Watch = Watch()
     deliveries: tuple[Delivery, ...] = ()
+    unreadable: str = Field(
+        default="", description="why the database could not be read when it was last tried"
+    )
 
     @property
     def listening(self) -> tuple[Channel, ...]:

@@ -56,7 +56,11 @@ class BackupRunner:
         with self._books.store.reading() as tx:
             stored = tx.find_setting(STATE)
         if stored is not None:
-            self._state = BackupState.model_validate_json(stored)
+            kept, now = BackupState.model_validate_json(stored), self._books.clock.now()
+            # One made while the clock was ahead must not keep the next from being made until then.
+            times = {"done_at": kept.done_at, "tried_at": kept.tried_at}
+            past = {name: min(at, now) for name, at in times.items() if at is not None}
+            self._state = kept.model_copy(update=past)
         if self._note is not None and self._note.exists():
             self._tell_restored(self._note)
 

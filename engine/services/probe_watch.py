@@ -81,6 +81,11 @@ class WatcherProbes:
             f"{seen}; it tells {names or 'nobody'}",
             "Tick 'Engine down' for a channel on the Alerts page: the watcher tells by it.",
         )  # fmt: skip
+        if state.unreadable:
+            yield check_of(
+                Area.ENGINE, "Watcher's view", Grade.WARNING, state.unreadable,
+                "Until it can, it does not know of changes to channels, nor of a stop on purpose.",
+            )  # fmt: skip
         last = state.deliveries[-1] if state.deliveries else None
         if last is not None and last.state is DeliveryState.FAILED:
             detail = f"the last message through '{last.channel_name}' failed: {last.error}"

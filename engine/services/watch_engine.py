@@ -52,7 +52,6 @@ class EngineWatcher:
         self._rules = rules
         self._round_s: float | None = None
         self._copied_s = float("-inf")
-        self._is_unreadable = False
 
     @property
     def rules(self) -> WatchRules:
@@ -115,12 +114,14 @@ class EngineWatcher:
         try:
             glimpse = self._records.read()
         except StoreError as error:
-            if not self._is_unreadable:
-                log.warning("%s The watcher uses its copy of the channels.", error.message)
-            self._is_unreadable = True
+            why = error.message
+            if why != self._notes.state.unreadable:
+                log.warning("%s The watcher uses its copy of the channels.", why)
+            self._notes.change(lambda state: state.model_copy(update={"unreadable": why}))
             return None
-        self._is_unreadable = False
-        copied = {"channels": tuple(glimpse.channels), "rules": self._stored(glimpse)}
+        copied = {
+            "channels": tuple(glimpse.channels), "rules": self._stored(glimpse), "unreadable": "",
+        }  # fmt: skip
         self._notes.change(lambda state: state.model_copy(update=copied))
         return glimpse
 

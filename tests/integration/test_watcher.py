@@ -59,7 +59,7 @@ class Watched:
     def waits_for_rounds(self) -> None:
         """Until the watcher has seen for a while what there is now."""
         patience = self.kept["rules"]["patience_s"]
-        eventually(lambda: self.kept["watch"]["steady_s"], lambda s: s > 3 * patience)
+        eventually(lambda: self.kept["watch"]["steady_s"], lambda s: s > 2 * patience)
 
     def engine_pid(self) -> int:
         """The engine's."""

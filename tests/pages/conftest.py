@@ -16,8 +16,11 @@ from streamlit.testing.v1 import AppTest
 from panel.navigation import NAVIGATED
 from tests.fakes.serve import TEST_TOKEN, serving
 from tests.fakes.services import FakeServices
+from tests.support.streamlit_scan import scan_packages_once
 
 APP = Path(__file__).resolve().parents[2] / "app.py"
+
+scan_packages_once()
 
 
 @dataclass

@@ -8,9 +8,11 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-CORE_LETTERS = 23
+STEM = "CanaryNo"
+CORE_LETTERS = 21
 HELD_IN = (
     "{core}",
     "70000001:{core}",
@@ -29,7 +31,7 @@ class Canary:
     value: str
     core: str
 
-    @property
+    @cached_property
     def forms(self) -> Mapping[str, bytes]:
         """What it looks like as it is, encoded, or as a part of something that was encoded."""
         return forms_of(self.core)
@@ -51,6 +53,9 @@ def forms_of(core: str) -> Mapping[str, bytes]:
             bytes.maketrans(b"+/", b"-_")
         )
     return found
+
+
+STEMS = forms_of(STEM)
 
 
 @dataclass
@@ -83,19 +88,21 @@ class Flock:
 
     def found_in(self, data: bytes, allowed: Sequence[str] = ()) -> list[str]:
         """The places of those that are in ``data``, whatever their form."""
+        # Nearly all texts have none, and that is seen by what all forms of all canaries begin with.
+        there = {form for form, stem in STEMS.items() if stem in data}
         return [
             f"{one.place} ({form})"
             for one in self.canaries
             if one.place not in allowed
             for form, needle in one.forms.items()
-            if needle in data
+            if (form in there or STEMS[form] not in needle) and needle in data
         ]
 
     def _core(self, place: str) -> str:
         """32 letters and digits, not two alike."""
         digest = hashlib.sha256(place.encode()).digest()
         letters = base64.b32encode(digest).decode().lower()[:CORE_LETTERS]
-        return f"Canary{len(self.canaries):03d}{letters}"
+        return f"{STEM}{len(self.canaries):03d}{letters}"
 
 
 def files_below(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -7,6 +7,7 @@ import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from panel.navigation import NAVIGATED, SECTIONS
+from tests.support.streamlit_scan import scan_packages_once
 from tooling.place import ROOT
 
 ALERT_VIEWS = ("Matrix", "Log", "History", "Price alerts", "Message")
@@ -16,6 +17,7 @@ BOT_TABS = ("Positions", "Orders", "Signals", "Logs", "Configuration", "Audit")
 def shown_pages(bot_id: str) -> dict[str, bytes]:
     """What each page shows, down to the settings of its widgets, by its name. Raises
     AssertionError for one that breaks."""
+    scan_packages_once()
     try:
         return {name: _shown(page, query) for name, page, query in _visits(bot_id)}
     finally:

@@ -163,6 +163,15 @@ def test_one_is_made_when_it_is_due_and_a_restart_makes_no_second(
     assert len(fake.shelf.backups) == 2, "a missed one is made up, once"
 
 
+def test_a_clock_that_was_a_year_ahead_keeps_no_backup_back(
+    fake: FakeBackups, clock: FakeClock
+) -> None:
+    clock.advance(365 * 86_400)
+    fake.runner.begin("anna", with_candles=False)
+    clock.advance(-365 * 86_400)
+    assert fake.new_runner().due_at == clock.now() + timedelta(hours=24)
+
+
 def test_a_failure_is_told_once_for_as_long_as_it_is_the_same(
     fake: FakeBackups, clock: FakeClock
 ) -> None:

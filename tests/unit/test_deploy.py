@@ -327,6 +327,9 @@ def test_the_engine_is_watched_and_not_started_again_when_it_cannot_start() -> N
     text = (DEPLOY / "systemd" / "quarterdeck-engine.service").read_text("utf-8")
     for line in ("Type=notify", "WatchdogSec=60", "RestartPreventExitStatus=2"):
         assert line in text
+    # A server that is still coming up after the machine's start would be such a refusal.
+    [after] = re.findall(r"^After=(.*)$", text, re.MULTILINE)
+    assert "postgresql.service" in after.split()
     assert "\nMemoryDenyWriteExecute=" not in text, "numba could not compile"
 
 

@@ -311,6 +311,12 @@ def test_the_engine_shows_its_watcher(room: Room) -> None:
     assert look()[1] == (
         "failed", "the last message through 'c1' failed: The number is wrong: correct it."
     )  # fmt: skip
+    room.is_database_gone = True
+    room.pass_time(5)
+    assert look()[1] == ("warning", "The database is gone.")
+    room.is_database_gone = False
+    room.pass_time(5)
+    assert "The database is gone." not in [detail for _, detail in look()]
     room.channels = ()
     room.start()
     assert look()[0] == ("warning", "last seen 0 s ago; it tells nobody")
