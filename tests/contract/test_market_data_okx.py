@@ -12,6 +12,7 @@ import pytest
 from engine.adapters.clock.system import SystemClock
 from engine.adapters.market_data.ccxt_streams import CcxtStreamingMarket
 from engine.domain.instruments import Quote
+from engine.domain.money import from_epoch_ms
 from engine.errors import DataError
 from tests.contract.ccxt_venues import open_okx_market
 from tests.fakes.exchange import BinanceExchange
@@ -32,6 +33,19 @@ def market(exchange: BinanceExchange) -> Iterator[CcxtStreamingMarket]:
     market = open_okx_market(exchange, SystemClock())
     yield market
     market.close()
+
+
+@pytest.mark.parametrize("ahead_s", [-3600, 3600])
+def test_where_an_exchange_has_no_time_to_ask_for_the_dates_of_its_answers_tell_it(
+    exchange: BinanceExchange, market: CcxtStreamingMarket, ahead_s: int
+) -> None:
+    market._exchange.has = {**market._exchange.has, "fetchTime": False}
+    exchange.advance(ahead_s)
+    market.instruments()
+    assert "GET public/time" not in [one.endpoint for one in exchange.requests]
+    off = market.now() - from_epoch_ms(exchange.now_ms())
+    assert abs(off) < timedelta(minutes=1), "a machine that is busy is no fault"
+    assert market.candles(BTC, "1m", limit=1).last_close_time <= from_epoch_ms(exchange.now_ms())
 
 
 def watched(market: CcxtStreamingMarket) -> tuple[SimpleQueue[Quote], Callable[[], None]]:

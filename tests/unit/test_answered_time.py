@@ -8,8 +8,6 @@ import pytest
 from engine.links.answered_time import AnsweredTime
 from tests.fakes.clock import FakeClock
 
-HALF_S = 0.5
-
 
 def headers(clock: FakeClock, ahead_s: float = 0.0) -> dict[str, str]:
     """Of an answer of a venue whose clock is ahead of ours."""
@@ -34,19 +32,29 @@ def test_a_clock_of_ours_that_is_off_is_not_gone_by(off_s: float) -> None:
     clock = FakeClock()
     time = AnsweredTime(clock.now, clock.monotonic)
     time.hear(headers(clock, off_s))
-    assert ahead_s(time, clock) == off_s + HALF_S
+    assert ahead_s(time, clock) == off_s
     assert time.is_told
     clock.advance(60)
-    assert ahead_s(time, clock) == off_s + HALF_S
+    assert ahead_s(time, clock) == off_s
     told = time.now()
     clock.current += timedelta(hours=1)  # somebody sets it
     assert time.now() == told
 
 
-def test_the_seconds_that_a_date_leaves_out_move_nothing() -> None:
+def test_the_parts_of_a_second_that_a_date_leaves_out_move_nothing() -> None:
     clock = FakeClock()
     time = AnsweredTime(clock.now, clock.monotonic)
     for _ in range(20):
         clock.advance(0.3)
         time.hear(headers(clock))
         assert ahead_s(time, clock) == 0
+
+
+@pytest.mark.parametrize("off_s", [-7.4, -0.6, 0.6, 7.4])
+def test_answer_by_answer_it_comes_nearer_and_is_never_ahead(off_s: float) -> None:
+    clock = FakeClock()
+    time = AnsweredTime(clock.now, clock.monotonic)
+    for _ in range(20):
+        clock.advance(0.3)
+        time.hear(headers(clock, off_s))
+    assert off_s - 0.3 < ahead_s(time, clock) <= off_s

@@ -23,6 +23,7 @@ from engine.domain.instruments import Depth, Instrument, Quote
 from engine.domain.money import from_epoch_ms, to_epoch_ms
 from engine.domain.timeframes import SECONDS, timeframe_s
 from engine.errors import ConfigError, DataError, NotFound
+from engine.links.answered_time import AnsweredTime
 from engine.links.binance import SPOT_ONLY, TEST_NAME, Addresses, point
 from engine.links.ccxt import refuse_text
 from engine.links.http import BoundedAnswers
@@ -249,12 +250,12 @@ class CcxtPublicMarket:
     def _list(self) -> None:
         """Read the exchange's clock and symbols; a listing known before is kept on failure."""
         try:
-            told = self._clock.now()
-            if self._exchange.has.get("fetchTime"):
-                told = from_epoch_ms(int(self._call(self._exchange.fetch_time)))
-            self._venue_time, self._heard_at = told, self._clock.now()
-            self._heard_at_s = self._clock.monotonic()
+            has_time = self._exchange.has.get("fetchTime") is True
+            if has_time:
+                self._hear(from_epoch_ms(int(self._call(self._exchange.fetch_time))))
             markets = self._call(self._exchange.load_markets, True)
+            if not has_time:
+                self._hear(self._dated())
             if not markets:
                 raise DataError(f"{self._name} lists no symbols.")
         except DataError as error:
@@ -272,6 +273,17 @@ class CcxtPublicMarket:
                 if market.get("spot") and market.get("active") is not False
             }
         self._listed_at = self._clock.now()
+
+    def _hear(self, told: datetime) -> None:
+        self._venue_time, self._heard_at = told, self._clock.now()
+        self._heard_at_s = self._clock.monotonic()
+
+    def _dated(self) -> datetime:
+        """The exchange's time by the date of its last answer; ours where that had none."""
+        time = AnsweredTime(self._clock.now, self._clock.monotonic)
+        if self._answers.last is not None:
+            time.hear(self._answers.last.headers)
+        return time.now()
 
     def _fetch(self, symbol: str, timeframe: str, start_ms: int, end_ms: int) -> Candles:
         """Closed candles that open in [start, end), however many requests that takes."""

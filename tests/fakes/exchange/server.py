@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
+from email.utils import formatdate
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -88,7 +89,10 @@ class Call:
     def respond(self, status: int, answer: Any, **headers: str) -> web.Response:
         """An answer in JSON, or text as it is."""
         weight = ENDPOINTS[self.endpoint].weight if self.endpoint in ENDPOINTS else 1
-        told = {"X-MBX-USED-WEIGHT-1M": str(self._exchange.used_weight(weight)), **headers}
+        told = {
+            "X-MBX-USED-WEIGHT-1M": str(self._exchange.used_weight(weight)),
+            "Date": formatdate(self._exchange.now_ms() / 1000, usegmt=True), **headers,
+        }  # fmt: skip
         body = answer if isinstance(answer, str) else json.dumps(answer)
         kind = "text/html" if isinstance(answer, str) else "application/json"
         return web.Response(status=status, text=body, content_type=kind, headers=told)

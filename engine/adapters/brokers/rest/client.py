@@ -3,7 +3,6 @@
 import logging
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from engine.adapters.brokers.rest.description import Description, Meaning
 from engine.adapters.brokers.rest.endpoints import Endpoint
 from engine.adapters.brokers.rest.requests import Prepared, Values, prepare, sign
 from engine.adapters.brokers.rest.timekeeping import VenueTime, read_time
+from engine.adapters.brokers.rest.turns import Turns
 from engine.adapters.brokers.rest.words import Unreadable
 from engine.errors import (
     AccessDenied,
@@ -93,11 +93,9 @@ class RestClient:
         self._secrets = dict(secrets)
         self._clock = clock
         self._pause = pause or Pause(clock.monotonic)
-        self._pace_s = 1 / description.pace.requests_per_s if pace_s is None else pace_s
+        self._turns = Turns(1 / description.pace.requests_per_s if pace_s is None else pace_s)
         self._timeout_s = timeout_s or description.pace.timeout_s
         self._most_bytes = most_bytes
-        self._next_s = 0.0
-        self._lock = threading.Lock()
         options: dict[str, Any] = {
             "timeout": self._timeout_s, "follow_redirects": False, "trust_env": False,
             "verify": _trusted(),
@@ -159,7 +157,7 @@ class RestClient:
             self.sync_clock()
         prepared = prepare(endpoint, self._address, values, times=told.times, numbers=told.numbers)
         self._heed_pause()
-        self._keep_pace()
+        self._turns.wait(is_urgent=kind is not Kind.QUESTION)
         if signed:
             try:
                 prepared = sign(prepared, told.authentication, self._secrets, self.time.now())
@@ -192,13 +190,6 @@ class RestClient:
                 f"{self.name}: it asks for no requests for another {left:.0f} s.",
                 retry_after_s=left,
             )
-
-    def _keep_pace(self) -> None:
-        with self._lock:
-            now = time.monotonic()
-            at = max(self._next_s, now)
-            self._next_s = at + self._pace_s
-        time.sleep(max(at - now, 0.0))
 
     def _carry(self, request: Prepared, kind: Kind) -> Reply:
         """Send it and read no more, and for no longer, than an answer may be."""

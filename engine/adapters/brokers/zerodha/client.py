@@ -4,7 +4,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Lock, RLock
 from typing import Any
 
@@ -31,7 +31,6 @@ TIMEOUT_S = 10.0
 MOST_BYTES = 16 * 1024 * 1024  # a listing of an exchange is some 2 MB
 PAUSE_S = 10.0  # when Kite asks for fewer requests without saying for how long
 LONGEST_PAUSE_S = 3600.0
-JUMP = timedelta(seconds=2)
 # Requests a second, as documented: of these, and of all others together.
 PACES = {"quote": 1, "historical_data": 3, "place_order": 10}
 OTHERS = 10
@@ -77,7 +76,7 @@ class KiteClient:
         self._answers = BoundedAnswers(self._kite.reqsession, MOST_BYTES, 2 * timeout_s)
         self._pace_lock = Lock()
         self._newest_s: dict[str, deque[float]] = {}
-        self._time = AnsweredTime(clock.now, clock.monotonic, JUMP)
+        self._time = AnsweredTime(clock.now, clock.monotonic)
 
     # --- asking and sending ----------------------------------------------------------------------
 
