@@ -16,6 +16,7 @@ ENGINE_LOG_FILES = 5
 BOT_LOG_BYTES = 1_000_000
 ACCESS_LOGGER = "quarterdeck.access"
 MASK = "[hidden]"
+MASKED = rf"\g<1>{MASK}"
 SHORTEST_SECRET = 4
 
 SECRET_NAME = re.compile(r"token|secret|passw|api_?key|authorization|credential", re.IGNORECASE)
@@ -65,8 +66,24 @@ class Redaction:
         for secret in self._known:
             text = text.replace(secret, MASK)
         for pattern in SECRET_PATTERNS:
-            text = pattern.sub(rf"\g<1>{MASK}", text)
+            text = pattern.sub(MASKED, text)
         return text
+
+
+class FormatOnce(structlog.stdlib.ProcessorFormatter):
+    """Keeps the line of the last record: the engine's file asks for it twice, a bot's once more,
+    and to look for secrets in it costs more than to write it."""
+
+    _last: tuple[logging.LogRecord | None, str] = (None, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line; one of an exception is not kept, nor all that its frames hold."""
+        known, line = self._last
+        if known is not record:
+            line = super().format(record)
+            if not record.exc_info:
+                self._last = record, line
+        return line
 
 
 class BotLogHandler(logging.Handler):
@@ -165,7 +182,7 @@ def configure_access_log(folder: Path) -> None:
 def _formatter(
     shared: list[structlog.typing.Processor], *last: structlog.typing.Processor
 ) -> logging.Formatter:
-    return structlog.stdlib.ProcessorFormatter(
+    return FormatOnce(
         foreign_pre_chain=shared,
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *last],
     )

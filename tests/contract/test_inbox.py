@@ -54,6 +54,16 @@ def test_what_comes_at_once_is_kept_once_and_counted(any_store: Store, lanes: La
     assert found == first
 
 
+def test_copies_are_found_in_a_crowd_of_many_senders(any_store: Store, lanes: Lanes) -> None:
+    crowd = [new(number, sender=f"sender {number % 70}") for number in range(140)]
+    assert not any(one.is_copy for one in keep(any_store, lanes, *crowd))
+    again = [new(200 + number, sender=one.sender, digest=one.digest)
+             for number, one in enumerate(crowd)]  # fmt: skip
+    kept = keep(any_store, lanes, *reversed(again), new(999, sender="another"))
+    assert [one.signal_id for one in kept] == [*(one.id for one in reversed(crowd)), "s999"]
+    assert [one.is_copy for one in kept] == [True] * len(crowd) + [False]
+
+
 def test_a_window_is_that_of_the_store_too(any_store: Store, lanes: Lanes) -> None:
     keep(any_store, lanes, new(0, digest="same"), same_within_s=60)
     outcomes = [

@@ -110,6 +110,27 @@ def test_a_bot_id_that_is_no_id_makes_no_file(
     assert list((tmp_path / "bots").iterdir()) == []
 
 
+def test_a_line_is_searched_for_secrets_once_for_all_files_and_once_for_the_screen(
+    tmp_path: Path, root_logger: logging.Logger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[str] = []
+    clean_text = Redaction.clean_text
+
+    def counted(redaction: Redaction, text: str) -> str:
+        searched.append(text)
+        return clean_text(redaction, text)
+
+    monkeypatch.setattr(Redaction, "clean_text", counted)
+    configure_logs(tmp_path, "DEBUG", io.StringIO())
+    for words in ("Bought 1 BTC", "Sold 1 BTC", "Sold 1 BTC"):
+        logging.getLogger("quarterdeck").info(words, extra={"bot_id": "b1"})
+    assert searched.count("Bought 1 BTC") == 2
+    assert searched.count("Sold 1 BTC") == 4, "an equal line is another one all the same"
+    for file in (tmp_path / "engine.log", tmp_path / "bots" / "b1.log"):
+        lines = [json.loads(line)["event"] for line in file.read_text("utf-8").splitlines()]
+        assert lines == ["Bought 1 BTC", "Sold 1 BTC", "Sold 1 BTC"]
+
+
 def test_a_token_of_the_api_is_hidden_wherever_it_turns_up() -> None:
     text = "qd_" + "aB3-_" * 8
     assert Redaction().clean_text(f"curl {text} failed") == "curl qd_[hidden] failed"
