@@ -3,7 +3,7 @@ asks the engine."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime, time, timedelta
 
 import plotly.graph_objects as go
 
@@ -14,6 +14,7 @@ from panel.palette import BLUE, GREY, faded, series_colour
 FEW_IN_BUCKET = 5
 """Buckets of fewer answers are drawn faintly."""
 MOST_NAMES = 6
+FEW_DAYS = 7
 OTHERS = "others"
 
 
@@ -74,9 +75,13 @@ def cost_figure(lines: Sequence[AdviceLine], *, is_dark: bool) -> go.Figure:
             hovertemplate="$%{y:.4f}",
         )  # fmt: skip
     style_figure(figure, is_dark=is_dark, has_legend=len(parts) > 1)
+    every = _all_days(lines)
     figure.update_layout(barmode="stack")
+    if every and (max(every) - min(every)).days < FEW_DAYS:  # one bar would fill the chart
+        end = datetime.combine(max(every), time(12))
+        figure.update_xaxes(range=[end - timedelta(days=FEW_DAYS), end])
     figure.update_yaxes(tickprefix="$")
-    figure.update_xaxes(tickformat="%b %d", dtick=86_400_000 * max(1, len(_all_days(lines)) // 8))
+    figure.update_xaxes(tickformat="%b %d", dtick=86_400_000 * max(1, len(every) // 8))
     return figure
 
 

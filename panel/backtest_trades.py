@@ -20,7 +20,15 @@ from panel.facade import ControlPanel
 from panel.figures import Figure, draw_figures
 from panel.format import NONE, duration, escape, exit_words, moment, percent, price, quantity
 from panel.markup import gain_html
-from panel.record_tables import ROW_PX, Column, records_table, table_key, table_px
+from panel.record_tables import (
+    HELD_PX,
+    ROW_PX,
+    Column,
+    column_widths,
+    records_table,
+    table_key,
+    table_px,
+)
 
 PAGE_SIZE = 100
 MOST_PX = 640
@@ -43,7 +51,12 @@ def columns(quote: str) -> tuple[Column[BacktestTrade], ...]:
         Column("Entry", lambda one: one.entry_price, lambda value: price(_short(value))),
         Column("Exit", lambda one: one.exit_price, lambda value: price(_short(value))),
         Column("Fees", lambda one: one.fees, quote=lambda _: quote),
-        Column("Held", lambda one: (one.exit_time - one.entry_time).total_seconds(), duration),
+        Column(
+            "Held",
+            lambda one: (one.exit_time - one.entry_time).total_seconds(),
+            duration,
+            width_px=HELD_PX,
+        ),
         Column("Entries", lambda one: one.entry_count),
         Column("Exit reason", lambda one: exit_words(one.exit_reason)),
     )
@@ -74,9 +87,10 @@ def draw_trades_tab(panel: ControlPanel, run: BacktestRun) -> None:
             Figure("Their P&L", html=gain_html(decimal(page.pnl), run.quote)),
         )
     )
+    shown = columns(run.quote)
     found = st.dataframe(
-        records_table(page.items, columns(run.quote)), hide_index=True, row_height=ROW_PX,
-        placeholder=NONE,
+        records_table(page.items, shown), hide_index=True, row_height=ROW_PX,
+        placeholder=NONE, column_config=column_widths(shown),
         height=table_px(len(page.items), MOST_PX), on_select="rerun",
         selection_mode="single-row",
         key=table_key("trades", [run.id, *(one.number for one in page.items)]),

@@ -9,7 +9,7 @@ from engine.contracts import BotView, PositionView
 from panel.bot_commands import command_buttons
 from panel.data_words import check_label, data_words, reason_words
 from panel.format import NONE, now, percent, price, quantity
-from panel.markup import gain_html, sparkline_html, state_html
+from panel.markup import NO_BREAK, gain_html, sparkline_html, state_html
 from panel.ticker import countdown_html
 
 CARD_PX = 300
@@ -49,7 +49,7 @@ def card_html(bot: BotView) -> str:
     figures = (
         ("Last price", price(bot.last_price)),
         (check_label(bot), countdown_html(bot.next_check_at)),
-        ("Position", escape(position_words(bot.position))),
+        ("Position", escape(position_words(bot.position).replace("@ ", f"@{NO_BREAK}"))),
         ("Open P&amp;L", _open_pnl(bot)),
         ("Realised", gain_html(bot.realised_pnl, bot.quote)),
         ("Trades", f"{bot.trade_count}, {bot.win_count} won" if bot.trade_count else "none yet"),

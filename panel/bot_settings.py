@@ -129,6 +129,7 @@ def _history_rows(bot: BotView) -> list[Row]:
     return [
         ("Created", f"{moment(bot.created_at)} UTC", ""),
         ("Last started", _time(bot.started_at), ""),
+        ("Last checked", _time(bot.checked_at), ""),
         ("Candles decided until", _time(bot.decided_until), ""),
         ("Strategy errors in a row", str(bot.strategy_errors), "three stop the bot"),
         ("ID", bot.id, ""),

@@ -175,6 +175,5 @@ def _figures(bot: BotView) -> list[Figure]:
         Figure("Trades", f"{bot.trade_count:,}{won}"),
         Figure("Last price", price(bot.last_price)),
         Figure(check_label(bot), html=countdown_html(bot.next_check_at)),
-        Figure("Last check", ago(bot.checked_at, now())),
         Figure("Newest candle", ago(bot.live.newest_candle_at, now())),
     ]

@@ -94,6 +94,11 @@ def moment(at: datetime | None) -> str:
     return NONE if at is None else f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
 
 
+def short_moment(at: datetime) -> str:
+    """Month, day and time in UTC, for narrow tables: ``11-21 07:25:03``."""
+    return f"{at.astimezone(UTC):%m-%d %H:%M:%S}"
+
+
 def clock(at: datetime | None) -> str:
     """Time of day in UTC: ``07:25:03``."""
     return NONE if at is None else f"{at.astimezone(UTC):%H:%M:%S}"

@@ -12,6 +12,7 @@ from panel.modes import mode_html
 from panel.palette import BLUE
 
 SPARK_WIDTH, SPARK_HEIGHT = 300, 34
+NO_BREAK = "\u00a0"
 
 
 def state_html(bot: BotView) -> str:
@@ -28,14 +29,15 @@ def gain_html(amount: Decimal | None, asset: str, extra: str = "", *, is_named: 
     ``is_named`` writes the asset too; without it a label must name it.
     """
     write = money if is_named else figure
-    shown = escape(f"{write(amount, asset, is_signed=True)}{extra}")
+    shown = escape(f"{write(amount, asset, is_signed=True)}{extra}".replace(" %", f"{NO_BREAK}%"))
     return f'<span class="qd-{colour(amount)}">{shown}</span>'
 
 
 def pairs_html(rows: Sequence[tuple[str, str]]) -> str:
-    """Names and values as a list of two columns, a line each."""
+    """Names and values as a list of two columns, a line each. Long names break after a ``_``."""
     cells = "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in rows
+        f"<div><dt>{escape(name).replace('_', '_<wbr>')}</dt><dd>{escape(value)}</dd></div>"
+        for name, value in rows
     )
     return f'<div class="qd-settings"><dl>{cells}</dl></div>'
 

@@ -19,6 +19,8 @@ R = TypeVar("R")
 
 ROW_PX = 30
 MOST_PX = 720
+HELD_PX = 92
+"""A span in two units; the table measures its first rows only, which may be shorter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,7 @@ class Column(Generic[R]):
     quote: Callable[[R], str] | None = None
     """For amounts: the asset, which decides how many digits are read."""
     width_px: int | None = None
-    """Where few rows have a value, which the table would make too narrow for it."""
+    """Where the first rows, which the table measures, may be shorter than others."""
 
 
 def table_px(rows: int, most: int = MOST_PX) -> int:
@@ -42,17 +44,22 @@ def table_px(rows: int, most: int = MOST_PX) -> int:
 
 def draw_records(records: Sequence[R], columns: Sequence[Column[R]], *, key: str) -> None:
     """Draw a table as high as its rows, up to a limit."""
-    widths = {one.title: st.column_config.Column(width=one.width_px)
-              for one in columns if one.width_px}  # fmt: skip
     st.dataframe(
         records_table(records, columns),
         hide_index=True,
         row_height=ROW_PX,
         placeholder=NONE,
         height=table_px(len(records)),
-        column_config=widths,
+        column_config=column_widths(columns),
         key=key,
     )
+
+
+def column_widths(columns: Sequence[Column[Any]]) -> dict[str, Any]:
+    """The ``column_config`` of those that have a width of their own."""
+    return {
+        one.title: st.column_config.Column(width=one.width_px) for one in columns if one.width_px
+    }
 
 
 def table_key(name: str, rows: Sequence[object]) -> str:
@@ -134,7 +141,12 @@ BOT_TRADE_COLUMNS: tuple[Column[Trade], ...] = (
     Column("Entry", lambda one: float(one.entry_price), _average),
     Column("Exit", lambda one: float(one.exit_price), _average),
     Column("Fees", lambda one: float(one.fees), quote=_quote),
-    Column("Held", lambda one: (one.exit_time - one.entry_time).total_seconds(), duration),
+    Column(
+        "Held",
+        lambda one: (one.exit_time - one.entry_time).total_seconds(),
+        duration,
+        width_px=HELD_PX,
+    ),
     Column("Exit reason", lambda one: exit_words(one.exit_reason)),
 )
 TRADE_COLUMNS: tuple[Column[Trade], ...] = (

@@ -10,7 +10,7 @@ from engine.contracts import AccountView, Lateness, SettingView
 from panel.commands import attempt
 from panel.facade import ControlPanel, PanelError
 from panel.figures import Figure, draw_figures
-from panel.format import NONE, escape, moment, quantity
+from panel.format import NONE, escape, escape_label, moment, quantity
 from panel.layout import show_error
 from panel.live import latest, show_staleness
 from panel.markup import pairs_html
@@ -30,6 +30,12 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Books and money", ("reconcile_", "foreign_", "deposits", "base_currency", "equal_")),
 )
 """Titles, and how the keys of their settings begin; all others are the engine's own."""
+
+UNITS = {
+    "bps": "basis points", "ms": "milliseconds", "s": "seconds", "min": "minutes",
+    "hours": "hours", "days": "days", "mb": "MB", "gb": "GB", "usd": "US dollars",
+}  # fmt: skip
+"""By how a key ends."""
 
 
 def draw_editable(panel: ControlPanel, settings: Sequence[SettingView]) -> None:
@@ -53,7 +59,7 @@ def draw_editable(panel: ControlPanel, settings: Sequence[SettingView]) -> None:
 def _draw_setting(setting: SettingView) -> None:
     description = f"{setting.description}. " if setting.description else ""
     st.text_input(
-        escape(setting.title), value=_wanted(setting), key=f"{KEY}{setting.key}",
+        escape_label(label_of(setting)), value=_wanted(setting), key=f"{KEY}{setting.key}",
         help=escape(f"{description}Default: {setting.default or 'empty'}."),
     )  # fmt: skip
     if setting.pending:
@@ -61,6 +67,16 @@ def _draw_setting(setting: SettingView) -> None:
             f":orange[{escape(setting.pending)} from the engine's next start;"
             f" until then {escape(setting.value)}.]"
         )
+
+
+def label_of(setting: SettingView) -> str:
+    """The title with the unit that the key names, where the title does not."""
+    unit = UNITS.get(setting.key.rpartition("_")[2], "")
+    return (
+        f"{setting.title} ({unit})"
+        if unit and unit.lower() not in setting.title.lower()
+        else setting.title
+    )
 
 
 def grouped(settings: Sequence[SettingView]) -> list[tuple[str, list[SettingView]]]:

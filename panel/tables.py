@@ -12,11 +12,11 @@ from panel.format import (
     NONE,
     countdown,
     exit_words,
-    moment,
     money,
     now,
     percent,
     price,
+    short_moment,
     state_of,
 )  # fmt: skip
 from panel.palette import DOWN, UP
@@ -26,6 +26,8 @@ OPENED = "overview:open"
 START_LABEL, STOP_LABEL, OPEN_LABEL = "Start", "Stop", "Open"
 MOST_PX = 620
 SHORT_ROWS = 8
+LEVEL_PX = 78
+"""The table measures its first rows only: a warning further down would be cut."""
 GAINS = ("Today", "Open", "Realised")
 
 
@@ -140,7 +142,7 @@ def draw_recent_trades(trades: Sequence[Trade]) -> None:
     frame = pd.DataFrame(
         [
             {
-                "Closed (UTC)": moment(trade.exit_time),
+                "Closed (UTC)": short_moment(trade.exit_time),
                 "Bot": trade.bot_name,
                 "Symbol": trade.symbol,
                 "Side": trade.side.value,
@@ -170,7 +172,7 @@ def draw_events(events: Sequence[Event], bots: Sequence[BotView]) -> None:
     frame = pd.DataFrame(
         [
             {
-                "Time (UTC)": moment(event.time),
+                "Time (UTC)": short_moment(event.time),
                 "Level": event.level.value,
                 "Bot": names.get(event.bot_id or "", NONE),
                 "Event": event.message,
@@ -181,6 +183,7 @@ def draw_events(events: Sequence[Event], bots: Sequence[BotView]) -> None:
     st.dataframe(
         frame.style.map(_level_colour, subset=["Level"]), key="recent_events", hide_index=True,
         row_height=ROW_PX, height=table_px(min(len(frame), SHORT_ROWS)),
+        column_config={"Level": st.column_config.TextColumn(width=LEVEL_PX)},
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from engine.contracts.studies import OBJECTIVES, Method, Pruner
 from panel.backtest_draft import FILES
 from panel.backtest_form import BacktestForm, place_of
 from panel.drafts import Draft
-from panel.format import escape
+from panel.format import escape, escape_label
 from panel.forms import FieldSpec, draw_field, field_specs, initial_value
 from panel.tuning_draft import DEFAULTS, EXIT_SPECS, HOLDOUT, PREFIX, WALK, study_body
 
@@ -111,17 +111,17 @@ class TuningForm(BacktestForm):
         mark = f"{strategy_id}_{spec.name}"
         key = self.key(f"search_{mark}")
         st.session_state.setdefault(key, is_searched and spec.minimum is not None)
-        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
-            st.toggle(escape(spec.title), key=key, width=190, help=escape(spec.help) or None)
-            if not st.session_state[key]:
-                if not spec.name.startswith("exits."):
-                    fixed = self.key(f"param_{mark}")
-                    st.session_state.setdefault(fixed, initial_value(spec, None))
-                    with st.container(width=190):
-                        draw_field(spec, fixed)
-            elif spec.kind in ("choice", "boolean", "text"):
-                self._draw_choices(mark, spec)
-            else:
+        st.toggle(escape_label(spec.title), key=key, help=escape(spec.help) or None)
+        if not st.session_state[key]:
+            if not spec.name.startswith("exits."):
+                fixed = self.key(f"param_{mark}")
+                st.session_state.setdefault(fixed, initial_value(spec, None))
+                with st.container(width=190):
+                    draw_field(spec, fixed)
+        elif spec.kind in ("choice", "boolean", "text"):
+            self._draw_choices(mark, spec)
+        else:
+            with st.grid(3, min_column_width=96, gap="small"):
                 self._draw_range(mark, spec)
         self.slot(f"ranges.{spec.name}", f"params.{spec.name}")
 
@@ -141,7 +141,7 @@ class TuningForm(BacktestForm):
             if start is not None:
                 st.session_state.setdefault(key, int(start) if is_whole else float(start))
             st.number_input(
-                label, key=key, width=130, format="%d" if is_whole else "%g",
+                label, key=key, format="%d" if is_whole else "%g",
                 step=1 if is_whole else 0.1, value=None if start is None else "min",
                 placeholder="any" if part == "step" else "",
             )  # fmt: skip

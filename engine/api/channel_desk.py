@@ -22,6 +22,7 @@ from engine.errors import ChannelError, ConfigError
 from engine.ports import Transaction
 from engine.services.books import Books
 from engine.services.channels import Cell, Channels, Rules
+from engine.services.last_tries import last_error
 
 RULES = tuple(Rules.__annotations__)
 ON_THEIR_WAY = (DeliveryState.WAITING, DeliveryState.SENDING)
@@ -158,15 +159,14 @@ class ChannelDesk:
 
 
 def _newest(tx: Transaction, channel_id: str) -> dict[str, Any]:
-    """When it sent last, why its newest delivery failed, if that did, and its last test."""
-    last = tx.deliveries.select(channel_id=channel_id, is_descending=True, limit=1)
+    """When it sent last, why its newest try failed, if that did, and its last test."""
     sent = tx.deliveries.select(
         channel_id=channel_id, state=DeliveryState.SENT, is_descending=True, limit=1
     )
     tests = tx.deliveries.select(channel_id=channel_id, is_test=True, is_descending=True, limit=1)
     return {
         "last_sent_at": sent[0].sent_at if sent else None,
-        "last_error": last[0].error if last else "",
+        "last_error": last_error(tx, channel_id),
         "last_test": _test_view(tests[0]) if tests else None,
     }
 

@@ -187,7 +187,7 @@ class ChannelView(Contract):
     trouble: str = ""
     waiting: int = 0
     last_sent_at: UtcDatetime | None = None
-    last_error: str = Field(default="", description="of its newest delivery, if that failed")
+    last_error: str = Field(default="", description="of its newest try, if that failed")
     last_test: ChannelTest | None = Field(default=None, description="the newest test message")
 
 

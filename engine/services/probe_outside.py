@@ -12,6 +12,7 @@ from engine.errors import ChannelError
 from engine.ports import Notifier, Store
 from engine.services.books import Books
 from engine.services.diagnose import Probe
+from engine.services.last_tries import find_ended, last_error
 
 ACTOR = "diagnostics"
 
@@ -93,13 +94,9 @@ class ChannelProbes:
         if is_deep:
             yield self._verified(channel)
         with self.store.reading() as tx:
-            newest = tx.deliveries.select(
-                channel_id=channel.id, state=[DeliveryState.SENT, DeliveryState.FAILED,
-                                              DeliveryState.UNCERTAIN],
-                is_descending=True, limit=1,
-            )  # fmt: skip
+            newest, error = find_ended(tx, channel.id), last_error(tx, channel.id)
             waiting = tx.deliveries.count(channel_id=channel.id, state=DeliveryState.WAITING)
-        yield _last_delivery(channel, newest[0] if newest else None, waiting)
+        yield _last_delivery(channel, newest, error, waiting)
 
     def _verified(self, channel: Channel) -> Check:
         name = f"{channel.name}: credentials"
@@ -117,15 +114,16 @@ def _no_channel() -> Iterator[Check]:
     )  # fmt: skip
 
 
-def _last_delivery(channel: Channel, newest: Delivery | None, waiting: int) -> Check:
+def _last_delivery(channel: Channel, newest: Delivery | None, error: str, waiting: int) -> Check:
     waits = f"; {waiting} wait" if waiting else ""
-    if newest is None:
+    if newest is None and not error:
         detail = f"nothing was sent yet{waits}"
         return check_of(Area.CHANNELS, channel.name, Grade.UNKNOWN, detail, "Press Test.")
-    if newest.state is DeliveryState.SENT:
+    if newest is not None and newest.state is DeliveryState.SENT and not error:
         detail = f"the last message was sent{waits}"
         return check_of(Area.CHANNELS, channel.name, Grade.OK, detail)
-    detail = f"the last message: {newest.error or newest.state.value}{waits}"
+    told = error or (newest.state.value if newest else "")
+    detail = f"the last message: {told}{waits}"
     return check_of(Area.CHANNELS, channel.name, Grade.FAILED, detail,
                     "Correct the channel on the Alerts page, and press Test.")  # fmt: skip
 

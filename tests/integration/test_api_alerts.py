@@ -195,6 +195,21 @@ def test_a_provider_that_refuses_is_an_answer_and_no_failure(
     assert api.post(f"{CHANNELS}/phone/verify").json()["error"] == "No answer came."
 
 
+def test_a_channel_that_is_down_stays_so_while_more_waits(
+    api: httpx.Client, services: FakeServices
+) -> None:
+    """What waits behind the message that is tried again and again has no error of its own."""
+    phone = api.post(CHANNELS, json=PHONE).json()["id"]
+    down = {"state": DeliveryState.WAITING, "channel_id": phone}
+    tried, later = NOW + timedelta(seconds=5), NOW + timedelta(seconds=9)
+    keep(services, delivery("a1", **down, error="Nobody answers.", changed_at=tried),
+         delivery("a2", **down, created_at=later, changed_at=later))  # fmt: skip
+    assert api.get(f"{CHANNELS}/phone").json()["last_error"] == "Nobody answers."
+    sent = {"state": DeliveryState.SENT, "channel_id": phone}
+    keep(services, delivery("a3", **sent, created_at=NOW, changed_at=later))
+    assert api.get(f"{CHANNELS}/phone").json()["last_error"] == ""
+
+
 def test_a_lost_key_is_an_answer_too(api: httpx.Client, services: FakeServices) -> None:
     api.post(CHANNELS, json=PHONE).raise_for_status()
     services.fake_alerts.vault.is_locked = True

@@ -2,9 +2,10 @@
 
 import pytest
 
-from engine.contracts import StrategyView
+from engine.contracts import SettingView, StrategyView
 from engine.errors import StoreError
 from panel.facade import ControlPanel, EngineOff, EngineRefused
+from panel.settings_view import label_of
 from tests.fakes.services import FakeServices
 from tests.pages.conftest import FakeEngine, open_page, words
 
@@ -59,6 +60,21 @@ def test_how_late_the_engine_is_stands_on_the_settings_page(fake_engine: FakeEng
     text = words(open_page("settings"))
     assert f"<dt>Checks so far</dt><dd>{stats.cycles_run:,}</dd>" in text
     assert f"p50 {stats.jobs.p50_s:.2f} s, p99 {stats.jobs.p99_s:.2f} s" in text
+
+
+@pytest.mark.parametrize(
+    ("key", "title", "label"),
+    [
+        ("paper_fee_bps", "Fee", "Fee (basis points)"),
+        ("alert_retention_days", "Days alerts are kept", "Days alerts are kept"),
+        ("paper_balance", "Opening balance", "Opening balance"),
+    ],
+)
+def test_a_setting_is_asked_for_with_its_unit(key: str, title: str, label: str) -> None:
+    setting = SettingView(
+        key=key, title=title, description="", value="1", default="1", is_editable=True
+    )
+    assert label_of(setting) == label
 
 
 def test_the_rest_of_the_settings_stays_when_balances_cannot_be_read(

@@ -242,6 +242,15 @@ def test_channels_by_their_last_message_and_by_their_provider(
     with books.store.transaction() as tx:
         tx.channels.add(channel())
     assert look(clock, probes)["Phone"].grade is Grade.UNKNOWN
+    tried = delivery(DeliveryState.WAITING, "Nobody answers.").model_copy(update={"id": "tried"})
+    with books.store.transaction() as tx:
+        tx.deliveries.add(tried)
+    down = look(clock, probes)["Phone"]
+    assert (down.grade, down.detail) == (
+        Grade.FAILED, "the last message: Nobody answers.; 1 wait",
+    )  # fmt: skip
+    with books.store.transaction() as tx:
+        tx.deliveries.delete("tried")
     with books.store.transaction() as tx:
         tx.deliveries.add(delivery(DeliveryState.WAITING), delivery(DeliveryState.FAILED, "Gone."))
     found = look(clock, probes, deep=True)
