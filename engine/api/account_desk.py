@@ -20,7 +20,7 @@ from engine.contracts import (
 from engine.domain.accounts import AccountState
 from engine.domain.venue_accounts import mode_of
 from engine.errors import BrokerUnavailable, NotFound, OrderStateUnknown, QuarterdeckError
-from engine.ports import MarketData, SteppedMarket, Venues
+from engine.ports import MarketData, Venues, has_steps
 from engine.services.account_ledger import AccountLedger, AssetState
 from engine.services.books import Books
 from engine.services.convert import Converter
@@ -108,7 +108,7 @@ class AccountDesk:
     def _market(self, market_id: str, bot: Bot) -> MarketData:
         """An account's market; a replay at rest stands at its bot's last decided candle."""
         market = self.venues.market(market_id, bot.id)
-        if isinstance(market, SteppedMarket) and bot.decided_until is not None:
+        if has_steps(market) and bot.decided_until is not None:
             market.seek(bot.decided_until)
         return market
 

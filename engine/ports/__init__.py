@@ -55,6 +55,7 @@ from engine.ports.market_data import (
     SparseMarket,
     SteppedMarket,
     StreamingMarket,
+    has_steps,
 )
 from engine.ports.news import NewsSource
 from engine.ports.notify import Message, Notifier, Notifiers, Receipt
@@ -144,4 +145,5 @@ __all__ = [
     "VenueAdapter",
     "VenueConnection",
     "Venues",
+    "has_steps",
 ]

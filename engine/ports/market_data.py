@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from engine.domain.candles import Candles
 from engine.domain.instruments import Depth, Instrument, Quote
@@ -78,6 +78,12 @@ class SteppedMarket(MarketData, Protocol):
     def pause_s(self, timeframe: str) -> float:
         """Wall seconds between two steps at the replay's speed; 0 is full speed."""
         ...
+
+
+def has_steps(market: MarketData) -> TypeGuard[SteppedMarket]:
+    """Whether it is a ``SteppedMarket``: asked at every order, and ``isinstance`` with a protocol
+    compares every attribute."""
+    return hasattr(market, "next_step")
 
 
 @runtime_checkable

@@ -13,7 +13,7 @@ from engine.domain.ledger import entry_side, exit_side
 from engine.domain.orders import Order, Purpose, Side
 from engine.domain.tickets import OrderChanges, OrderTicket, TicketType, ticket_trouble
 from engine.errors import ConfigError, Conflict, NotFound
-from engine.ports import MarketData, SteppedMarket, Venues
+from engine.ports import MarketData, Venues, has_steps
 from engine.services.books import Books
 from engine.services.lane_calls import LaneCalls
 from engine.services.order_desk import OrderDesk
@@ -113,7 +113,7 @@ class ManualOrders:
         """The bot's market; the replay of a bot at rest stands at its last decided candle."""
         market = self._venues.market(bot.market, bot.id)
         stood_at = None if bot.state in WORKING_STATES else bot.decided_until
-        if isinstance(market, SteppedMarket) and stood_at is not None:
+        if has_steps(market) and stood_at is not None:
             market.seek(stood_at)
         return market
 

@@ -19,7 +19,7 @@ from engine.domain.orders import (
 from engine.domain.positions import Position
 from engine.domain.records import Level
 from engine.errors import AccessDenied, DataError, NotFound
-from engine.ports import Broker, MarketData, SteppedMarket
+from engine.ports import Broker, MarketData, has_steps
 from engine.services.booking import Terms, book_report
 from engine.services.books import Books, Writing
 
@@ -121,7 +121,7 @@ class Outcomes:
     def not_sent(self, order: Order, market: MarketData, message: str) -> None:
         """An entry is let go; an exit stays an intent, for its signal may not come again. Only a
         replay's end has no later price."""
-        if order.purpose is Purpose.ENTRY or isinstance(market, SteppedMarket):
+        if order.purpose is Purpose.ENTRY or has_steps(market):
             self.finish(order, OrderState.EXPIRED, message)
             return
         if order.state is OrderState.UNKNOWN:

@@ -33,7 +33,7 @@ from engine.domain.positions import Fill, Position, PositionSide
 from engine.domain.reconcile import UNDER_WAY
 from engine.domain.records import Level
 from engine.errors import ConfigError, Conflict, NotFound
-from engine.ports import MarketData, Prefix, SteppedMarket, Venues
+from engine.ports import MarketData, Prefix, Venues, has_steps
 from engine.services.booking import Terms, assign_fill, book_house_fill
 from engine.services.books import Books, Writing
 from engine.services.findings import kind_of, line_of
@@ -138,7 +138,7 @@ class Resolver:
             raise Conflict(f"No bot trades with {account_id} any more.")
         chosen = bot or bots[0]
         market = self._venues.market(chosen.market, chosen.id)
-        if isinstance(market, SteppedMarket) and chosen.decided_until is not None:
+        if has_steps(market) and chosen.decided_until is not None:
             market.seek(chosen.decided_until)
         return market
 

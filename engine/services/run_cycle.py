@@ -16,7 +16,7 @@ from engine.domain.routes import RoutePlan
 from engine.domain.timeframes import timeframe_delta
 from engine.domain.trace import decision_of, first_steps
 from engine.errors import ConfigError, DataError, NotFound, StrategyError
-from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues
+from engine.ports import MarketData, SteppedMarket, StrategyHost, Venues, has_steps
 from engine.services.books import Books
 from engine.services.candle_feed import CandleFeed, PriceBoard, check_candles
 from engine.services.conclude import Concluder
@@ -195,7 +195,7 @@ class CycleRunner:
         while (bot := self._find_working(bot_id)) is not None:
             # Asked for each time: a bot that was stopped and started has a new instance.
             market = self._venues.market(bot.config.market, bot_id)
-            if not isinstance(market, SteppedMarket):
+            if not has_steps(market):
                 raise TypeError(f"{market.market_id} is not a replay")
             moment = market.next_step(bot.config.timeframe, bot.decided_until)
             if moment is None:

@@ -33,7 +33,7 @@ from engine.errors import (
     OrderRejected,
     OrderStateUnknown,
 )
-from engine.ports import Broker, MarketData, SteppedMarket, Venues
+from engine.ports import Broker, MarketData, Venues, has_steps
 from engine.services.booking import close_as_dust
 from engine.services.books import Books
 from engine.services.controls import Controls
@@ -62,7 +62,7 @@ def entry_lag(bot: Bot) -> timedelta:
 
 def time_of(books: Books, market: MarketData) -> datetime:
     """What counts as now for an order: a replay's own time, else the machine's."""
-    return market.now() if isinstance(market, SteppedMarket) else books.clock.now()
+    return market.now() if has_steps(market) else books.clock.now()
 
 
 class Sender:
@@ -175,7 +175,7 @@ class Sender:
         if position is None or position.id != order.position_id:
             self._outcomes.finish(order, OrderState.CANCELLED, "the position is closed")
             return False
-        if not isinstance(market, SteppedMarket):
+        if not has_steps(market):
             waited = (self._books.clock.now() - order.created_at).total_seconds()
             if 0 <= waited < exit_wait_s(order.client_id):
                 return False

@@ -9,7 +9,7 @@ from engine.domain.bots import ACTIVE_STATES, Bot, BotState, Desired
 from engine.domain.records import KillLevel, Level
 from engine.domain.sleep import Rest
 from engine.errors import QuarterdeckError
-from engine.ports import MarketData, SteppedMarket, Venues
+from engine.ports import MarketData, Venues, has_steps
 from engine.services.books import Books
 from engine.services.controls import Controls
 from engine.services.lanes import Lanes, account_lane
@@ -139,7 +139,7 @@ class Supervisor:
         bot = self._books.bots.get(bot.id, bot)
         market = self._venues.market(bot.market, bot.id)
         orders = self._books.working_orders(bot.id)
-        if isinstance(market, SteppedMarket):
+        if has_steps(market):
             moments = [order.decided_at for order in orders]
             if bot.decided_until is not None:
                 moments.append(bot.decided_until)
@@ -228,7 +228,7 @@ class Supervisor:
     def _market_at(self, bot: Bot) -> MarketData:
         """The bot's market; a replay stands at the last decided candle."""
         market = self._venues.market(bot.market, bot.id)
-        if isinstance(market, SteppedMarket) and bot.decided_until is not None:
+        if has_steps(market) and bot.decided_until is not None:
             market.seek(bot.decided_until)
         return market
 

@@ -12,7 +12,7 @@ from engine.domain.instruments import InstrumentKind
 from engine.domain.money import exact
 from engine.errors import ConfigError, DataError
 from engine.links.candle_files import read_candle_file
-from engine.ports import SteppedMarket
+from engine.ports import SteppedMarket, has_steps
 
 HEADER = "timestamp,open,high,low,close,volume\n"
 ROWS = (
@@ -36,6 +36,7 @@ def at(minutes: int) -> datetime:
 def test_the_file_names_the_symbol(tmp_path: Path) -> None:
     market = replay(tmp_path)
     assert isinstance(market, SteppedMarket)
+    assert has_steps(market)
     instrument = market.instrument("ETH/BTC")
     assert instrument == market.instrument("ETH-BTC")
     assert (instrument.base, instrument.quote) == ("ETH", "BTC")

@@ -127,6 +127,17 @@ TERMINALS = Shape(Terminal, "terminals", noun="terminal", time="seen_at", key="a
                   is_counted=False)  # fmt: skip
 BOX_ORDERS = Shape(BoxOrder, "box_orders", noun="order", time="touched_at", order="created_at",
                    is_counted=False)  # fmt: skip
+REPOSITORIES: dict[str, Shape[Any]] = {
+    "bots": BOTS, "configurations": CONFIGURATIONS, "orders": ORDERS, "fills": FILLS,
+    "positions": POSITIONS, "entries": ENTRIES, "trades": TRADES, "decisions": DECISIONS,
+    "equity": EQUITY, "accounts": ACCOUNTS, "lines": LINES, "findings": FINDINGS,
+    "events": EVENTS, "audit": AUDIT, "backtests": BACKTESTS, "studies": STUDIES,
+    "retunes": RETUNES, "venue_accounts": VENUE_ACCOUNTS, "secrets": SECRETS, "signals": SIGNALS,
+    "listeners": LISTENERS, "advice": ADVICE, "news": NEWS, "tokens": TOKENS, "alerts": ALERTS,
+    "channels": CHANNELS, "deliveries": DELIVERIES, "price_alerts": PRICE_ALERTS,
+    "pushed_bars": PUSHED_BARS, "pushed_prices": PUSHED_PRICES, "terminals": TERMINALS,
+    "box_orders": BOX_ORDERS,
+}  # fmt: skip
 OWNED = (CONFIGURATIONS, DECISIONS, EQUITY, RETUNES, LISTENERS)
 
 
@@ -147,44 +158,55 @@ class BotRepository(MemoryRepository[Bot]):
 
 
 class MemoryTransaction:
-    """``ports.Transaction`` over the contents of one moment."""
+    """``ports.Transaction`` over the contents of one moment. A repository is made when it is first
+    used: a transaction uses two or three of them."""
+
+    bots: Repository[Bot]
+    configurations: Repository[StrategyConfiguration]
+    orders: Repository[Order]
+    fills: Repository[Fill]
+    positions: Repository[Position]
+    entries: Repository[PositionEntry]
+    trades: Repository[Trade]
+    decisions: Repository[Decision]
+    equity: Repository[EquityPoint]
+    accounts: Repository[AccountState]
+    lines: Repository[AccountLine]
+    findings: Repository[Finding]
+    events: Repository[Event]
+    audit: Repository[AuditEntry]
+    backtests: Repository[BacktestRun]
+    studies: Repository[Study]
+    retunes: Repository[Retune]
+    venue_accounts: Repository[VenueAccount]
+    secrets: Repository[SealedSecret]
+    signals: Repository[Signal]
+    listeners: Repository[Listener]
+    advice: Repository[Advice]
+    news: Repository[NewsItem]
+    tokens: Repository[ApiToken]
+    alerts: Repository[Alert]
+    channels: Repository[Channel]
+    deliveries: Repository[Delivery]
+    price_alerts: Repository[PriceAlert]
+    pushed_bars: Repository[PushedBar]
+    pushed_prices: Repository[PushedPrice]
+    terminals: Repository[Terminal]
+    box_orders: Repository[BoxOrder]
 
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
-        self.bots: Repository[Bot] = BotRepository(contents)
-        self.configurations: Repository[StrategyConfiguration] = MemoryRepository(
-            contents, CONFIGURATIONS
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in REPOSITORIES:
+            raise AttributeError(name)
+        made: MemoryRepository[Any] = (
+            BotRepository(self._contents)
+            if name == "bots"
+            else MemoryRepository(self._contents, REPOSITORIES[name])
         )
-        self.orders: Repository[Order] = MemoryRepository(contents, ORDERS)
-        self.fills: Repository[Fill] = MemoryRepository(contents, FILLS)
-        self.positions: Repository[Position] = MemoryRepository(contents, POSITIONS)
-        self.entries: Repository[PositionEntry] = MemoryRepository(contents, ENTRIES)
-        self.trades: Repository[Trade] = MemoryRepository(contents, TRADES)
-        self.decisions: Repository[Decision] = MemoryRepository(contents, DECISIONS)
-        self.equity: Repository[EquityPoint] = MemoryRepository(contents, EQUITY)
-        self.accounts: Repository[AccountState] = MemoryRepository(contents, ACCOUNTS)
-        self.lines: Repository[AccountLine] = MemoryRepository(contents, LINES)
-        self.findings: Repository[Finding] = MemoryRepository(contents, FINDINGS)
-        self.events: Repository[Event] = MemoryRepository(contents, EVENTS)
-        self.audit: Repository[AuditEntry] = MemoryRepository(contents, AUDIT)
-        self.backtests: Repository[BacktestRun] = MemoryRepository(contents, BACKTESTS)
-        self.studies: Repository[Study] = MemoryRepository(contents, STUDIES)
-        self.retunes: Repository[Retune] = MemoryRepository(contents, RETUNES)
-        self.venue_accounts: Repository[VenueAccount] = MemoryRepository(contents, VENUE_ACCOUNTS)
-        self.secrets: Repository[SealedSecret] = MemoryRepository(contents, SECRETS)
-        self.signals: Repository[Signal] = MemoryRepository(contents, SIGNALS)
-        self.listeners: Repository[Listener] = MemoryRepository(contents, LISTENERS)
-        self.advice: Repository[Advice] = MemoryRepository(contents, ADVICE)
-        self.news: Repository[NewsItem] = MemoryRepository(contents, NEWS)
-        self.tokens: Repository[ApiToken] = MemoryRepository(contents, TOKENS)
-        self.alerts: Repository[Alert] = MemoryRepository(contents, ALERTS)
-        self.channels: Repository[Channel] = MemoryRepository(contents, CHANNELS)
-        self.deliveries: Repository[Delivery] = MemoryRepository(contents, DELIVERIES)
-        self.price_alerts: Repository[PriceAlert] = MemoryRepository(contents, PRICE_ALERTS)
-        self.pushed_bars: Repository[PushedBar] = MemoryRepository(contents, PUSHED_BARS)
-        self.pushed_prices: Repository[PushedPrice] = MemoryRepository(contents, PUSHED_PRICES)
-        self.terminals: Repository[Terminal] = MemoryRepository(contents, TERMINALS)
-        self.box_orders: Repository[BoxOrder] = MemoryRepository(contents, BOX_ORDERS)
+        setattr(self, name, made)
+        return made
 
     def put_instrument(self, market_id: str, instrument: Instrument) -> None:
         """Insert or replace."""
