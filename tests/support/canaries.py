@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 CORE_LETTERS = 23
@@ -29,7 +30,7 @@ class Canary:
     value: str
     core: str
 
-    @property
+    @cached_property
     def forms(self) -> Mapping[str, bytes]:
         """What it looks like as it is, encoded, or as a part of something that was encoded."""
         return forms_of(self.core)
