@@ -5,8 +5,11 @@ import io
 import os
 import sys
 from collections.abc import Sequence
+from functools import cache
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_group
 
 from engine.cli import (
     accounts,
@@ -72,6 +75,12 @@ def build() -> typer.Typer:
     return app
 
 
+@cache
+def group() -> TyperGroup:
+    """All commands, ready to run; made once, for who runs many in one process."""
+    return get_group(build())
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; its exit code."""
     words = list(sys.argv[1:] if arguments is None else arguments)
@@ -82,7 +91,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     desk = Desk(is_json)
     try:
         with contextlib.closing(desk):
-            result = build()(
+            result = group()(
                 [word for word in words if word != JSON_FLAG],
                 prog_name="python -m engine",
                 standalone_mode=False,

@@ -8,7 +8,9 @@ before somebody has loaded pandas, so that nothing is lost: Series in, Series ou
 import importlib
 import sys
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+__all__ = ["talib"]
 
 PANDAS = "pandas"
 STOOD_IN_FOR = ("DataFrame", "Series")
@@ -37,4 +39,7 @@ def _load() -> Any:
         del sys.modules[PANDAS]
 
 
-talib: Any = _load()
+if TYPE_CHECKING:
+    import talib
+else:
+    talib = _load()
