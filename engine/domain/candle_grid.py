@@ -23,6 +23,9 @@ QUIET_MS = 15 * 60_000
 EDGE_MS = 60 * 60_000
 """And for so long after its opening or before its end: not every vendor keeps the exact hours."""
 
+BREAK_MS = 90 * 60_000
+"""And for so long about the turn of a day, when metals and indices pause for an hour."""
+
 NONE: IntArray = np.empty(0, dtype=np.int64)
 
 
@@ -58,9 +61,12 @@ def look_at(candles: Candles, timetable: Timetable, now: datetime, *, may_be_spa
     missing = np.setdiff1d(expected, candles.time, assume_unique=True)
     newest = int(candles.time[-1])
     patience = max(QUIET_MS // length_ms, 1) if may_be_sparse else 1
-    if int((missing > newest).sum()) > patience:
+    late = missing[missing > newest]
+    if len(late) > patience and not (may_be_sparse and _is_break(late, timetable, length_ms)):
         return _stale(candles, now)
-    return _look_at_gaps(candles, expected, missing[missing < newest], may_be_sparse=may_be_sparse)
+    if not may_be_sparse:
+        return Look("The market's candles have a gap.") if (missing < newest).any() else Look()
+    return _look_at_gaps(candles, timetable, expected, missing[missing < newest])
 
 
 def _stale(candles: Candles, now: datetime) -> Look:
@@ -69,16 +75,18 @@ def _stale(candles: Candles, now: datetime) -> Look:
 
 
 def _look_at_gaps(
-    candles: Candles, expected: IntArray, missing: IntArray, *, may_be_sparse: bool
+    candles: Candles, timetable: Timetable, expected: IntArray, missing: IntArray
 ) -> Look:
+    """Where nothing may have traded in a candle: how long that may last, and what is a gap."""
     if not len(missing):
         return Look()
-    if not may_be_sparse:
-        return Look("The market's candles have a gap.")
     length_ms = timeframe_s(candles.timeframe) * 1000
     # Runs of candles that follow one another; a night parts them.
     runs = np.split(missing, np.flatnonzero(np.diff(missing) > length_ms) + 1)
-    gaps = [run for run in runs if not _is_quiet(run, expected, length_ms)]
+    gaps = [
+        run for run in runs
+        if not (_is_quiet(run, expected, length_ms) or _is_break(run, timetable, length_ms))
+    ]  # fmt: skip
     quiet = len(missing) - sum(map(len, gaps))
     notes = []
     usable_from = 0
@@ -102,6 +110,14 @@ def _is_quiet(run: IntArray, expected: IntArray, length_ms: int) -> bool:
     begins = first == 0 or expected[first - 1] + length_ms < run[0]
     ends = last + 1 == len(expected) or run[-1] + length_ms < expected[last + 1]
     return lasted_ms <= QUIET_MS or (lasted_ms <= EDGE_MS and bool(begins or ends))
+
+
+def _is_break(run: IntArray, timetable: Timetable, length_ms: int) -> bool:
+    """Whether candles that follow one another are missing for a pause at the turn of a day."""
+    start_ms, end_ms = int(run[0]), int(run[-1]) + length_ms
+    is_short = end_ms - start_ms <= BREAK_MS
+    begin = from_epoch_ms(start_ms - QUIET_MS)  # the last prices may come a moment after it
+    return is_short and timetable.has_turn(begin, from_epoch_ms(end_ms))
 
 
 def _look_at_days(candles: Candles, timetable: Timetable, now: datetime) -> Look:

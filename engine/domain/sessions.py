@@ -3,7 +3,7 @@
 A timetable knows a stretch of time only; it is made anew long before that ends.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -47,7 +47,8 @@ class Timetable:
 
     ``zone`` is the IANA name of its local time, ``holidays`` the names of weekdays without a
     session, ``known_until`` where the sessions end: nothing is said of later moments.
-    ``is_always_open`` needs no sessions.
+    ``is_always_open`` needs no sessions. ``turns`` are moments within sessions, oldest first, at
+    which not everything is traded on.
     """
 
     code: str
@@ -56,6 +57,7 @@ class Timetable:
     holidays: Mapping[date, str] = field(default_factory=dict)
     known_until: datetime | None = None
     is_always_open: bool = False
+    turns: tuple[datetime, ...] = ()
     _opens: tuple[datetime, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -92,6 +94,11 @@ class Timetable:
             if session.closes > moment:
                 return session.closes
         return None
+
+    def has_turn(self, start: datetime, end: datetime) -> bool:
+        """Whether a turn lies in [start, end]."""
+        place = bisect_left(self.turns, start)
+        return place < len(self.turns) and self.turns[place] <= end
 
     def between(self, start: datetime, end: datetime) -> tuple[Session, ...]:
         """The sessions of which some part lies in [start, end)."""

@@ -125,6 +125,37 @@ def test_an_hour_without_a_candle_is_a_gap_but_not_at_the_edge_of_a_session() ->
         assert (look.fault, look.usable_from, len(look.notes)) == ("", usable_from, 1), missing
 
 
+@pytest.mark.parametrize(("timeframe", "pause_min"), [("1h", 60), ("15m", 60), ("5m", 70)])
+def test_the_hour_for_which_metals_pause_every_day_is_no_gap(
+    timeframe: str, pause_min: int
+) -> None:
+    """Gold at most brokers of currencies: not from 17:00 to 18:00 in New York."""
+    now = at("2026-11-25 17:00")
+    candles = traded(FOREX, timeframe, at("2026-11-16 00:00"), now, by_session=False)
+    pause = timedelta(minutes=pause_min)
+    for turn in FOREX.turns:
+        candles = without(candles, turn, turn + pause)
+    look = look_at(candles, FOREX, now, may_be_sparse=True)
+    assert (look.fault, look.usable_from) == ("", 0)
+    assert look_at(candles, FOREX, now, may_be_sparse=False).fault.endswith("have a gap.")
+    later = pause + timedelta(hours=2)
+    turn = at("2026-11-24 22:00")
+    longer = without(candles, turn, turn + later)
+    assert look_at(longer, FOREX, now, may_be_sparse=True).usable_from > 0, "too long for a pause"
+    noon = at("2026-11-24 12:00")
+    other = without(candles, noon, noon + pause)
+    assert look_at(other, FOREX, now, may_be_sparse=True).usable_from > 0, "no turn of a day"
+
+
+def test_while_metals_pause_their_newest_candle_is_not_stale() -> None:
+    turn = at("2026-11-24 22:00")
+    candles = traded(FOREX, "1m", at("2026-11-24 12:00"), turn, by_session=False)
+    for late_min, is_stale in ((50, False), (120, True)):
+        now = turn + timedelta(minutes=late_min)
+        look = look_at(candles, FOREX, now, may_be_sparse=True)
+        assert bool(look.fault) is is_stale
+
+
 def test_a_broker_that_opens_an_hour_late_on_sunday_keeps_its_history() -> None:
     now = at("2026-12-01 09:00")
     candles = traded(FOREX, "5m", at("2026-11-25 09:00"), now, by_session=False)
