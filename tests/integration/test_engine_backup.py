@@ -82,15 +82,16 @@ def trading(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Trading]:
     ) as copy:
         copy.start_engine()
         client = Client(copy)
-        secrets = {"key": f"{CANARY}-key", "secret": f"{CANARY}-secret"}
-        request = {"name": "Main", "venue": "binance", "mode": "live", "secrets": secrets}
-        client.post("/venue-accounts", request)
         for number in range(BOTS):
             bot = client.create_bot(
                 name=f"flip-{number}", strategy="flip", params={},
                 symbol=("BTC/USDT", "ETH/USDT", "SOL/USDT")[number],
             )  # fmt: skip
             client.post(f"/bots/{bot['id']}/start")
+        # Meanwhile: this loads a vendor's library.
+        secrets = {"key": f"{CANARY}-key", "secret": f"{CANARY}-secret"}
+        request = {"name": "Main", "venue": "binance", "mode": "live", "secrets": secrets}
+        client.post("/venue-accounts", request)
         eventually(lambda: count(copy.place.data, "trades"), lambda found: found >= 2 * BOTS)
         client.post("/backups", {})
         made = eventually(lambda: client.get("/backups"), lambda page: bool(page["backups"]))
