@@ -283,6 +283,23 @@ def test_signals_left_by_a_crash_are_acted_on_at_the_start(signals: SignalRoom) 
     assert held(signals) is PositionSide.SHORT
 
 
+def test_what_a_crash_left_is_given_to_the_pace_oldest_first_and_not_begun_at_once(
+    signals: SignalRoom,
+) -> None:
+    kept = [signals.kept("open long") for _ in range(30)]
+    signals.send("flat")
+    waiting: list[str] = []
+
+    async def start() -> None:
+        actor = signals.actor()
+        await actor.recover(lambda signal: waiting.append(signal.id))
+        await actor.settled()
+
+    asyncio.run(start())
+    assert waiting == kept
+    assert {signals.row(one).state for one in kept} == {RECEIVED}
+
+
 def test_what_is_begun_while_the_engine_stops_is_left_to_the_next_start(
     signals: SignalRoom,
 ) -> None:
