@@ -74,7 +74,8 @@ def _live_sources(panel: ControlPanel) -> None:
     show_staleness(snapshot)
     status = snapshot.value
     draw_records(status.sources, SOURCE_COLUMNS, key="news_sources")
-    own = f" {status.own_kept:,} are your own." if status.own_kept else ""
+    verb = "is" if status.own_kept == 1 else "are"
+    own = f" {status.own_kept:,} {verb} your own." if status.own_kept else ""
     st.caption(
         f"Asked about what bots with a model trade, at most every {status.every_s // 60} min;"
         f" kept for {status.kept_days} days.{own}"

@@ -9,7 +9,7 @@ import streamlit as st
 from engine.contracts import BotView, PositionSide, TradeFilter, TradeTotals
 from panel import filters
 from panel.figures import Figure, draw_figures
-from panel.format import NONE, exit_words, money, percent
+from panel.format import NONE, exit_words, figure, percent
 from panel.markup import gain_html
 
 PAGE_SIZE = 100
@@ -61,7 +61,7 @@ def csv_name(chosen: TradeFilter, present: datetime) -> str:
 
 
 def draw_totals(totals: Sequence[TradeTotals]) -> None:
-    """One strip of figures a quote asset."""
+    """One strip of figures a quote asset, which its first label names."""
     for total in totals:
         factor = NONE if total.profit_factor is None else f"{total.profit_factor:.2f}"
         draw_figures(
@@ -69,7 +69,7 @@ def draw_totals(totals: Sequence[TradeTotals]) -> None:
                 Figure(f"Trades in {total.quote}", f"{total.count:,}"),
                 Figure("Win rate", percent(total.wins / total.count if total.count else None)),
                 _gain("P&L", total.pnl, total.quote),
-                Figure("Fees", money(total.fees, total.quote)),
+                Figure("Fees", figure(total.fees, total.quote)),
                 Figure("Profit factor", factor),
                 _gain("Best", total.best, total.quote),
                 _gain("Worst", total.worst, total.quote),
@@ -78,4 +78,4 @@ def draw_totals(totals: Sequence[TradeTotals]) -> None:
 
 
 def _gain(label: str, amount: Decimal, quote: str) -> Figure:
-    return Figure(label, html=gain_html(amount, quote))
+    return Figure(label, html=gain_html(amount, quote, is_named=False))

@@ -8,7 +8,7 @@ import streamlit as st
 from engine.contracts.studies import Study, TrialOutcome, TrialRow
 from panel.backtest_words import flat, setting_name, setting_value
 from panel.figures import Figure, draw_figures
-from panel.format import NONE, escape
+from panel.format import NONE, escape, percent
 from panel.record_tables import ROW_PX, Column, records_table, table_px
 from panel.session import is_dark
 from panel.tuning_charts import (
@@ -46,15 +46,24 @@ def draw_result(study: Study, rows: Sequence[TrialRow]) -> None:
     if summary.efficiency is not None:
         head.append(Figure("Efficiency out of sample", f"{summary.efficiency:.2f}"))
     draw_figures(head)
-    for words in summary.luck.verdict[:1]:
+    lost = summary.outside.get("total_return") or 0.0
+    if lost < 0:
+        st.error(
+            f"Out of sample it lost {percent(-lost)}: the best of these trials is no good one.",
+            icon=":material/trending_down:",
+        )
+    if summary.luck.verdict:
+        words = " ".join(summary.luck.verdict)
         st.markdown(f"**:{luck_colour(summary.luck)}[{escape(words)}]**")
+    quote = study.symbol.partition("/")[2]
     left, right = st.columns([1, 1.4], gap="medium")
     with left:
         draw_compared(study)
     with right:
-        st.plotly_chart(outside_figure(summary, "", is_dark=is_dark()), height=320,
+        st.plotly_chart(outside_figure(summary, quote, is_dark=is_dark()), height=320,
                         key="study_curve", config={"displayModeBar": False})  # fmt: skip
-        st.caption("The account out of sample, where nothing was chosen.")
+        unit = f", {escape(quote)}" if quote else ""
+        st.caption(f"The account out of sample, where nothing was chosen{unit}")
     if len(summary.folds) > 1:
         draw_folds(study)
     figure_key = FIGURE_OF[study.request.objective]

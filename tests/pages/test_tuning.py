@@ -105,6 +105,20 @@ def test_a_refused_and_an_interrupted_study_say_why(fake_engine: FakeEngine) -> 
     assert "The engine ended" in "".join(error.value for error in app.error)
 
 
+@pytest.mark.parametrize(("outside", "is_told"), [(-0.25, True), (0.25, False)])
+def test_a_winner_that_loses_out_of_sample_is_called_no_good_one(
+    fake_engine: FakeEngine, outside: float, is_told: bool
+) -> None:
+    study_id = finished(fake_engine)
+    with fake_engine.services.fake_studies.room.books.writing() as writing:
+        study = writing.tx.studies.get(study_id)
+        figures = {**study.summary.outside, "total_return": outside}
+        summary = study.summary.model_copy(update={"outside": figures})
+        writing.tx.studies.save(study.model_copy(update={"summary": summary}))
+    told = "".join(error.value for error in open_study(study_id).error)
+    assert ("it lost 25.00 %" in told) is is_told
+
+
 def test_the_list_opens_a_study_and_a_missing_one_is_said_to_be_gone(
     fake_engine: FakeEngine,
 ) -> None:
