@@ -12,7 +12,8 @@ from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.processes import Copy, copy_of_quarterdeck
 
 LONGEST = (
-    "test_fault_matrix_kills.py", "test_invariants.py", "test_kill_nine.py", "test_accounts.py",
+    "test_fault_matrix_kills.py", "test_fault_matrix_kills_asked.py", "test_invariants.py",
+    "test_kill_nine.py", "test_accounts.py",
     "test_cli.py", "test_compute.py", "test_first_trade.py", "test_strategy_isolation.py",
     "test_store_durability.py", "test_parity.py", "test_fault_matrix_engine.py",
     "test_engine_cli.py", "test_engine_life.py", "test_engine_recovery.py",

@@ -1,28 +1,20 @@
-"""Rows 1 and 2 of the fault matrix: ``kill -9`` at random and at every named step.
+"""Rows 1 and 2 of the fault matrix: ``kill -9`` at random and around every commit; around the calls
+of the venue and in it: ``test_fault_matrix_kills_asked``.
 
 The core is the real one up to ccxt and the loopback exchange; ``run.py mutants`` runs the same
 tests, with fewer kills, over desks that are wrong on purpose.
 """
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.support.kill_run import KillRun, kill_run
+from tests.support.kill_run import EACH, SEED, kill_run
 from tests.support.kill_steps import ASKED, AT_VENUE, COMMITS
 
-EACH = int(os.environ.get("KILLS_EACH_STEP", "20"))
 AT_RANDOM = 4 * EACH
-SEED = 20261125
-
-
 Record = Callable[[str, object], None]
-
-
-def finish(run: KillRun, record: Record) -> None:
-    record("figures", run.summary(run.end()))
 
 
 @pytest.mark.timeout(900)
@@ -31,20 +23,15 @@ def test_row_01_kill_nine_at_random_loses_nothing_and_doubles_nothing(
 ) -> None:
     with kill_run(tmp_path / "data", SEED) as run:
         run.kill_at_random(AT_RANDOM)
-        finish(run, record_property)
+        run.finish(record_property)
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize(
-    "steps", [COMMITS, ASKED, tuple(AT_VENUE)], ids=["commits", "calls", "at_the_venue"]
-)
-def test_row_02_kill_nine_at_every_named_step(
-    tmp_path: Path, record_property: Record, steps: tuple[str, ...]
-) -> None:
-    with kill_run(tmp_path / "data", SEED + len(steps)) as run:
-        run.kill_at(steps, EACH)
-        finish(run, record_property)
-        assert set(run.kills) == set(steps)
+def test_row_02_kill_nine_around_every_commit(tmp_path: Path, record_property: Record) -> None:
+    with kill_run(tmp_path / "data", SEED + len(COMMITS)) as run:
+        run.kill_at(COMMITS, EACH)
+        run.finish(record_property)
+        assert set(run.kills) == set(COMMITS)
 
 
 def test_row_02_the_kills_are_a_thousand_and_twenty_at_each_step() -> None:

@@ -200,6 +200,14 @@ class DeskChecks:
             asked[pair] = max(left, asked.get(pair, ZERO))
         assert sum(asked.values(), ZERO) <= position.quantity, (asked, position)
 
+    def is_settled(self) -> bool:
+        """Whether ``check_settled`` finds nothing."""
+        try:
+            self.check_settled()
+        except AssertionError:
+            return False
+        return True
+
     def check_settled(self) -> None:
         """Nothing is unknown, unbooked or open."""
         room = self.room

@@ -35,6 +35,7 @@ CANCELS = st.sampled_from(
 LASTING = st.sampled_from([TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK])
 OFTEN = st.sampled_from([True, True, True, True, False])
 SETTLING_ROUNDS = 12
+ROUNDS_AT_REST = 2  # after which nothing is left that time could change
 
 
 class DeskMachine(CountingMachine):
@@ -273,11 +274,15 @@ class DeskMachine(CountingMachine):
         room.venue.keeps_markets = False
         for bot_id in BOT_IDS:
             room.desk.cancel_entries(bot_id, room.market)
+        at_rest = 0
         for _round in range(SETTLING_ROUNDS):
             room.clock.advance(31)
             room.venue.tick()
             self._settle_once()
             self.books_hold()
+            at_rest = at_rest + 1 if self.checks.is_settled() else 0
+            if at_rest == ROUNDS_AT_REST:
+                return
         self.checks.check_settled()
 
     def _settle_once(self) -> None:

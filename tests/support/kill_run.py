@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -18,6 +18,10 @@ from tests.support.kill_verdict import Figures, Verdict
 from tests.support.trading_core import TROUBLE, Life
 from tooling.place import ROOT
 
+EACH = int(os.environ.get("KILLS_EACH_STEP", "20"))
+"""Kills at each step; mutants are shown with fewer."""
+
+SEED = 20261125
 TRIES = 6
 """So many lives for a kill at a step, at the most: not every life comes to its step."""
 
@@ -83,8 +87,12 @@ class KillRun:
         assert self._live(is_last=True) == "alive"
         return Verdict(self._data, self._exchange).check()
 
-    def summary(self, figures: Figures) -> str:
-        """The figures, for people to read."""
+    def finish(self, record: Callable[[str, object], None]) -> None:
+        """End, and keep the figures. Raises AssertionError."""
+        record("figures", self._summary(self.end()))
+
+    def _summary(self, figures: Figures) -> str:
+        """For people to read."""
         late = Counter(request.fault for request in self._exchange.requests if request.fault)
         lines = [f"{sum(self.kills.values())} kills in {self._lives} lives: 0 lost, 0 doubled"]
         lines += [f"{count:5} {step}" for step, count in sorted(self.kills.items())]

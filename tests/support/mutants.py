@@ -30,6 +30,7 @@ VARIABLE = "DESK_MUTANT"
 TESTS = (
     "tests/unit/test_order_desk.py", "tests/unit/test_order_doubt.py",
     "tests/unit/test_protection.py", "tests/integration/test_fault_matrix_kills.py",
+    "tests/integration/test_fault_matrix_kills_asked.py",
 )  # fmt: skip
 SHOWN = 5
 THOROUGH = ("", "send_then_record", "query_at_once")
