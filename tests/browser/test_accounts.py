@@ -15,7 +15,7 @@ from tests.support.browser import open_page
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
 from tests.support.venue_cases import CASES, Form, VenueCase
-from tests.support.visits import choose, press, type_in, visit
+from tests.support.visits import choose, open_tab, press, type_in, visit
 
 MODE = "TEST"
 TRIES = 6
@@ -125,14 +125,14 @@ def test_from_a_key_to_a_round_trip(
         lambda: client.bot(name),
         lambda bot: bot["account_objection"] is None and bot["last_price"] is not None,
     )
-    visit(page, deck, f"bot?bot={name}&tab=Orders")
+    open_tab(page, "Orders")
     page.get_by_text("New order").click()
     give_size(page, case.amount)
     buy = page.get_by_role("button", name="Buy ")
     press(buy, lambda: any(is_taken(order) for order in client.get(f"/bots/{name}/orders")))
     eventually(lambda: client.bot(name)["position"], bool)
 
-    visit(page, deck, f"bot?bot={name}&tab=Positions")
+    open_tab(page, "Positions")
     page.get_by_role("button", name="Close a part or all").click()
     page.get_by_role("dialog").get_by_text("100 %", exact=True).click()
     page.get_by_role("button", name="Close 100 % at the market").click()

@@ -1,10 +1,14 @@
-"""The live chart in a real browser: the view a person chose survives new candles."""
+"""The live chart in a real browser: the view a person chose survives new candles.
+
+All tests load the same page anew: a browser page of their own would read plotly.js and Streamlit's
+scripts for each of them, which takes longer than the test.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, ViewportSize, expect
 
 from tests.fakes.serve import TEST_TOKEN, serving
 from tests.fakes.services import FakeServices
@@ -14,6 +18,8 @@ from tests.support.processes import copy_of_quarterdeck
 BOT = "b0001"
 CHART = ".qd-chart[data-newest]"
 LATER_MS = 20_000
+DESK: ViewportSize = {"width": 1280, "height": 900}
+PHONE: ViewportSize = {"width": 390, "height": 844}
 LOADED_SCRIPTS = """() => performance.getEntriesByType("resource").map(entry => entry.name)
     .filter(name => name.endsWith(".js"))"""
 DRAWN_BOX = """() => {
@@ -39,13 +45,25 @@ def panel_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield f"http://127.0.0.1:{copy.place.panel_port}"
 
 
-@pytest.fixture
-def chart_page(browser: Browser, panel_url: str) -> Iterator[Page]:
-    """The Bot page with its chart drawn."""
+@pytest.fixture(scope="module")
+def page(browser: Browser) -> Iterator[Page]:
+    """One for all."""
     with open_page(browser) as page:
-        page.goto(f"{panel_url}/bot?bot={BOT}")
-        page.locator(CHART).wait_for(timeout=30_000)
         yield page
+
+
+@pytest.fixture
+def chart_page(page: Page, panel_url: str) -> Page:
+    """The Bot page with its chart drawn, on a desk."""
+    page.set_viewport_size(DESK)
+    open_chart(page, panel_url)
+    return page
+
+
+def open_chart(page: Page, panel_url: str) -> None:
+    """Load the Bot page and wait for its chart."""
+    page.goto(f"{panel_url}/bot?bot={BOT}")
+    page.locator(CHART).wait_for(timeout=30_000)
 
 
 def state(page: Page) -> dict[str, str]:
@@ -105,37 +123,34 @@ def test_dragged_view_is_kept_over_updates(chart_page: Page) -> None:
     assert (later["from"], later["to"]) == (dragged["from"], dragged["to"])
 
 
-def test_plotly_is_loaded_once_and_from_this_machine(browser: Browser, panel_url: str) -> None:
-    with open_page(browser) as page:
-        # Counted by the page itself: it knows of loads from a cache, which cause no request.
-        page.add_init_script("performance.setResourceTimingBufferSize(5000)")
-        page.goto(f"{panel_url}/bot?bot={BOT}")
-        page.locator(CHART).wait_for(timeout=30_000)
-        wait_for_updates(page, 2)
-        loaded: list[str] = page.evaluate(LOADED_SCRIPTS)
+def test_plotly_is_loaded_once_and_from_this_machine(page: Page, panel_url: str) -> None:
+    # Counted by the page itself: it knows of loads from a cache, which cause no request.
+    page.add_init_script("performance.setResourceTimingBufferSize(5000)")
+    open_chart(page, panel_url)
+    wait_for_updates(page, 2)
+    loaded: list[str] = page.evaluate(LOADED_SCRIPTS)
     assert len([url for url in loaded if "/app/static/plotly-" in url]) == 1
     assert [url for url in loaded if not url.startswith(panel_url)] == []
 
 
-def test_chart_fits_a_phone(browser: Browser, panel_url: str) -> None:
-    with open_page(browser, width=390, height=844) as page:
-        page.goto(f"{panel_url}/bot?bot={BOT}")
-        page.locator(CHART).wait_for(timeout=30_000)
-        # Measured within the page: an update may replace the drawing between two calls.
-        box = page.wait_for_function(DRAWN_BOX).json_value()
-        assert box["x"] >= 0
-        assert box["x"] + box["width"] <= 390
-        assert page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_chart_fits_a_phone(page: Page, panel_url: str) -> None:
+    page.set_viewport_size(PHONE)
+    open_chart(page, panel_url)
+    # Measured within the page: an update may replace the drawing between two calls.
+    box = page.wait_for_function(DRAWN_BOX).json_value()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_opened_decision_stays_open_while_new_ones_come(browser: Browser, panel_url: str) -> None:
-    with open_page(browser) as page:
-        page.goto(f"{panel_url}/bot?bot={BOT}&tab=Why%3F")
-        rows = page.locator(".qd-decisions details")
-        rows.nth(3).wait_for()
-        third = rows.nth(3).get_attribute("data-id")
-        newest = rows.first.get_attribute("data-id")
-        rows.nth(3).locator("summary").click()
-        expect(rows.first).not_to_have_attribute("data-id", newest or "", timeout=LATER_MS)
-        opened = page.locator(f'.qd-decisions details[data-id="{third}"]')
-        expect(opened).to_have_attribute("open", "")
+def test_opened_decision_stays_open_while_new_ones_come(page: Page, panel_url: str) -> None:
+    page.set_viewport_size(DESK)
+    page.goto(f"{panel_url}/bot?bot={BOT}&tab=Why%3F")
+    rows = page.locator(".qd-decisions details")
+    rows.nth(3).wait_for()
+    third = rows.nth(3).get_attribute("data-id")
+    newest = rows.first.get_attribute("data-id")
+    rows.nth(3).locator("summary").click()
+    expect(rows.first).not_to_have_attribute("data-id", newest or "", timeout=LATER_MS)
+    opened = page.locator(f'.qd-decisions details[data-id="{third}"]')
+    expect(opened).to_have_attribute("open", "")

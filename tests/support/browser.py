@@ -32,11 +32,16 @@ def open_chromium() -> Iterator[Browser]:
 
 @contextmanager
 def open_page(browser: Browser, *, width: int = 1280, height: int = 900) -> Iterator[Page]:
-    """A page with empty storage; times are shown in UTC. The size is in CSS pixels."""
+    """A page with empty storage; times are shown in UTC. The size is in CSS pixels.
+
+    It asks for less motion: without a graphics card every frame of an animation is drawn by the
+    processor.
+    """
     context = browser.new_context(
         viewport={"width": width, "height": height},
         timezone_id="UTC",
         locale="en-GB",
+        reduced_motion="reduce",
         accept_downloads=True,
     )
     context.set_default_timeout(TIMEOUT_MS)

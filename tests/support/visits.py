@@ -26,6 +26,14 @@ def visit(page: Page, deck: Copy, address: str) -> None:
     expect(page.get_by_text("Page not found")).to_have_count(0)
 
 
+def open_tab(page: Page, name: str) -> None:
+    """Show another tab of the page: less work than loading the page anew."""
+    tab = page.get_by_role("tab", name=name, exact=True)
+    tab.click()
+    expect(tab).to_have_attribute("aria-selected", "true")
+    wait_until_drawn(page)
+
+
 def wait_until_drawn(page: Page) -> None:
     """No script of the page runs any more."""
     page.locator("[data-test-script-state=notRunning]").wait_for()
