@@ -13,11 +13,30 @@ from tests.fakes.clock import FakeClock
 from tests.fakes.memory_store import MemoryStore
 from tests.support.postgres import PostgresServer
 
+SQLITE_FILE = "state.db"
+
 
 @pytest.fixture(scope="session")
 def emptied_database(postgres: PostgresServer) -> Iterator[str]:
     """One PostgreSQL database for all tests of the store: emptying it beats making another."""
     with postgres.fresh_database() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def migrated_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder whose SQLite database has its tables: copying it beats migrating another."""
+    folder = tmp_path_factory.mktemp("migrated") / "data"
+    SqlStore.open(f"sqlite:///{folder / SQLITE_FILE}").close()
+    assert [one.name for one in folder.iterdir()] == [SQLITE_FILE], "all of it is in one file"
+    return folder
+
+
+@pytest.fixture(scope="session")
+def migrated_database(postgres: PostgresServer) -> Iterator[str]:
+    """A PostgreSQL database that has its tables."""
+    with postgres.fresh_database() as url:
+        SqlStore.open(url).close()
         yield url
 
 
@@ -30,11 +49,22 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def url_of_empty(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of the kind that the fixture's parameter says."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'data' / 'state.db'}"
+        return f"sqlite:///{tmp_path / 'data' / SQLITE_FILE}"
     url: str = request.getfixturevalue("emptied_database")
     with psycopg.connect(url.replace("+psycopg", "")) as connection:
         connection.execute("DROP SCHEMA public CASCADE")
         connection.execute("CREATE SCHEMA public")
+    return url
+
+
+def furnished(request: pytest.FixtureRequest, kind: str, tmp_path: Path) -> str:
+    """The URL that ``store_url`` has, with the tables there, and nothing in them."""
+    if kind == "sqlite":
+        shutil.copytree(request.getfixturevalue("migrated_folder"), tmp_path / "data")
+        return f"sqlite:///{tmp_path / 'data' / SQLITE_FILE}"
+    url: str = request.getfixturevalue("emptied_database")
+    server: PostgresServer = request.getfixturevalue("postgres")
+    server.copy_database(request.getfixturevalue("migrated_database"), url)
     return url
 
 
@@ -44,40 +74,25 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-@pytest.fixture(scope="session")
-def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A SQLite file with every table and no row: copying it takes a seventh of making another."""
-    file = tmp_path_factory.mktemp("migrated") / "state.db"
-    SqlStore.open(f"sqlite:///{file}").close()
-    return file
-
-
-def open_new(url: str, migrated_file: Path, clock: FakeClock) -> SqlStore:
-    """A store over an empty database."""
-    if url.startswith("sqlite"):
-        file = Path(url.removeprefix("sqlite:///"))
-        file.parent.mkdir()
-        shutil.copyfile(migrated_file, file)
-    return SqlStore.open(url, now=clock.now)
-
-
 @pytest.fixture
-def store(store_url: str, migrated_file: Path, clock: FakeClock) -> Iterator[SqlStore]:
+def store(
+    request: pytest.FixtureRequest, store_url: str, tmp_path: Path, clock: FakeClock
+) -> Iterator[SqlStore]:
     """An open store over ``store_url``."""
-    opened = open_new(store_url, migrated_file, clock)
+    url = furnished(request, store_url.partition(":")[0], tmp_path)
+    assert url == store_url
+    opened = SqlStore.open(url, now=clock.now)
     yield opened
     opened.close()
 
 
 @pytest.fixture(params=["sqlite", "postgres", "memory"])
-def any_store(
-    request: pytest.FixtureRequest, tmp_path: Path, migrated_file: Path, clock: FakeClock
-) -> Iterator[Store]:
+def any_store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock) -> Iterator[Store]:
     """An open store of any kind, the one in memory that stands in for it too."""
     opened: Store = (
         MemoryStore(clock.now)
         if request.param == "memory"
-        else open_new(url_of_empty(request, tmp_path), migrated_file, clock)
+        else SqlStore.open(furnished(request, request.param, tmp_path), now=clock.now)
     )
     yield opened
     opened.close()

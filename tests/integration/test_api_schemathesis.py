@@ -5,6 +5,7 @@ loopback to the real services.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from engine.api.app import create_app
+from engine.api.app import all_routes, create_app
 from tests.fakes.serve import TEST_TOKEN
 from tests.fakes.services import FakeServices
 from tests.support.fake_api import error_of
@@ -39,17 +40,18 @@ ENDLESS_PATH = "/api/stream"
 ENDLESS = f"GET {ENDLESS_PATH}"
 
 
+@cache
 def operations() -> dict[str, Any]:
-    """By method and path. Tokens are tested elsewhere: here every request has the right one."""
+    """By method and path; made by the first test, not by each process that looks for tests.
+
+    Tokens are tested elsewhere: here every request has the right one.
+    """
     document = create_app(FakeServices(0), TEST_TOKEN).openapi()
     for routes in document["paths"].values():
         for operation in routes.values():
             del operation["security"]
     schema: Any = schemathesis.openapi.from_dict(document)
     return {one.ok().label: one.ok() for one in schema.get_all_operations()}
-
-
-OPERATIONS = operations()
 
 
 @pytest.fixture(scope="module")
@@ -73,12 +75,19 @@ def cases(operation: Any) -> st.SearchStrategy[Any]:
     return right | wrong
 
 
-LABELS: list[str] = sorted(OPERATIONS, key=deletes_last)
+LABELS = sorted(
+    (f"{method} {one.path_format}" for one in all_routes() for method in one.methods or ()),
+    key=deletes_last,
+)
+
+
+def test_every_operation_of_the_document_is_tried() -> None:
+    assert sorted(operations(), key=deletes_last) == LABELS
 
 
 @pytest.mark.parametrize("label", LABELS)
 def test_no_input_breaks_it(live: LiveEngine, label: str) -> None:
-    operation: Any = OPERATIONS[label]
+    operation: Any = operations()[label]
 
     @settings(
         max_examples=EXAMPLES, derandomize=True, database=None, deadline=None,

@@ -43,10 +43,21 @@ class PostgresServer:
         finally:
             self._execute("DROP DATABASE {} WITH (FORCE)", name)
 
-    def _execute(self, statement: str, name: str) -> None:
+    def copy_database(self, source: str, target: str) -> None:
+        """Make the database of one URL, which is there, a copy of another one's."""
+        name = database_of(target)
+        self._execute("DROP DATABASE {} WITH (FORCE)", name)
+        self._execute("CREATE DATABASE {} TEMPLATE {}", name, database_of(source))
+
+    def _execute(self, statement: str, *names: str) -> None:
         address = f"host=127.0.0.1 port={self.port} user={SERVER_USER} dbname=postgres"
         with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(sql.SQL(statement).format(sql.Identifier(name)))
+            connection.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+def database_of(url: str) -> str:
+    """The name of a URL's database."""
+    return url.rpartition("/")[2]
 
 
 @contextmanager
