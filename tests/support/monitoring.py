@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.client import eventually
+from tests.support.client import NO_TLS, eventually
 from tests.support.ports import free_port
 from tooling.programs import find_program
 
@@ -139,7 +139,7 @@ def _program(name: str) -> Path:
 
 def _status(url: str) -> int:
     try:
-        return httpx.get(url, trust_env=False).status_code
+        return httpx.get(url, trust_env=False, verify=NO_TLS).status_code
     except httpx.TransportError:
         return 0
 
