@@ -30,7 +30,10 @@ LONGEST = (
 """Files that take longest, in this order."""
 
 
-ONE_ATTEMPT = ("test_fault_matrix_kills.py", "test_kill_nine.py", "test_invariants.py")
+ONE_ATTEMPT = (
+    "test_fault_matrix_kills.py", "test_fault_matrix_kills_asked.py", "test_kill_nine.py",
+    "test_invariants.py",
+)  # fmt: skip
 TIME_LIMITS = (r"not within \d+ s", r"did not answer within", "Timeout", "TooLate")
 """How a failure by time reads: the exception's type and words."""
 
