@@ -37,7 +37,7 @@ STATIC = (
 )
 # A file's tests share their engine; tests/conftest.py puts the long files first.
 PYTEST = (
-    "-m", "pytest", "-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "--timeout", "300",
+    "-m", "pytest", "-n", "4", "--dist", "loadfile", "--no-loadscope-reorder", "--timeout", "300",
 )  # fmt: skip
 COMPILE = Step("numba", ("-m", "engine.domain.compiled"))  # else each process does it by itself
 MEMORY_DISK = Path("/dev/shm")  # noqa: S108 - a folder of its own is made there
