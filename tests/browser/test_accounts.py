@@ -138,6 +138,6 @@ def test_from_a_key_to_a_round_trip(
     page.get_by_role("button", name="Close 100 % at the market").click()
     eventually(lambda: client.bot(name)["trade_count"], lambda count: count == 1)
     trades = page.locator(".qd-strip > div", has_text="Trades")
-    expect(trades.first).to_contain_text("1", timeout=20_000)
+    expect(trades.first).to_contain_text("1", timeout=60_000)
     for secret in case.secrets:
         assert secret not in page.content()

@@ -23,7 +23,7 @@ def deck(tmp_path: Path) -> Iterator[Copy]:
 
 def test_from_the_form_to_a_report_to_a_paper_bot(page: Page, deck: Copy) -> None:
     page.goto(f"http://127.0.0.1:{deck.place.panel_port}/backtest")
-    expect(page.get_by_text("What it uses")).to_be_visible(timeout=30_000)
+    expect(page.get_by_text("What it uses")).to_be_visible(timeout=60_000)
     expect(page.get_by_text("seen when they are read")).to_be_visible()
     name = page.get_by_label("Name", exact=True)
     name.fill("in a browser")

@@ -35,7 +35,7 @@ def deck(tmp_path: Path) -> Iterator[Copy]:
 def open_bot(page: Page, deck: Copy, tab: str) -> None:
     """The bot's page at one of its tabs."""
     page.goto(f"http://127.0.0.1:{deck.place.panel_port}/bot?bot={BOT}&tab={tab}")
-    expect(page.get_by_role("heading", level=2).first).to_contain_text(BOT, timeout=30_000)
+    expect(page.get_by_role("heading", level=2).first).to_contain_text(BOT, timeout=60_000)
 
 
 def orders(deck: Copy, bot: dict[str, Any]) -> list[dict[str, Any]]:

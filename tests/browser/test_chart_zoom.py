@@ -63,7 +63,7 @@ def chart_page(page: Page, panel_url: str) -> Page:
 def open_chart(page: Page, panel_url: str) -> None:
     """Load the Bot page and wait for its chart."""
     page.goto(f"{panel_url}/bot?bot={BOT}")
-    page.locator(CHART).wait_for(timeout=30_000)
+    page.locator(CHART).wait_for(timeout=60_000)
 
 
 def state(page: Page) -> dict[str, str]:

@@ -67,7 +67,7 @@ def stop_and_close(page: Page) -> None:
             expect(close.or_(stopped).first).to_be_visible(timeout=3_000)
         if stopped.is_visible():
             break
-    expect(stopped).to_be_visible(timeout=20_000)
+    expect(stopped).to_be_visible(timeout=60_000)
 
 
 def download_trades(page: Page, deck: Copy) -> list[dict[str, str]]:
@@ -83,7 +83,7 @@ def test_from_an_empty_panel_to_a_trade_in_a_csv(page: Page, deck: Copy) -> None
     visit(page, deck, "")
     client = Client(deck)
     create_by_form(page, deck, "first bot")
-    expect(page.locator(".qd-state", has_text="running").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".qd-state", has_text="running").first).to_be_visible(timeout=60_000)
     expect(page.locator(".qd-chart[data-newest]")).to_be_visible()
     eventually(
         lambda: client.bot("first bot")["trade_count"], lambda n: n > 0, timeout_s=TRADE_WAIT_S
@@ -91,7 +91,7 @@ def test_from_an_empty_panel_to_a_trade_in_a_csv(page: Page, deck: Copy) -> None
     stop_and_close(page)
 
     page.get_by_role("button", name="Start").click()
-    expect(page.locator(".qd-state", has_text="running").first).to_be_visible(timeout=20_000)
+    expect(page.locator(".qd-state", has_text="running").first).to_be_visible(timeout=60_000)
     stop_and_close(page)
 
     bot = client.wait_for_state("first bot", "stopped")

@@ -156,7 +156,7 @@ def gateway(
         server.shutdown()
         server.server_close()
         server.cut()
-        thread.join(5)
+        thread.join(60)
 
 
 @dataclass

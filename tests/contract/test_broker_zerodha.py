@@ -206,7 +206,7 @@ def test_an_order_waits_for_no_question_that_keeps_its_pace(venue: KiteVenue) ->
 
     def sleep(_seconds: float) -> None:
         sleeping.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
 
     client = KiteClient(API_KEY, venue.kite.token, venue.kite.url, venue.clock, sleep=sleep)
     market = ZerodhaMarket("m", client, venue.clock.monotonic, Exchange.NSE, can_short=False)
@@ -215,10 +215,10 @@ def test_an_order_waits_for_no_question_that_keeps_its_pace(venue: KiteVenue) ->
     venue.clock.elapsed_s += 0.5
     asking = threading.Thread(target=lambda: market.quote("INFY"))
     asking.start()
-    assert sleeping.wait(10)
+    assert sleeping.wait(60)
     assert broker.submit(order()).state is OrderState.FILLED
     go_on.set()
-    asking.join(10)
+    asking.join(60)
 
 
 # --- orders that are decided later ----------------------------------------------------------------

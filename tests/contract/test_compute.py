@@ -181,7 +181,7 @@ def test_workers_end_when_the_engine_is_killed() -> None:
     parent.kill()
     parent.wait()
     parent.stdout.close()
-    assert until(lambda: not psutil.pid_exists(worker), within_s=5)
+    assert until(lambda: not psutil.pid_exists(worker), within_s=60)
 
 
 # --- Dask ---------------------------------------------------------------------------------------

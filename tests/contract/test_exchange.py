@@ -337,7 +337,7 @@ def drive(admin: ExchangeAdmin) -> None:
         admin.do("fault", name=fault, on="POST order", value=victim.pid)
         with pytest.raises(requests.ConnectionError):
             ask(remote, "POST order", MARKET)
-        assert victim.wait(10) == -9
+        assert victim.wait(60) == -9
         assert len(admin.state()["orders"]) == orders
     state = admin.state()
     assert [order["status"] for order in state["orders"]] == ["FILLED", "FILLED"]

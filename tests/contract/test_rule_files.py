@@ -132,7 +132,7 @@ def test_a_broken_file_is_listed_and_says_why(tmp_path: Path) -> None:
 def test_rules_are_strategies_like_any_other(host: StrategyHost, folder: Path) -> None:
     RuleFiles(folder).write("mine", rules("level", parameters=[PARAMETER]), is_new=True)
     write_strategy(folder, "code")
-    assert until(lambda: [info.id for info in host.list()] == ["code", "mine"], within_s=5)
+    assert until(lambda: [info.id for info in host.list()] == ["code", "mine"], within_s=60)
     info = host.get("mine")
     assert (info.title, info.warmup, info.history, info.error) == ("Above", 1, 500, None)
     assert info.summary == "Enter long when close > level. Exit long when close < level."
@@ -166,11 +166,11 @@ def test_two_files_of_one_name_are_an_error_until_one_is_gone(
     code = write_strategy(folder, "twice")
     with pytest.raises(StrategyError, match=r"twice\.py and twice\.rules\.json are both there"):
         host.decide("twice", {}, CANDLES)
-    assert until(lambda: any(one.id == "twice" and one.error for one in host.list()), within_s=5)
+    assert until(lambda: any(one.id == "twice" and one.error for one in host.list()), within_s=60)
     code.unlink()
     assert host.decide("twice", {}, CANDLES).enter_long
     assert until(
-        lambda: any(one.id == "twice" and not one.error for one in host.list()), within_s=5
+        lambda: any(one.id == "twice" and not one.error for one in host.list()), within_s=60
     )
 
 

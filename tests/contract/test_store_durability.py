@@ -123,11 +123,11 @@ def test_a_hanging_writer_delays_others_no_longer_than_the_timeout(hasty: SqlSto
         with hasty.transaction() as tx:
             tx.events.add(event(1))
             inside.set()
-            leave.wait(10)
+            leave.wait(60)
 
     with ThreadPoolExecutor(1) as pool:
         hanging = pool.submit(hang)
-        assert inside.wait(10)
+        assert inside.wait(60)
         with pytest.raises(StoreError, match="busy"):
             write(hasty, 2)
         leave.set()

@@ -128,7 +128,7 @@ def test_too_few_candles_are_a_hold_with_a_reason(any_host: StrategyHostPort) ->
 def test_a_dropped_in_file_appears_changes_and_goes(host: StrategyHost, folder: Path) -> None:
     path = write_strategy(folder, "dropped", reason="'first'")
     assert host.decide("dropped", {}, CANDLES).reason == "first"
-    assert until(lambda: "dropped" in [info.id for info in host.list()], within_s=2)
+    assert until(lambda: "dropped" in [info.id for info in host.list()], within_s=60)
     # The same length, within the same second: only the nanoseconds of the file's time differ.
     write_strategy(folder, "dropped", reason="'again'")
     assert host.decide("dropped", {}, CANDLES).reason == "again"
@@ -136,7 +136,7 @@ def test_a_dropped_in_file_appears_changes_and_goes(host: StrategyHost, folder: 
     path.unlink()
     with pytest.raises(NotFound):
         host.decide("dropped", {}, CANDLES)
-    assert until(lambda: "dropped" not in [info.id for info in host.list()], within_s=2)
+    assert until(lambda: "dropped" not in [info.id for info in host.list()], within_s=60)
 
 
 def test_broken_files_are_listed_with_their_error_and_break_no_other(tmp_path: Path) -> None:
@@ -153,7 +153,7 @@ def test_broken_files_are_listed_with_their_error_and_break_no_other(tmp_path: P
             errors.update({info.id: info.error for info in host.list()})
             return errors == shown
 
-        until(is_settled, within_s=15)
+        until(is_settled, within_s=60)
         assert errors == shown
         with pytest.raises(StrategyError, match=r"strategy 'syntax': line 1: SyntaxError"):
             host.get("syntax")

@@ -268,7 +268,8 @@ def test_row_28_hanging_strategies_do_not_delay_others(host: StrategyHost, folde
 
 
 def test_close_ends_every_worker_and_calls_under_way(tmp_path: Path) -> None:
-    write_strategy(tmp_path, "sleeps", "time.sleep(60)")
+    under_way = tmp_path / "under_way"
+    write_strategy(tmp_path, "sleeps", f"open({str(under_way)!r}, 'w').close(); time.sleep(600)")
     failures: list[StrategyError] = []
 
     def call(host: StrategyHost) -> None:
@@ -276,13 +277,12 @@ def test_close_ends_every_worker_and_calls_under_way(tmp_path: Path) -> None:
             host.decide("sleeps", {}, CANDLES)
         failures.append(caught.value)
 
-    with strategy_host(tmp_path, workers=1, deadline_s=30) as host:
+    with strategy_host(tmp_path, workers=1, deadline_s=120) as host:
         caller = threading.Thread(target=call, args=(host,))
         caller.start()
-        assert until(lambda: bool(host.worker_pids()), within_s=60)
-        time.sleep(0.2)
+        assert until(under_way.exists, within_s=90)
         pids = host.worker_pids()
-    caller.join(timeout=5)
+    caller.join(timeout=60)
     assert len(failures) == 1
     assert not any(is_running(pid) for pid in pids)
     with pytest.raises(DataError, match="stopping"):

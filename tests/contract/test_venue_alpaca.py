@@ -160,7 +160,7 @@ def test_nothing_shows_the_secret(venue: AlpacaVenue, caplog: pytest.LogCaptureF
         assert isinstance(connection.broker, AlpacaBroker)
         heard = Heard()
         end = connection.broker.listen(heard)
-        assert heard.is_connected.wait(10)
+        assert heard.is_connected.wait(60)
         end()
         venue.exchange.fault("key_revoked")
         again = connection.inspect()

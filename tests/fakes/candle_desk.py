@@ -73,5 +73,5 @@ class FakeCandles(CandleDesk):
     def join(self) -> None:
         """Until all runs have ended."""
         for thread in self._threads:
-            thread.join(10)
+            thread.join(60)
             assert not thread.is_alive(), "a download does not end"

@@ -131,4 +131,4 @@ def loopback_influx(upstream: str = "") -> Iterator[LoopbackInflux]:
         server.fake.released.set()
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(60)

@@ -165,15 +165,15 @@ def mail_server(
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="mail-server", daemon=True)
     thread.start()
-    listening = asyncio.run_coroutine_threadsafe(_listen(server, tls), loop).result(10)
+    listening = asyncio.run_coroutine_threadsafe(_listen(server, tls), loop).result(60)
     server.port = listening.sockets[0].getsockname()[1]
     try:
         yield server
     finally:
         server.release()
-        asyncio.run_coroutine_threadsafe(_end(listening), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_end(listening), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 

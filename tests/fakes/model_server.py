@@ -190,4 +190,4 @@ def serving_models(provider: P) -> Iterator[P]:
         provider.release()
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(60)

@@ -172,4 +172,4 @@ def serving_provider(provider: P, port: int = 0, tls: ssl.SSLContext | None = No
         provider.release()
         server.shutdown()
         server.server_close()
-        thread.join(10)
+        thread.join(60)

@@ -175,7 +175,7 @@ def test_a_download_is_asked_for_cancelled_and_resumed(
     assert (answer.status_code, begun.symbol, begun.set_id) == (
         202, "BTC/USDT", "BTC-USDT.1h@ccxt-fake",
     )  # fmt: skip
-    assert services.candles.source.arrived.wait(5)
+    assert services.candles.source.arrived.wait(60)
     path = f"{API}/candles/downloads/{begun.id}"
     assert api.post(f"{path}/cancel").status_code == 200
     services.candles.source.gate.set()

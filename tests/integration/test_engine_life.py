@@ -66,7 +66,7 @@ def end(copy: Copy, how: signal.Signals) -> str:
     """
     assert copy.engine is not None
     copy.engine.send_signal(how)
-    assert copy.engine.wait(timeout=30) == 0, copy.engine_log.read_text("utf-8")
+    assert copy.engine.wait(timeout=90) == 0, copy.engine_log.read_text("utf-8")
     return copy.engine_log.read_text("utf-8")
 
 

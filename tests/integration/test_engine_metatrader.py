@@ -40,7 +40,7 @@ def on_a_chart(copy: Copy, folder: Path) -> Iterator[ExpertAdvisor]:
         yield advisor
     finally:
         is_over.set()
-        thread.join(20)
+        thread.join(60)
         wire.close()
 
 

@@ -43,7 +43,7 @@ def market(tmp_path: Path) -> Iterator[LivingMarket]:
     thread.start()
     yield living
     living.is_over.set()
-    thread.join(5)
+    thread.join(60)
 
 
 def add(client: Client, market: LivingMarket, url: str, ca_file: str) -> dict[str, Any]:

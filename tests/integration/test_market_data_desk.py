@@ -88,7 +88,7 @@ def test_charts_draw_what_bots_live_on_without_a_request_of_their_own(
         with pytest.raises(DataError, match="stocks takes long to answer"):
             calls.ask(market, "AAPL", "15m", 5)
         held.cancel()
-        asyncio.run_coroutine_threadsafe(_settle(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(_settle(), loop).result(60)
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -299,7 +299,7 @@ def test_what_waits_on_the_lane_that_a_bot_has_left_does_nothing(deck: TwoVenues
         loop = asyncio.get_running_loop()
 
         def hold() -> None:
-            asyncio.run_coroutine_threadsafe(release.wait(), loop).result(5)
+            asyncio.run_coroutine_threadsafe(release.wait(), loop).result(60)
 
         holding = asyncio.create_task(deck.lanes.run(account_lane(AT_NEAR), hold))
         await asyncio.sleep(0)

@@ -41,7 +41,7 @@ def test_a_signal_stops_all_gracefully(project: StubProject, number: signal.Sign
         wait_until(lambda: "watcher started" in project.events)
         assert len(project.processes()) == 4  # and one that the engine forgets
         process.send_signal(number)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert project.processes() == []
     events = project.events
     assert set(events[:2]) == {"engine started", "panel started"}
@@ -62,7 +62,7 @@ def test_even_a_killed_run_leaves_no_process(project: StubProject) -> None:
 def test_a_dying_panel_stops_the_engine(project: StubProject) -> None:
     with project.running() as process:
         project.processes("streamlit")[0].kill()
-        assert process.wait(20) == 1
+        assert process.wait(60) == 1
         assert project.processes() == []
     assert "The panel stopped by itself" in project.output
     assert project.events[-1] == "engine stopped"
@@ -81,7 +81,7 @@ def test_a_dying_engine_leaves_the_panel_and_its_successor_is_stopped(
         subprocess.run(detach, cwd=project.root, env=variables, check=True)
         wait_until(lambda: project.events.count("engine started") == 2)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert not project.processes("engine")
     assert "engine /api/v1/shutdown" in project.events
 
@@ -93,7 +93,7 @@ def test_a_watcher_that_cannot_start_is_said_and_stops_nothing(project: StubProj
         assert process.poll() is None
         assert project.processes("run") and project.processes("streamlit")
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
         assert project.processes() == []
 
 

@@ -180,7 +180,7 @@ def test_even_without_the_database_it_is_told_once(watched: Watched) -> None:
 def test_it_ends_when_it_is_asked_and_kept_no_secret(pair: Watched) -> None:
     assert pair.copy.watcher is not None
     pair.copy.watcher.send_signal(signal.SIGTERM)
-    assert pair.copy.watcher.wait(30) == 0
+    assert pair.copy.watcher.wait(90) == 0
     assert "the watcher has stopped" in pair.log()
     file = pair.copy.place.data / "watcher.json"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

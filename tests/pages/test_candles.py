@@ -143,7 +143,7 @@ def test_a_download_is_asked_for_shown_cancelled_and_resumed(candles: FakeCandle
     assert app.button(key="download_start").disabled
     app.text_input(key="download_symbol").set_value("btc-usdt").run()
     app.button(key="download_start").click().run()
-    assert candles.source.arrived.wait(5)
+    assert candles.source.arrived.wait(60)
     [begun] = candles.runs.list()
     assert (begun.symbol, begun.timeframe) == ("BTC/USDT", "1h")
     app.run()

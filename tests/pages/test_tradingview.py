@@ -322,4 +322,4 @@ def one_request() -> Iterator[tuple[str, list[Delivery]]]:
         thread = Thread(target=server.handle_request, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}/", came
-        thread.join(10)
+        thread.join(60)

@@ -68,7 +68,7 @@ class SlowMarket(FakeMarket):
     def quote(self, symbol: str, *, seen_price: Decimal | None = None) -> Quote:
         """As its parent, once it may."""
         self.asked += 1
-        self.is_open.wait(10)
+        self.is_open.wait(60)
         return super().quote(symbol, seen_price=seen_price)
 
 

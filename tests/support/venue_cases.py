@@ -125,7 +125,7 @@ def moving(terminal: StandIn) -> Iterator[None]:
         yield
     finally:
         is_over.set()
-        thread.join(5)
+        thread.join(60)
 
 
 @contextmanager

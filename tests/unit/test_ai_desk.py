@@ -371,7 +371,7 @@ def test_only_two_wait_at_a_time(api: Api) -> None:
     for thread in threads:
         api.rehearsing.began.clear()
         thread.start()
-        assert api.rehearsing.began.wait(30)
+        assert api.rehearsing.began.wait(60)
     with pytest.raises(Conflict, match="are under way"):
         api.ai.dry_run(request, ACTOR)
     api.rehearsing.gate.set()

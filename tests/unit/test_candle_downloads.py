@@ -95,7 +95,7 @@ def test_a_source_that_stays_silent_fails_it_and_a_resume_goes_on(candles: FakeC
 def test_a_cancel_in_the_middle_keeps_what_came_and_a_resume_goes_on(candles: FakeCandles) -> None:
     candles.source.gate.clear()
     begun = start(candles)
-    assert candles.source.arrived.wait(5)
+    assert candles.source.arrived.wait(60)
     assert candles.runs.list()[0].state is DownloadState.RUNNING
     candles.runs.cancel(begun.id, "test")
     candles.source.gate.set()
@@ -115,7 +115,7 @@ def test_a_cancel_does_not_wait_for_a_pause_to_end(clock: FakeClock) -> None:
     candles = FakeCandles(clock.now)
     candles.source.faults.append(SourceBusy("Later.", retry_after_s=600))
     begun = start(candles)
-    assert candles.source.arrived.wait(5)
+    assert candles.source.arrived.wait(60)
     candles.runs.cancel(begun.id, "test")
     assert ended(candles).state is DownloadState.CANCELLED
 
@@ -169,7 +169,7 @@ def test_an_engine_that_stops_or_dies_leaves_it_interrupted(
 ) -> None:
     candles.source.gate.clear()
     begun = start(candles)
-    assert candles.source.arrived.wait(5)
+    assert candles.source.arrived.wait(60)
     after_death = FakeCandles(
         clock.now, store=candles.store, library=candles.library, source=candles.source
     )

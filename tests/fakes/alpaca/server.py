@@ -206,9 +206,9 @@ def alpaca_exchange(now: Callable[[], datetime] | None = None) -> Iterator[Alpac
 
     thread = threading.Thread(target=run, name="alpaca-exchange", daemon=True)
     thread.start()
-    started.wait(10)
+    started.wait(60)
     try:
         yield exchange
     finally:
         loop.call_soon_threadsafe(task.cancel)
-        thread.join(10)
+        thread.join(60)

@@ -354,9 +354,9 @@ def binance_exchange(
 
     thread = threading.Thread(target=run, name="binance-exchange", daemon=True)
     thread.start()
-    started.wait(10)
+    started.wait(60)
     try:
         yield exchange
     finally:
         loop.call_soon_threadsafe(task.cancel)
-        thread.join(10)
+        thread.join(60)

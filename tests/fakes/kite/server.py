@@ -180,9 +180,9 @@ def kite_server(now: Callable[[], datetime] | None = None) -> Iterator[Kite]:
 
     thread = threading.Thread(target=run, name="kite", daemon=True)
     thread.start()
-    started.wait(10)
+    started.wait(60)
     try:
         yield kite
     finally:
         loop.call_soon_threadsafe(task.cancel)
-        thread.join(10)
+        thread.join(60)
