@@ -17,7 +17,7 @@ from engine.domain.csv_export import COLUMNS
 from tests.support.books import check_books, rows
 from tests.support.client import Client, eventually
 from tests.support.processes import Copy, copy_of_quarterdeck
-from tests.support.visits import visit
+from tests.support.visits import begin_with, visit
 
 TRADE_WAIT_S = 180
 STOP_TRIES = 8
@@ -40,7 +40,7 @@ def deck(tmp_path: Path) -> Iterator[Copy]:
 def create_by_form(page: Page, deck: Copy, name: str) -> None:
     """Fill in the form and press "Create and start"."""
     visit(page, deck, "create")
-    page.get_by_role("button", name="1 s demo").click()
+    begin_with(page, "1 s demo", "1s")
     page.get_by_label("Name", exact=True).fill(name)
     amount = page.get_by_label("Trade amount")
     amount.fill("250")

@@ -71,3 +71,12 @@ def press(button: Locator, took: Callable[[], bool]) -> None:
             eventually(took, bool, timeout_s=TOOK_S)
             return
     raise AssertionError(f"{button} was pressed and nothing came of it")
+
+
+def begin_with(page: Page, preset: str, timeframe: str) -> None:
+    """Press a preset of the bot's form, and wait for it: what is typed before it has come would
+    send the old choices along."""
+    chosen = page.get_by_role("combobox", name="Timeframe", exact=True)
+    preset_button = page.get_by_role("button", name=preset, exact=True)
+    press(preset_button, lambda: chosen.input_value() == timeframe)
+    wait_until_drawn(page)
