@@ -34,8 +34,11 @@ ONE_ATTEMPT = (
     "test_fault_matrix_kills.py", "test_fault_matrix_kills_asked.py", "test_kill_nine.py",
     "test_invariants.py",
 )  # fmt: skip
-TIME_LIMITS = (r"not within \d+ s", r"did not answer within", "Timeout", "TooLate")
-"""How a failure by time reads: the exception's type and words."""
+OF_THE_MACHINE = (
+    r"not within \d+ s", r"did not answer within", "Timeout", "TooLate",
+    "NoSuchProcess", "ZombieProcess", "in use", "did not start", "ConnectError",
+)  # fmt: skip
+"""How a failure by time, or of processes and ports, reads: the exception's type and words."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -45,7 +48,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if item.path.parent.name == "browser":
             item.add_marker(pytest.mark.flaky(reruns=1))
         elif item.path.name not in ONE_ATTEMPT:
-            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=list(TIME_LIMITS)))
+            item.add_marker(pytest.mark.flaky(reruns=1, only_rerun=list(OF_THE_MACHINE)))
     if hasattr(config, "workerinput"):
         places = {name: place for place, name in enumerate(LONGEST)}
         items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))

@@ -63,7 +63,15 @@ def benches(deck: Copy) -> list[psutil.Process]:
     """The processes of backtests under way."""
     assert deck.engine is not None
     children = psutil.Process(deck.engine.pid).children(recursive=True)
-    return [one for one in children if "engine.adapters.strategies.bench" in one.cmdline()]
+    return [one for one in children if is_bench(one)]
+
+
+def is_bench(process: psutil.Process) -> bool:
+    """Whether it is one that has not ended."""
+    try:
+        return "engine.adapters.strategies.bench" in process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
 
 
 @pytest.fixture(scope="module")
