@@ -133,8 +133,9 @@ def test_from_a_key_to_a_round_trip(
     eventually(lambda: client.bot(name)["position"], bool)
 
     open_tab(page, "Positions")
-    page.get_by_role("button", name="Close a part or all").click()
-    page.get_by_role("dialog").get_by_text("100 %", exact=True).click()
+    whole = page.get_by_role("dialog").get_by_text("100 %", exact=True)
+    press(page.get_by_role("button", name="Close a part or all"), whole.is_visible)
+    whole.click()
     page.get_by_role("button", name="Close 100 % at the market").click()
     eventually(lambda: client.bot(name)["trade_count"], lambda count: count == 1)
     trades = page.locator(".qd-strip > div", has_text="Trades")
