@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from engine.domain.accounts import AccountLine, AccountState, Finding
 from engine.domain.advice import Advice
@@ -30,7 +30,7 @@ from engine.domain.studies import Study
 from engine.domain.tokens import ApiToken
 from engine.domain.venue_accounts import SealedSecret, VenueAccount
 from engine.errors import Conflict, LeaseLost, StoreError
-from engine.ports import Repository, Transaction
+from engine.ports import Transaction
 from tests.fakes.clock import FakeClock
 from tests.fakes.memory_tables import Contents, MemoryRepository, Shape
 
@@ -161,39 +161,6 @@ class MemoryTransaction:
     """``ports.Transaction`` over the contents of one moment. A repository is made when it is first
     used: a transaction uses two or three of them."""
 
-    bots: Repository[Bot]
-    configurations: Repository[StrategyConfiguration]
-    orders: Repository[Order]
-    fills: Repository[Fill]
-    positions: Repository[Position]
-    entries: Repository[PositionEntry]
-    trades: Repository[Trade]
-    decisions: Repository[Decision]
-    equity: Repository[EquityPoint]
-    accounts: Repository[AccountState]
-    lines: Repository[AccountLine]
-    findings: Repository[Finding]
-    events: Repository[Event]
-    audit: Repository[AuditEntry]
-    backtests: Repository[BacktestRun]
-    studies: Repository[Study]
-    retunes: Repository[Retune]
-    venue_accounts: Repository[VenueAccount]
-    secrets: Repository[SealedSecret]
-    signals: Repository[Signal]
-    listeners: Repository[Listener]
-    advice: Repository[Advice]
-    news: Repository[NewsItem]
-    tokens: Repository[ApiToken]
-    alerts: Repository[Alert]
-    channels: Repository[Channel]
-    deliveries: Repository[Delivery]
-    price_alerts: Repository[PriceAlert]
-    pushed_bars: Repository[PushedBar]
-    pushed_prices: Repository[PushedPrice]
-    terminals: Repository[Terminal]
-    box_orders: Repository[BoxOrder]
-
     def __init__(self, contents: Contents) -> None:
         self._contents = contents
 
@@ -257,7 +224,7 @@ class MemoryStore:
         with self._writing():
             self._check_lease()
             contents = self.memory.contents.begin()
-            yield MemoryTransaction(contents)
+            yield cast(Transaction, MemoryTransaction(contents))
             if contents.has_failed:
                 raise StoreError("A step of this transaction had failed. Nothing was written.")
             if self.before_commit is not None:
@@ -271,7 +238,7 @@ class MemoryStore:
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
         """Read one snapshot. Writes in it raise StoreError."""
-        yield MemoryTransaction(self.memory.contents)
+        yield cast(Transaction, MemoryTransaction(self.memory.contents))
 
     def acquire_lease(self, owner: str, detail: str, ttl: timedelta) -> Lease:
         """Raises Conflict, as ``ports.Store`` says."""
